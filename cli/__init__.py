@@ -1,0 +1,1 @@
+"""What a person types and reads: parse, call, print. Imports federation and ledger."""

@@ -1,0 +1,344 @@
+"""The node: rules → sign → append → project, in one transaction; then the head. The clock enters here.
+
+A `Page` is the bank inside one transaction: the book as it stands, the log, the people, and what is about to be
+added. `Bank.write` takes the write lock, lets its caller add entries to the page, and commits all of them or none;
+what it returns was recorded. `Bank.sign_head` then reads the new leaves back, re-hashes them and signs the head,
+which may lag behind the log but never runs ahead of it. `Bank.rehearse` runs the same work on a read-only page and
+throws it away, so that a refusal comes before a passphrase is asked for.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from typing import Any, TypeVar
+
+from ledger import events as e
+from ledger import rules
+from ledger.book import Book
+from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
+from ledger.drafts import choose_signers
+from ledger.entries import Entry, format_entry, format_text, parse_entry, parse_text, signature_check
+from ledger.errors import Invalid, Refused, Unavailable
+from ledger.folder import Folder, replace_file
+from ledger.keyring import Keyring
+from ledger.keys import PublicKey, check, decode_key
+from ledger.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles, tile_growth
+from ledger.notes import Signature, parse_note, sign_note, sign_text
+from ledger.openings import SALT_BYTES, Opening, check_openings, commitments
+from ledger.people import call, openings_of, person, save_openings
+from ledger.store import Log, Store, Writing
+from ledger.store.tables import Cache, SqlTables
+
+T = TypeVar("T")
+
+BATCH = 2000
+
+#: details that say how an account is called, and the kinds of fact that bring them
+_NAMING = (e.BankFounded, e.AccountOpened, e.AccountEdited)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An entry that was added: its index and what it is."""
+
+    index: int
+    entry: Entry
+
+
+class Clock:
+    """What time it is: the machine's, or a fixed instant for tests."""
+
+    def __init__(self, fixed: datetime | None = None) -> None:
+        self._fixed = fixed
+
+    def now(self) -> datetime:
+        """This instant, UTC."""
+        return self._fixed or datetime.now(UTC)
+
+    def today(self) -> date:
+        """This day, where the operator is (UTC for a fixed instant)."""
+        return self._fixed.date() if self._fixed else datetime.now().astimezone().date()
+
+
+@dataclass
+class _Pending:
+    """Entries checked and folded, not yet written."""
+
+    entries: list[tuple[str, bytes]] = field(default_factory=list)
+    leaves: list[bytes] = field(default_factory=list)
+
+
+class Page:
+    """The bank inside one transaction, and what is being added to it."""
+
+    def __init__(self, log: Log, clock: Clock, keyring: Keyring | None, cache: Cache | None = None) -> None:
+        self.log = log
+        self.db = log.db
+        self.clock = clock
+        self.keyring = keyring
+        self.tables = SqlTables(log.db, log.entry, cache)
+        self.book = Book(self.tables)
+        self.size = log.size()
+        self._pending = _Pending()
+
+    @property
+    def writing(self) -> bool:
+        """Whether what is added will be kept."""
+        return isinstance(self.log, Writing)
+
+    def open_day(self) -> None:
+        """Open the ledger day if the date has moved on since the last entry."""
+        today = self.clock.today().isoformat()
+        bank = self.book.bank
+        if bank is not None and today > bank.day:
+            self.add(e.DayOpened(today))
+
+    def add(self, fact: Any, private: Mapping[str, str] | None = None) -> Recorded:
+        """Draft, check, sign and add one fact with keys at hand. `private` values have their commitments in it."""
+        openings = self.seal(private or {})
+        return self.add_sealed(committed(fact, openings), openings)
+
+    def seal(self, private: Mapping[str, str]) -> tuple[Opening, ...]:
+        """Private values with fresh salts."""
+        return tuple(Opening(name, value, secrets.token_bytes(SALT_BYTES)) for name, value in private.items())
+
+    def add_sealed(self, fact: Any, openings: tuple[Opening, ...]) -> Recorded:
+        """Add a fact that already holds the commitments of its openings."""
+        text = self.draft(fact)
+        entry = parse_text(text) if text else self._unsigned(fact)
+        self._check(entry)
+        signatures = self._sign(entry)
+        return self._keep(entry, format_entry(text, signatures), openings)
+
+    def draft(self, fact: Any, *, elsewhere: bool = False) -> str:
+        """The text of an entry for a fact, or nothing when no key at hand can begin to sign it."""
+        keyring = self.keyring
+        at_hand = keyring.at_hand if keyring else (lambda _: False)
+        signers = choose_signers(fact, self.book, at_hand, elsewhere=elsewhere)
+        if not signers:
+            return ""
+        now = self.clock.now()
+        stamp = f"{int(now.timestamp() * 1000):012x}"
+        return format_text(
+            self.log.origin,
+            fact,
+            at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            entry_id=stamp + secrets.token_hex(10),
+            signers=signers,
+        )
+
+    def submit(self, raw: bytes, openings: tuple[Opening, ...]) -> Recorded:
+        """Add an entry that was signed elsewhere: its bytes, signatures and openings are checked, then the rules."""
+        entry = parse_entry(raw, self.log.origin)
+        self._check(entry)
+        check_signatures(entry, self.book)
+        check_openings(openings, getattr(entry.fact, "commitments", None))
+        return self._keep(entry, raw, openings)
+
+    def flush(self) -> None:
+        """Write what is pending into the transaction."""
+        if not self.writing or not self._pending.entries:
+            return
+        log: Any = self.log
+        first = self.size - len(self._pending.entries)
+        log.append(first, self._pending.entries)
+        self.db.many(
+            "INSERT INTO tiles (level, number, hashes) VALUES (?, ?, ?)"
+            " ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
+            tile_growth(first, self._pending.leaves, log.read_tile),
+        )
+        self.tables.flush()
+        self._pending = _Pending()
+
+    def _unsigned(self, fact: Any) -> Entry:
+        """An entry without signers, for the rules to refuse with what is missing."""
+        return Entry("", b"", self.log.origin, e.kind_of(fact), "", secrets.token_hex(16), fact, (), ())
+
+    def _check(self, entry: Entry) -> None:
+        try:
+            rules.check(entry, self.book)
+        except Refused as refusal:
+            raise self._named(refusal) from None
+
+    def _named(self, refusal: Refused) -> Refused:
+        """The refusal with handles where it has account ids: only the bank knows them."""
+        words = refusal.message.split(" ")
+        for position, word in enumerate(words):
+            bare = word.rstrip(",.;")
+            found = person(self.db, bare) if 6 <= len(bare) <= 16 and bare.isalnum() else None
+            if found is not None:
+                words[position] = word.replace(bare, found.handle)
+        refusal.message = " ".join(words)
+        return refusal
+
+    def _sign(self, entry: Entry) -> list[Signature]:
+        if self.keyring is None:
+            raise ValueError("a page without keys signs nothing")
+        message = entry.text.encode()
+        signers = [(signer.name, self.keyring.unlock(signer.key)) for signer in entry.signers]
+        if not self.writing:
+            return [Signature(name, bytes(4), bytes(64)) for name, _ in signers]
+        return [sign_text(message, name, signer) for name, signer in signers]
+
+    def _keep(self, entry: Entry, raw: bytes, openings: tuple[Opening, ...]) -> Recorded:
+        index = self.size
+        if self.writing:
+            save_openings(self.db, index, openings)
+            if isinstance(entry.fact, _NAMING):
+                name_account(self.db, entry.fact, index, {opening.field: opening.value for opening in openings})
+        self.book.apply(entry, index)
+        self.tables.fresh[index] = entry
+        self._pending.entries.append((entry.kind, raw))
+        self._pending.leaves.append(leaf_hash(raw))
+        self.size += 1
+        if len(self._pending.entries) >= BATCH:
+            self.flush()
+        return Recorded(index, entry)
+
+
+def committed(fact: Any, openings: Iterable[Opening]) -> Any:
+    """The fact with the commitments of its openings."""
+    made = commitments(openings)
+    return replace(fact, commitments=made) if made else fact
+
+
+def name_account(db: Any, fact: Any, index: int, details: Mapping[str, str]) -> None:
+    """Project how an account is called from an entry that names it."""
+    account = fact.pot if isinstance(fact, e.BankFounded) else fact.account
+    call(db, account, index, dict(details))
+
+
+def check_signatures(entry: Entry, book: Book) -> None:
+    """Verify every signature of an entry by the keys that the book holds; `Invalid("bad_signature")`."""
+    for position, signer in enumerate(entry.signers):
+        key = rules.signing_key(signer, entry.fact, book)
+        wanted = signature_check(entry, position, PublicKey.parse(decode_key(key.public)))
+        if not check(*wanted):
+            raise Invalid("bad_signature", f"the signature of {signer.name} does not fit the text")
+
+
+class Bank:
+    """A bank's folder and database, open."""
+
+    def __init__(self, folder: Folder, store: Store, clock: Clock) -> None:
+        self.folder = folder
+        self.store = store
+        self.clock = clock
+        self._cache: Cache = {}
+        self._cached_size = -1
+
+    @contextmanager
+    def reading(self) -> Iterator[Page]:
+        """A page to look at."""
+        with self.store.reading() as log:
+            yield Page(log, self.clock, None)
+
+    def rehearse(self, work: Callable[[Page], T], keyring: Keyring) -> T:
+        """Run `work` on a page that is thrown away: refusals come early, and the keys it needs are opened."""
+        with self.store.reading() as log:
+            page = Page(log, self.clock, keyring)
+            self._refuse_older_database(page)
+            page.open_day()
+            return work(page)
+
+    def write(self, work: Callable[[Page], T], keyring: Keyring) -> T:
+        """Run `work` on a page under the write lock and commit all it added, or nothing. Returning is the receipt."""
+        try:
+            with self.store.writing() as log:
+                page = self._page(log, keyring)
+                self._refuse_older_database(page)
+                page.open_day()
+                result = work(page)
+                page.flush()
+        except BaseException:
+            self._cached_size = -1
+            raise
+        self._cached_size = page.size
+        return result
+
+    def _page(self, log: Writing, keyring: Keyring) -> Page:
+        if log.size() != self._cached_size:
+            self._cache = {}
+        return Page(log, self.clock, keyring, self._cache)
+
+    def _refuse_older_database(self, page: Page) -> None:
+        """Refuse to add to a log that is shorter than the highest head this bank signed."""
+        highest = self.highest_head()
+        if highest is not None and highest.size > page.size:
+            raise Invalid(
+                "older_database",
+                f"this database has {page.size} entries, but a head over {highest.size} was signed",
+            )
+
+    def highest_head(self) -> Checkpoint | None:
+        """The highest head ever signed here, from the file beside the database; None when there is no such file."""
+        try:
+            raw = self.folder.head.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Unavailable("file_unavailable", f"{self.folder.head} cannot be read: {error.strerror}") from error
+        return parse_checkpoint(parse_note(raw)[0])
+
+    def sign_head(self, keyring: Keyring) -> bytes:
+        """Sign the head over everything committed, unless that is done; return the signed head, a note.
+
+        The new leaves are read back from the store and re-hashed, and the tree before them must be the one last
+        signed; the new head replaces exactly that one, under the write lock, and is on disk beside the database
+        before it can be seen.
+        """
+        with self.store.writing() as log:
+            raw, size = log.head(), log.size()
+            last = parse_checkpoint(parse_note(raw)[0]) if raw else Checkpoint(log.origin, 0, EMPTY)
+            highest = self.highest_head() or last
+            if max(last.size, highest.size) > size:
+                raise Invalid("older_database", f"a head over {max(last.size, highest.size)} entries was signed; {size} are here")
+            if last.size == size:
+                self._beside(raw, last, highest)
+                return raw
+            head = Checkpoint(log.origin, size, _read_back(log, last, highest, size))
+            note = sign_note(format_checkpoint(head), self._head_signers(log, last, keyring))
+            log.set_meta("head", note.decode())
+            self._beside(note, head, highest)
+            return note
+
+    def _beside(self, note: bytes, head: Checkpoint, highest: Checkpoint) -> None:
+        if head.size > highest.size or not self.folder.head.exists():
+            replace_file(self.folder.head, note)
+
+    def _head_signers(self, log: Log, last: Checkpoint, keyring: Keyring) -> list[tuple[str, Any]]:
+        """The checkpoint key; after a rotation the key before it too, once, if it is still here."""
+        book = Page(log, self.clock, None).book
+        current = book.office("checkpoint")[0]
+        key = book.key(current)
+        if key is None or not keyring.at_hand(current):
+            raise Refused("checkpoint_key_missing", f"the checkpoint key is not in {self.folder.keys}")
+        signers = [(log.origin, keyring.unlock(current))]
+        if 0 < last.size <= key.since and keyring.at_hand(key.replaces):
+            signers.append((log.origin, keyring.unlock(key.replaces)))
+        return signers
+
+
+def _read_back(log: Log, last: Checkpoint, highest: Checkpoint, size: int) -> bytes:
+    """The root over `size` leaves, from the stored entries beyond the last head and the tree that head signed."""
+    frontier = frontier_from_tiles(last.size, log.read_tile) if last.size else Frontier()
+    if frontier.root() != last.root:
+        raise Invalid("head_mismatch", f"the tree of the first {last.size} entries is not the one that was signed")
+    for index, _, raw in log.each(last.size, size):
+        if index != frontier.size:
+            raise Invalid("missing_entry", f"entry {frontier.size} is not in the log")
+        frontier.append(leaf_hash(raw))
+        if frontier.size == highest.size and frontier.root() != highest.root:
+            raise Invalid("fork", f"another head over {highest.size} entries was signed before")
+    if frontier.size != size or frontier.root() != root_from_tiles(size, log.read_tile):
+        raise Invalid("tile_mismatch", "the tree kept in the database is not the tree of its entries")
+    return frontier.root()
+
+
+def opening_values(log: Log, index: int) -> dict[str, str]:
+    """The private values of an entry, by field; withheld ones are absent."""
+    return {name: opening.value for name, opening in openings_of(log.db, index).items()}

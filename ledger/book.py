@@ -1,0 +1,499 @@
+"""The state of a bank after each fact: one pure fold, with no guard in it.
+
+`Book.apply(entry, index)` reads and writes records through `Tables`, a tiny mapping, so the same code runs on the
+node's tables, on an auditor's scratch file and on dictionaries. A balance that the node shows and one that an auditor
+derives can then only differ if the log differs. Whether a fact may be added is for `rules`; history made under looser
+rules replays for ever, so nothing here refuses. A fact that makes no sense in its place (an unknown account in a
+forged log) folds to as little as possible. No clock, no randomness, no database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
+
+from ledger import canonical as c
+from ledger import events as e
+from ledger.entries import Entry
+from ledger.keys import PublicKey, decode_key, key_hash
+
+T = TypeVar("T")
+
+NEVER = -1
+
+
+@c.shape(index=c.whole(0), starts_on=c.day)
+@dataclass(frozen=True, slots=True)
+class PolicyStart:
+    """A policy adopted in entry `index`, in force from the ledger day `starts_on`."""
+
+    index: int
+    starts_on: str
+
+
+@c.shape(
+    name=c.line_of(200),
+    founded_on=c.day,
+    pot=c.account_id,
+    threshold=c.whole(1),
+    day=c.day,
+    offices=c.many(c.key_text),
+    policies=c.many(c.part(PolicyStart)),
+)
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """The bank itself; `offices` are the active keys of committee, brokers, bank and checkpoint, by hash."""
+
+    name: str
+    founded_on: str
+    pot: str
+    threshold: int
+    day: str
+    offices: tuple[str, ...]
+    policies: tuple[PolicyStart, ...]
+
+
+@c.shape(
+    kind=c.one_of(*e.ACCOUNT_KINDS),
+    opened=c.whole(0),
+    status=c.one_of("open", "suspended", "closed"),
+    minutes=c.whole(),
+    keys=c.many(c.key_text),
+    threshold=c.whole(0),
+    started=c.flag,
+    mandates=c.many(c.entry_id),
+)
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account: its balance in minutes, its active keys, the mandates ever granted for it."""
+
+    kind: str
+    opened: int
+    status: str = "open"
+    minutes: int = 0
+    keys: tuple[str, ...] = ()
+    threshold: int = 0
+    started: bool = False
+    mandates: tuple[str, ...] = ()
+
+
+@c.shape(
+    public=c.key_text,
+    name=c.key_name,
+    purpose=c.one_of(*e.PURPOSES),
+    since=c.whole(0),
+    account=c.account_id,
+    until=c.whole(0),
+    replaces=c.key_text,
+)
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key: valid for entries with `since` < index <= `until` (open-ended at NEVER); the last may end the key itself."""
+
+    public: str
+    name: str
+    purpose: str
+    since: int
+    account: str = ""
+    until: int = NEVER
+    replaces: str = ""
+
+    @property
+    def active(self) -> bool:
+        return self.until == NEVER
+
+
+@c.shape(account=c.account_id, terms=c.part(e.Terms), since=c.whole(0), until=c.whole(0), used_on=c.day, used=c.whole(0))
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """A mandate, and the minutes debited under it on the ledger day `used_on`."""
+
+    account: str
+    terms: e.Terms
+    since: int
+    until: int = NEVER
+    used_on: str = ""
+    used: int = 0
+
+    @property
+    def active(self) -> bool:
+        return self.until == NEVER
+
+
+@c.shape(
+    disputed=c.whole(0),
+    resolved=c.whole(0),
+    upheld=c.flag,
+    reversed=c.whole(0),
+)
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """What became of an exchange: the entries that disputed, resolved and reversed it (NEVER: none)."""
+
+    disputed: int = NEVER
+    resolved: int = NEVER
+    upheld: bool = False
+    reversed: int = NEVER
+
+
+@c.shape(policy=c.part(e.Policy))
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A policy as kept."""
+
+    policy: e.Policy
+
+
+@c.shape(index=c.whole(0))
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The entry that opened a ledger day."""
+
+    index: int
+
+
+#: table of records: class. The name is the `kind` column of the table `book`.
+RECORDS: dict[str, type] = {
+    "bank": Bank,
+    "account": Account,
+    "key": Key,
+    "mandate": Mandate,
+    "contest": Contest,
+    "policy": Adopted,
+    "day": Day,
+}
+
+
+class Seen(NamedTuple):
+    """Where an entry id stands: its leaf, the hash of its text, the ledger day then in force."""
+
+    leaf: int
+    entry: bytes
+    day: str
+
+
+class Line(NamedTuple):
+    """One account's part in one exchange: what a statement is made of."""
+
+    account: str
+    served_on: str
+    leaf: int
+    minutes: int
+    uncredited: int
+
+
+class Tables(Protocol):
+    """All that the fold reads and writes. Implemented by the node's tables and by dictionaries."""
+
+    def get(self, kind: str, key: str) -> Any | None:
+        """The record of a kind under a key, or None."""
+
+    def put(self, kind: str, key: str, record: Any) -> None:
+        """Keep a record, in place of the one before."""
+
+    def seen(self, entry_id: str) -> Seen | None:
+        """Where an entry id stands in the log, or None."""
+
+    def add_seen(self, entry_id: str, seen: Seen) -> None:
+        """Remember an entry id."""
+
+    def add_line(self, line: Line) -> None:
+        """Keep a line of an account."""
+
+    def entry(self, index: int) -> Entry:
+        """The entry at an index already folded."""
+
+
+class Book:
+    """The bank's state, read by name; `apply` is the only way it changes."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+
+    def _get(self, kind: str, key: str, _: type[T]) -> T | None:
+        return cast("T | None", self.tables.get(kind, key))
+
+    @property
+    def bank(self) -> Bank | None:
+        """The bank, or None before its founding."""
+        return self._get("bank", "", Bank)
+
+    @property
+    def founded(self) -> Bank:
+        """The bank; `ValueError` before its founding."""
+        bank = self.bank
+        if bank is None:
+            raise ValueError("the bank is not founded")
+        return bank
+
+    def account(self, account: str) -> Account | None:
+        return self._get("account", account, Account)
+
+    def key(self, hashed: str) -> Key | None:
+        return self._get("key", hashed, Key)
+
+    def mandate(self, mandate: str) -> Mandate | None:
+        return self._get("mandate", mandate, Mandate)
+
+    def contest(self, entry_id: str) -> Contest:
+        return self._get("contest", entry_id, Contest) or Contest()
+
+    def about(self, ref: e.Ref) -> Entry | None:
+        """The entry a reference names, if it stands in the log with that very hash."""
+        seen = self.tables.seen(ref.id)
+        if seen is None or seen.entry.hex() != ref.entry:
+            return None
+        return self.tables.entry(seen.leaf)
+
+    def office(self, purpose: str) -> tuple[str, ...]:
+        """The hashes of the active keys of an office, oldest first."""
+        bank = self.founded
+        return tuple(h for h in bank.offices if (key := self.key(h)) is not None and key.purpose == purpose)
+
+    @property
+    def policy(self) -> e.Policy:
+        """The policy in force: the last adopted whose start has come, by the ledger day."""
+        bank = self.founded
+        for start in reversed(bank.policies):
+            if start.starts_on <= bank.day:
+                found = self._get("policy", policy_key(start.index), Adopted)
+                if found is not None:
+                    return found.policy
+        raise ValueError("no policy is in force")
+
+    def kind_policy(self, kind: str) -> e.KindPolicy:
+        """The part of the policy for one kind of account."""
+        return cast("e.KindPolicy", getattr(self.policy, kind))
+
+    def apply(self, entry: Entry, index: int) -> None:
+        """Fold the entry at `index` in."""
+        fact = entry.fact
+        _FOLDS[type(fact)](self, fact, entry, index)
+        bank = self.bank
+        self.tables.add_seen(entry.id, Seen(index, entry.hash, bank.day if bank else ""))
+
+    # Small writers that the folds share.
+
+    def _change(self, kind: str, key: str, **changes: Any) -> None:
+        before = self.tables.get(kind, key)
+        if before is not None:
+            self.tables.put(kind, key, replace(before, **changes))
+
+    def _enrol(self, spec: e.KeySpec, index: int, account: str = "", replaces: str = "") -> str:
+        hashed = key_hash(decode_key(spec.key))
+        self.tables.put("key", hashed, Key(spec.key, spec.name, spec.purpose, index, account, replaces=replaces))
+        return hashed
+
+    def _post(self, legs: e.Legs, uncredited: e.Legs, served_on: str, index: int) -> None:
+        tables = self.tables
+        for account, minutes in legs:
+            before = tables.get("account", account)
+            if before is not None:
+                tables.put("account", account, replace(before, minutes=before.minutes + minutes))
+            tables.add_line(Line(account, served_on, index, minutes, 0))
+        for account, minutes in uncredited:
+            tables.add_line(Line(account, served_on, index, 0, minutes))
+
+
+def policy_key(index: int) -> str:
+    """The key of the policy adopted in entry `index`; sorts as the log does."""
+    return f"{index:012d}"
+
+
+def public_key(key: Key) -> PublicKey:
+    """The public key of a record; `Invalid("weak_key")` if it is not a good one."""
+    return PublicKey.parse(decode_key(key.public))
+
+
+def _bank_founded(book: Book, fact: e.BankFounded, entry: Entry, index: int) -> None:
+    offices = tuple(book._enrol(spec, index) for spec in fact.keys)
+    day = entry.at[:10]
+    policies = (PolicyStart(index, day),)
+    book.tables.put("policy", policy_key(index), Adopted(fact.policy))
+    book.tables.put("day", day, Day(index))
+    book.tables.put("account", fact.pot, Account("community", index))
+    book.tables.put(
+        "bank", "", Bank(fact.name, fact.founded_on, fact.pot, fact.threshold, day, offices, policies)
+    )
+
+
+def _account_opened(book: Book, fact: e.AccountOpened, entry: Entry, index: int) -> None:
+    keys = tuple(book._enrol(spec, index, fact.account) for spec in fact.keys)
+    mandates: tuple[str, ...] = ()
+    if fact.mandate is not None:
+        mandates = (entry.id,)
+        book.tables.put("mandate", entry.id, Mandate(fact.account, fact.mandate, index))
+    book.tables.put(
+        "account", fact.account, Account(fact.kind, index, keys=keys, threshold=fact.threshold, mandates=mandates)
+    )
+
+
+def _account_edited(book: Book, fact: e.AccountEdited, entry: Entry, index: int) -> None:
+    """The openings hold what changed; the book holds nothing private."""
+
+
+def _status(status: str) -> Callable[[Book, Any, Entry, int], None]:
+    def fold(book: Book, fact: Any, entry: Entry, index: int) -> None:
+        book._change("account", fact.account, status=status)
+
+    return fold
+
+
+def _key_added(book: Book, fact: e.KeyAdded, entry: Entry, index: int) -> None:
+    hashed = book._enrol(fact.key, index, fact.account)
+    account = book.account(fact.account) if fact.account else None
+    if account is not None:
+        threshold = fact.threshold or account.threshold or 1
+        book._change("account", fact.account, keys=(*account.keys, hashed), threshold=threshold)
+    elif not fact.account and (bank := book.bank) is not None:
+        threshold = fact.threshold or bank.threshold
+        book._change("bank", "", offices=(*bank.offices, hashed), threshold=threshold)
+
+
+def _end_key(book: Book, hashed: str, index: int, successor: tuple[str, ...], threshold: int) -> None:
+    """End a key; `successor` stands in its place among its holder's keys."""
+    key = book.key(hashed)
+    if key is None:
+        return
+    book._change("key", hashed, until=index)
+    account, bank = book.account(key.account) if key.account else None, book.bank
+    if account is not None:
+        keys = _swapped(account.keys, hashed, successor)
+        book._change("account", key.account, keys=keys, threshold=min(threshold or account.threshold, len(keys)))
+    elif bank is not None:
+        changes = {"threshold": threshold} if threshold else {}
+        book._change("bank", "", offices=_swapped(bank.offices, hashed, successor), **changes)
+
+
+def _swapped(keys: tuple[str, ...], old: str, new: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(item for key in keys for item in (new if key == old else (key,)))
+
+
+def _key_rotated(book: Book, fact: e.KeyRotated, entry: Entry, index: int) -> None:
+    old = book.key(fact.old)
+    hashed = book._enrol(fact.key, index, old.account if old else "", fact.old)
+    _end_key(book, fact.old, index, (hashed,), 0)
+
+
+def _key_revoked(book: Book, fact: e.KeyRevoked, entry: Entry, index: int) -> None:
+    _end_key(book, fact.key, index, (), fact.threshold)
+
+
+def _key_recovered(book: Book, fact: e.KeyRecovered, entry: Entry, index: int) -> None:
+    account = book.account(fact.account)
+    for hashed in account.keys if account else ():
+        book._change("key", hashed, until=index)
+    keys = tuple(book._enrol(spec, index, fact.account) for spec in fact.keys)
+    book._change("account", fact.account, keys=keys, threshold=fact.threshold)
+
+
+def _mandate_granted(book: Book, fact: e.MandateGranted, entry: Entry, index: int) -> None:
+    book.tables.put("mandate", entry.id, Mandate(fact.account, fact.terms, index))
+    account = book.account(fact.account)
+    if account is not None:
+        book._change("account", fact.account, mandates=(*account.mandates, entry.id))
+
+
+def _mandate_revoked(book: Book, fact: e.MandateRevoked, entry: Entry, index: int) -> None:
+    book._change("mandate", fact.mandate, until=index)
+
+
+def _exchange_recorded(book: Book, fact: e.ExchangeRecorded, entry: Entry, index: int) -> None:
+    book._post(fact.legs, fact.uncredited, fact.served_on, index)
+    legs = dict(fact.legs)
+    for signer in entry.signers:
+        for act in signer.acts:
+            if act.mandate:
+                _use_mandate(book, act.mandate, legs.get(act.account, 0))
+    if fact.nature == "starting":
+        for account, minutes in fact.legs:
+            if minutes > 0:
+                book._change("account", account, started=True)
+
+
+def _use_mandate(book: Book, mandate_id: str, leg: int) -> None:
+    mandate, bank = book.mandate(mandate_id), book.bank
+    if mandate is None or bank is None or leg >= 0 or mandate.terms.daily_cap_minutes is None:
+        return
+    before = mandate.used if mandate.used_on == bank.day else 0
+    book.tables.put("mandate", mandate_id, replace(mandate, used_on=bank.day, used=before - leg))
+
+
+def _exchange_reversed(book: Book, fact: e.ExchangeReversed, entry: Entry, index: int) -> None:
+    book._post(fact.legs, (), fact.served_on, index)
+    _contest(book, fact.about, reversed=index)
+
+
+def _exchange_disputed(book: Book, fact: e.ExchangeDisputed, entry: Entry, index: int) -> None:
+    _contest(book, fact.about, disputed=index, resolved=NEVER, upheld=False)
+
+
+def _dispute_resolved(book: Book, fact: e.DisputeResolved, entry: Entry, index: int) -> None:
+    _contest(book, fact.about, resolved=index, upheld=fact.upheld)
+
+
+def _contest(book: Book, about: e.Ref, **changes: Any) -> None:
+    book.tables.put("contest", about.id, replace(book.contest(about.id), **changes))
+
+
+def _day_opened(book: Book, fact: e.DayOpened, entry: Entry, index: int) -> None:
+    book.tables.put("day", fact.date, Day(index))
+    book._change("bank", "", day=fact.date)
+
+
+def _policy_adopted(book: Book, fact: e.PolicyAdopted, entry: Entry, index: int) -> None:
+    book.tables.put("policy", policy_key(index), Adopted(fact.policy))
+    bank = book.bank
+    if bank is not None:
+        book._change("bank", "", policies=(*bank.policies, PolicyStart(index, fact.starts_on)))
+
+
+_FOLDS: dict[type, Callable[[Book, Any, Entry, int], None]] = {
+    e.BankFounded: _bank_founded,
+    e.AccountOpened: _account_opened,
+    e.AccountEdited: _account_edited,
+    e.AccountSuspended: _status("suspended"),
+    e.AccountResumed: _status("open"),
+    e.AccountClosed: _status("closed"),
+    e.KeyAdded: _key_added,
+    e.KeyRotated: _key_rotated,
+    e.KeyRevoked: _key_revoked,
+    e.KeyRecovered: _key_recovered,
+    e.MandateGranted: _mandate_granted,
+    e.MandateRevoked: _mandate_revoked,
+    e.ExchangeRecorded: _exchange_recorded,
+    e.ExchangeReversed: _exchange_reversed,
+    e.ExchangeDisputed: _exchange_disputed,
+    e.DisputeResolved: _dispute_resolved,
+    e.DayOpened: _day_opened,
+    e.PolicyAdopted: _policy_adopted,
+}
+
+
+class MemoryTables:
+    """The tables as dictionaries: for tests, and for trying drafts on."""
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[str, str], Any] = {}
+        self.ids: dict[str, Seen] = {}
+        self.lines: list[Line] = []
+        self.entries: list[Entry] = []
+
+    def get(self, kind: str, key: str) -> Any | None:
+        return self.records.get((kind, key))
+
+    def put(self, kind: str, key: str, record: Any) -> None:
+        self.records[kind, key] = record
+
+    def seen(self, entry_id: str) -> Seen | None:
+        return self.ids.get(entry_id)
+
+    def add_seen(self, entry_id: str, seen: Seen) -> None:
+        self.ids[entry_id] = seen
+
+    def add_line(self, line: Line) -> None:
+        self.lines.append(line)
+
+    def entry(self, index: int) -> Entry:
+        return self.entries[index]

@@ -1,0 +1,265 @@
+"""The closed JSON profile: a frozen dataclass, one line of JSON, and nothing in between.
+
+    {"date":"2026-11-20"}
+
+One line; sorted ASCII keys; objects, arrays, strings (NFC, bounded), booleans and integers |n| < 2^53; no null,
+no float, no space. On this profile `json.dumps` with sorted keys equals RFC 8785, so no canonicalising library
+has to be trusted: the reader parses, re-encodes and compares bytes. Duplicate keys, floats, escapes that need not
+be there and loose numbers all fail that comparison or the shape's readers.
+
+A *shape* is a frozen dataclass whose fields name their reader in `shape(...)`. A field with a default is absent
+from the JSON when it holds the default, and must then be absent. Nothing here knows what a fact means.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from datetime import date
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
+
+from ledger.errors import Invalid
+
+MOST_INTEGER = 2**53 - 1
+
+T = TypeVar("T")
+Reader = Callable[[Any], Any]
+
+
+class _Field(NamedTuple):
+    name: str
+    read: Reader
+    default: Any  # MISSING: the field must be there
+
+
+_SHAPES: dict[type, tuple[_Field, ...]] = {}
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
+).encode
+
+
+def _no_float(text: str) -> Any:
+    raise Invalid("not_canonical", f"a number that is not a whole one: {text[:40]}")
+
+
+_decode = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float).decode
+
+
+def shape(**readers: Reader) -> Callable[[type[T]], type[T]]:
+    """Register a frozen dataclass as a JSON object: one reader for each field."""
+
+    def register(cls: type[T]) -> type[T]:
+        known = tuple(_Field(f.name, readers[f.name], f.default) for f in fields(cls))  # type: ignore[arg-type]
+        if len(known) != len(readers):
+            raise ValueError(f"{cls.__name__}: a reader without a field")
+        _SHAPES[cls] = known
+        return cls
+
+    return register
+
+
+def format_json(value: Any) -> str:
+    """The one line for a value of the profile (dicts, lists, strings, booleans, integers)."""
+    return _encode(value)
+
+
+def parse_json(line: str) -> Any:
+    """The value of one canonical line; `Invalid("not_canonical")` for any other spelling of it."""
+    try:
+        value = _decode(line)
+        if _encode(value) == line:
+            return value
+    except (ValueError, RecursionError) as error:
+        raise Invalid("not_canonical", f"not a line of JSON: {str(error)[:80]}") from None
+    raise Invalid("not_canonical", "the JSON is not in its one canonical spelling")
+
+
+def to_object(thing: Any) -> Any:
+    """A shape as the plain objects and arrays of the profile."""
+    known = _SHAPES.get(type(thing))
+    if known is not None:
+        found: dict[str, Any] = {}
+        for name, _, default in known:
+            value = getattr(thing, name)
+            if value != default:
+                found[name] = value if type(value) in _PLAIN else to_object(value)
+        return found
+    if isinstance(thing, tuple):
+        return [value if type(value) in _PLAIN else to_object(value) for value in thing]
+    if isinstance(thing, dict):
+        return thing
+    raise ValueError(f"outside the profile: {type(thing).__name__}")
+
+
+_PLAIN = frozenset((str, int, bool))
+
+
+def from_object(cls: type[T], value: Any) -> T:
+    """The shape `cls` from a parsed object; every field is read strictly and no other may be there."""
+    if type(value) is not dict:
+        raise Invalid("bad_body", f"{cls.__name__}: an object is expected")
+    values = []
+    used = 0
+    for name, read, default in _SHAPES[cls]:
+        raw = value.get(name, MISSING)
+        if raw is MISSING:
+            if default is MISSING:
+                raise Invalid("bad_body", f"{cls.__name__}: no {name}")
+            values.append(default)
+            continue
+        used += 1
+        try:
+            item = read(raw)
+        except Invalid as error:
+            raise Invalid("bad_body", f"{cls.__name__}.{name}: {error.message}") from None
+        if item == default:
+            raise Invalid("bad_body", f"{cls.__name__}.{name}: the default is written by leaving the field out")
+        values.append(item)
+    if used != len(value):
+        unknown = sorted(set(value) - {field.name for field in _SHAPES[cls]})
+        raise Invalid("bad_body", f"{cls.__name__}: unknown field {unknown[0]!r}")
+    return cls(*values)
+
+
+# Readers: each takes a parsed JSON value and returns it, checked, or raises `Invalid`.
+
+
+def _matching(what: str, pattern: str) -> Reader:
+    match = re.compile(pattern).fullmatch
+
+    def read(value: Any) -> str:
+        if type(value) is not str or match(value) is None:
+            raise Invalid("bad_body", f"not {what}")
+        return value
+
+    return read
+
+
+account_id = _matching("an account id (6 to 16 of a-z and 2-7)", "[a-z2-7]{6,16}")
+entry_id = _matching("32 lower-case hexadecimal digits", "[0-9a-f]{32}")
+digest = _matching("64 lower-case hexadecimal digits", "[0-9a-f]{64}")
+key_text = _matching("43 base64url characters", "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+key_name = _matching("a key name (1 to 80 of a-z, 0-9, . _ / -)", "[a-z0-9][a-z0-9._/-]{0,79}")
+instant = _matching(
+    "an instant like 2026-11-20T14:03:07Z",
+    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z",
+)
+
+
+def flag(value: Any) -> bool:
+    """True or false."""
+    if type(value) is not bool:
+        raise Invalid("bad_body", "not true or false")
+    return value
+
+
+def whole(least: int = -MOST_INTEGER, most: int = MOST_INTEGER) -> Reader:
+    """An integer between `least` and `most`."""
+
+    def read(value: Any) -> int:
+        if type(value) is not int or not least <= value <= most:
+            raise Invalid("bad_body", f"not a whole number between {least} and {most}")
+        return value
+
+    return read
+
+
+@lru_cache(maxsize=4096)
+def _is_day(value: str) -> bool:
+    try:
+        return date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
+def day(value: Any) -> str:
+    """A date, `YYYY-MM-DD`, kept as text: it sorts as it reads."""
+    if type(value) is not str or not _is_day(value):
+        raise Invalid("bad_body", "not a date like 2026-11-20")
+    return value
+
+
+def one_of(*words: str) -> Reader:
+    """One of a fixed set of words."""
+    known = frozenset(words)
+
+    def read(value: Any) -> str:
+        if type(value) is not str or value not in known:
+            raise Invalid("bad_body", f"not one of {', '.join(words)}")
+        return value
+
+    return read
+
+
+@lru_cache(maxsize=4096)
+def _is_word(value: str) -> bool:
+    if not 1 <= len(value) <= 40 or not unicodedata.is_normalized("NFC", value) or value != value.lower():
+        return False
+    return all(c == "-" or unicodedata.category(c)[0] in "LMN" for c in value) and value.strip("-") != ""
+
+
+def word(value: Any) -> str:
+    """A lower-case word of letters and digits, parts joined by `-`, at most 40 characters: a category."""
+    if type(value) is not str or not _is_word(value):
+        raise Invalid("bad_body", "not a lower-case word of at most 40 letters, digits and -")
+    return value
+
+
+def line_of(longest: int) -> Reader:
+    """One line of NFC text without control characters, 1 to `longest` characters."""
+
+    def read(value: Any) -> str:
+        if type(value) is not str or not 1 <= len(value) <= longest:
+            raise Invalid("bad_body", f"not a text of 1 to {longest} characters")
+        if not unicodedata.is_normalized("NFC", value) or _UNWANTED.search(value):
+            raise Invalid("bad_body", "a text with control characters, or not in NFC")
+        return value
+
+    return read
+
+
+_UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def part(cls: type[T]) -> Reader:
+    """A nested shape."""
+    return lambda value: from_object(cls, value)
+
+
+def many(read: Reader, least: int = 0, most: int = 5000) -> Reader:
+    """An array of `least` to `most` items."""
+
+    def read_all(value: Any) -> tuple[Any, ...]:
+        if type(value) is not list or not least <= len(value) <= most:
+            raise Invalid("bad_body", f"not an array of {least} to {most} items")
+        return tuple([read(item) for item in value])
+
+    return read_all
+
+
+def pair(first: Reader, second: Reader) -> Reader:
+    """An array of exactly two items."""
+
+    def read(value: Any) -> tuple[Any, Any]:
+        if type(value) is not list or len(value) != 2:
+            raise Invalid("bad_body", "not an array of two items")
+        return first(value[0]), second(value[1])
+
+    return read
+
+
+def strictly_rising(read: Reader) -> Reader:
+    """An array reader whose items must stand in rising order, none twice: one set, one spelling."""
+
+    def read_all(value: Any) -> tuple[Any, ...]:
+        items: tuple[Any, ...] = read(value)
+        for before, after in zip(items, items[1:], strict=False):
+            if not before < after:
+                raise Invalid("bad_body", "not in rising order, or one item twice")
+        return items
+
+    return read_all

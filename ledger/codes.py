@@ -1,0 +1,451 @@
+"""Every code a refusal can carry: what it means, and the usual next step. FORMAT.md shows this table."""
+
+from __future__ import annotations
+
+#: code: (what it means, the usual next step)
+CODES: dict[str, tuple[str, str]] = {
+    "absurd_time": (
+        "the time is more than 10,000 hours",
+        "check the unit: 90m is minutes, 90h is hours",
+    ),
+    "account_closed": (
+        "an account is closed for good",
+        "open a new account for this person",
+    ),
+    "account_exists": (
+        "an account id is already open",
+        "open the account again: a fresh id is drawn",
+    ),
+    "account_open": (
+        "an account is not suspended",
+        "nothing needs doing",
+    ),
+    "account_suspended": (
+        "an account is suspended",
+        "resume it first: timebank account resume HANDLE",
+    ),
+    "agent_refused": (
+        "ssh-agent would not sign",
+        "unlock the agent (ssh-add -X), or confirm when it asks, and run the same command again",
+    ),
+    "agent_unavailable": (
+        "no ssh-agent answers",
+        "start one with: eval $(ssh-agent), or name the private key file",
+    ),
+    "agent_without_key": (
+        "ssh-agent does not hold this key",
+        "add it with ssh-add and the name of the private key file; if the agent is locked, unlock it with ssh-add -X",
+    ),
+    "already_disputed": (
+        "an exchange is already in dispute",
+        "wait for the committee's verdict, or read it: timebank exchange show ENTRY",
+    ),
+    "already_recorded": (
+        "this very entry is in the log",
+        "nothing needs doing: it was recorded once, and counts once",
+    ),
+    "already_reversed": (
+        "an exchange has been reversed before",
+        "record a new exchange if the reversal was wrong",
+    ),
+    "ambiguous_handle": (
+        "a name is borne by several members",
+        "use one of their handles",
+    ),
+    "bad_body": (
+        "the fourth line of an entry does not say what its kind must say",
+        "the entry was made by another program, or changed; ask whoever sent it",
+    ),
+    "bad_category": (
+        "a category is not 1 to 40 characters of words joined by -",
+        "use a word such as gardening or home-care",
+    ),
+    "bad_checkpoint": (
+        "the text of a head is not a checkpoint",
+        "fetch the head again; if it stays wrong, ask the bank that signed it",
+    ),
+    "bad_config": (
+        "timebank.toml cannot be understood",
+        "compare it with a fresh one: timebank init makes it",
+    ),
+    "bad_consistency_proof": (
+        "the newer head does not continue the older one",
+        "keep both heads and show them to the committee: history may have been rewritten",
+    ),
+    "bad_date": (
+        "the date cannot be read or is not in the calendar",
+        "write year-month-day, or today, or yesterday",
+    ),
+    "bad_entry": (
+        "bytes do not have the form of an entry",
+        "the bytes were changed or cut; restore the log from a backup",
+    ),
+    "bad_founding": (
+        "a founding does not name the keys every bank needs",
+        "found banks with timebank init",
+    ),
+    "bad_handle": (
+        "a handle is not 1 to 40 letters, digits, '.', '_' or '-', the first a letter or digit",
+        "choose a short name such as ada or green.lane-surgery",
+    ),
+    "bad_inclusion_proof": (
+        "the proof does not show that the entry is in the log",
+        "ask the bank for a new receipt; if it fails again, tell the committee and keep both",
+    ),
+    "bad_key_name": (
+        "a name cannot stand beside a key",
+        "use letters, digits, dots, hyphens and slashes; no space and no plus",
+    ),
+    "bad_note": (
+        "the bytes are not a signed note",
+        "fetch or copy the file again, byte for byte; an editor may have changed it",
+    ),
+    "bad_origin": (
+        "an origin is not like a web name with a path",
+        "use a name that is yours, such as rushey-green.example/hours",
+    ),
+    "bad_signature": (
+        "a signature is not by this key over these bytes",
+        "trust nothing in these bytes; ask whoever signed them to send them again",
+    ),
+    "bad_ssh_key": (
+        "a line is not an ssh-ed25519 public key",
+        "copy the one line of the .pub file again; make keys with ssh-keygen -t ed25519",
+    ),
+    "bad_text": (
+        "a text holds a control, invisible or direction-changing character",
+        "type it again by hand instead of pasting it",
+    ),
+    "bad_threshold": (
+        "a threshold does not fit the number of keys",
+        "use at least 1, and at most as many as there are keys",
+    ),
+    "bad_tile": (
+        "a hash tile is too short, too long or ragged",
+        "rebuild the tiles from the entries, or fetch the folder again",
+    ),
+    "bad_tile_path": (
+        "a file name is not that of a tile",
+        "publish the folder again; names are as in C2SP tlog-tiles",
+    ),
+    "bad_time": (
+        "the time cannot be read",
+        "write 1h30, 1:30, 90m or 1.5h",
+    ),
+    "bad_vkey": (
+        "a line is not a verifier key",
+        "copy the whole line NAME+ID+KEY again, from the bank itself",
+    ),
+    "bank_exists": (
+        "there is already a bank in this folder",
+        "use another folder, or work with the bank that is there",
+    ),
+    "before_founding": (
+        "a date of service lies before the bank was founded",
+        "check the year of the date",
+    ),
+    "ceiling": (
+        "a balance would rise above its ceiling",
+        "let the member spend some hours first, or donate some to the pot",
+    ),
+    "checkpoint_key_missing": (
+        "the key that signs heads is not at hand",
+        "put it back into keys/, or rotate it: timebank key rotate checkpoint",
+    ),
+    "database_damaged": (
+        "the database file is damaged",
+        "restore the newest backup: timebank restore FILE DIR",
+    ),
+    "database_error": (
+        "the database reports an error",
+        "run the command again; if it stays, look at the database's own log",
+    ),
+    "database_locked": (
+        "another program holds the database",
+        "wait until it has finished, then run the same command again",
+    ),
+    "database_missing": (
+        "there is no database where one should be",
+        "check the folder, or restore a backup: timebank restore FILE DIR",
+    ),
+    "database_read_only": (
+        "the database may not be written",
+        "check the owner and the mode of the folder and of bank.db",
+    ),
+    "database_unreachable": (
+        "the database server does not answer",
+        "check that PostgreSQL runs and that the URL in timebank.toml is right",
+    ),
+    "day_not_later": (
+        "a ledger day must come after the one before",
+        "check this machine's clock",
+    ),
+    "disk_error": (
+        "the disk reports an error",
+        "copy what you can to another disk, then run timebank verify there",
+    ),
+    "disk_full": (
+        "the disk is full; nothing was recorded",
+        "make room, then run the same command again",
+    ),
+    "empty_text": (
+        "a text that must say something is empty",
+        "write at least one visible character",
+    ),
+    "file_unavailable": (
+        "a file cannot be read or written",
+        "check that it exists and that you may use it",
+    ),
+    "floor": (
+        "a balance would fall below its floor",
+        "let the member give some help first, or ask the committee for another policy",
+    ),
+    "folder_not_empty": (
+        "a folder for a new bank has files in it",
+        "name a folder that does not exist yet",
+    ),
+    "foreign_origin": (
+        "something belongs to the log of another bank",
+        "give it to the bank that it names",
+    ),
+    "fork": (
+        "two different heads over the same log were signed",
+        "keep both and show them to the committee: history was rewritten",
+    ),
+    "fractional_time": (
+        "the time is not a whole number of minutes, and the bank's policy does not round",
+        "write it in whole minutes, such as 20m",
+    ),
+    "future_date": (
+        "a date of service lies after the ledger day",
+        "check the date, and this machine's clock",
+    ),
+    "handle_taken": (
+        "a handle is already in use",
+        "choose another, for instance with a street or a number",
+    ),
+    "head_ahead": (
+        "a signed head is over more entries than there are",
+        "restore the newest backup: entries are missing",
+    ),
+    "head_mismatch": (
+        "the signed head is not over these entries",
+        "restore a backup: entries under a signed head were changed",
+    ),
+    "key_file_exists": (
+        "a key file of this name exists and is never overwritten",
+        "choose another name, or move the old file away yourself",
+    ),
+    "key_file_format": (
+        "a file does not hold an OpenSSH Ed25519 key",
+        "name another file, or make a key with ssh-keygen -t ed25519",
+    ),
+    "key_file_missing": (
+        "there is no key file of this name",
+        "check the name, or make a key there first",
+    ),
+    "key_file_mode": (
+        "others on this machine can read a private key",
+        "run chmod 600 on the file; if others may have copied it, make a new key",
+    ),
+    "key_file_unavailable": (
+        "the machine would not read or write a key file",
+        "check that the folder exists, that it may be written, and that the disk is not full",
+    ),
+    "key_purpose": (
+        "a key is enrolled for the wrong purpose or holder",
+        "one key, one purpose: make a new key for this one",
+    ),
+    "key_used": (
+        "a key already has a holder",
+        "make a new key: timebank key new FILE",
+    ),
+    "mandate_cap": (
+        "a mandate's daily cap is used up",
+        "record the rest tomorrow, or have the member sign: --propose FILE",
+    ),
+    "mandate_expired": (
+        "a mandate has expired",
+        "grant a new one: timebank mandate grant HANDLE",
+    ),
+    "mandate_revoked": (
+        "a mandate has been revoked",
+        "grant a new one: timebank mandate grant HANDLE",
+    ),
+    "missing_entry": (
+        "an entry is missing from the log",
+        "restore the newest backup: timebank restore FILE DIR",
+    ),
+    "missing_signature": (
+        "an entry has fewer or more signatures than signers",
+        "gather the missing ones: timebank sign FILE --sign-with KEY",
+    ),
+    "missing_tile": (
+        "a hash tile is missing",
+        "rebuild the tables: timebank rebuild",
+    ),
+    "nature": (
+        "an exchange is of a nature it cannot have here",
+        "use service, obligatory, care or goods",
+    ),
+    "negative_time": (
+        "the time is less than nothing",
+        "swap giver and receiver, or reverse the exchange that was wrong",
+    ),
+    "newer_version": (
+        "a newer version of timebank wrote this",
+        "upgrade timebank: pip install --upgrade timebank",
+    ),
+    "no_bank": (
+        "no bank was found",
+        "name it with --bank DIR, or found one: timebank init DIR --name NAME --origin ORIGIN",
+    ),
+    "no_legs": (
+        "an exchange moves no minutes, or says it twice",
+        "give one time for it",
+    ),
+    "not_a_database": (
+        "a file is not the database of a time bank",
+        "check the file's name, or restore a backup",
+    ),
+    "not_canonical": (
+        "an entry's JSON is not in its one spelling",
+        "the bytes were changed, or made by a faulty program",
+    ),
+    "not_disputed": (
+        "an exchange is not in dispute",
+        "dispute it first: timebank exchange dispute ENTRY",
+    ),
+    "not_founded": (
+        "an entry stands before the founding, or founds the bank twice",
+        "found a bank with timebank init",
+    ),
+    "not_next": (
+        "an entry does not follow the head of the log",
+        "run the same command again",
+    ),
+    "not_whole": (
+        "a reversal is not the whole exchange",
+        "reverse with timebank exchange reverse ENTRY",
+    ),
+    "not_zero": (
+        "an account can be closed only at zero",
+        "let it be balanced first, for instance: timebank exchange donate HANDLE pot TIME",
+    ),
+    "older_database": (
+        "the database is older than a head this bank signed",
+        "put the newer database back, or restore the newest backup; never go on with an older copy",
+    ),
+    "policy_backdated": (
+        "a policy cannot start in the past",
+        "choose today or a later day",
+    ),
+    "pot_stays": (
+        "the community pot cannot be closed",
+        "nothing needs doing",
+    ),
+    "revoked_key": (
+        "a key was revoked or replaced",
+        "sign with the key that took its place: timebank key list",
+    ),
+    "rounding": (
+        "a time is not in the quarters of an hour that policy asks for",
+        "record it in quarters: 1h15, 1h30, 1h45",
+    ),
+    "self_dealing": (
+        "a broker would sign her own mandate",
+        "let a committee key or the member sign: --sign-with",
+    ),
+    "self_payment": (
+        "giver and receiver are the same",
+        "name two different accounts",
+    ),
+    "sheet_refused": (
+        "some lines of a sheet are refused, so none is recorded",
+        "mend the lines named above and run the same command again",
+    ),
+    "starting_credit": (
+        "starting credit does not follow the policy",
+        "see what it gives: timebank policy show",
+    ),
+    "surplus_act": (
+        "a key signs as something the entry does not ask for",
+        "draft the entry again",
+    ),
+    "swapped_signature": (
+        "a signature stands where another belongs",
+        "the bytes were changed; ask whoever sent them",
+    ),
+    "text_too_long": (
+        "a text has more characters than its field may have",
+        "shorten it",
+    ),
+    "threshold": (
+        "so many keys cannot sign",
+        "use at most as many as there are keys",
+    ),
+    "tile_mismatch": (
+        "the tree kept in the database is not that of its entries",
+        "rebuild the tables: timebank rebuild; then timebank verify",
+    ),
+    "unbalanced": (
+        "legs do not sum to zero",
+        "what one gives, others receive: mend the times",
+    ),
+    "unknown_account": (
+        "an account id is not in this bank",
+        "see the accounts: timebank account list",
+    ),
+    "unknown_broker": (
+        "a key is not a broker's",
+        "see the keys: timebank key list",
+    ),
+    "unknown_exchange": (
+        "an entry is not an exchange of this log",
+        "see the exchanges: timebank exchange list",
+    ),
+    "unknown_handle": (
+        "no account is called so",
+        "see the accounts: timebank account list",
+    ),
+    "unknown_key": (
+        "a key is not in this bank",
+        "see the keys: timebank key list",
+    ),
+    "unknown_kind": (
+        "an entry is of a kind this version does not know",
+        "upgrade timebank: pip install --upgrade timebank",
+    ),
+    "unknown_mandate": (
+        "a mandate is not there, or for someone else",
+        "see the mandates: timebank mandate list",
+    ),
+    "unsigned_checkpoint": (
+        "no key that is known has signed the head",
+        "compare the bank's VKEY with the one you hold",
+    ),
+    "weak_key": (
+        "a public key is not one that only its holder can sign for",
+        "make a new key, or ask its holder for one; do not record this one",
+    ),
+    "word_missing": (
+        "the word of someone who must agree is missing",
+        "sign with that key (--sign-with KEY), send it round (--propose FILE), or have a mandate granted",
+    ),
+    "wrong_opening": (
+        "a private detail is not the one the entry commits to",
+        "use the file as it was made; the text next to the entry was changed",
+    ),
+    "wrong_passphrase": (
+        "the passphrase does not open the key file",
+        "try again; nobody can recover a lost passphrase, then rotate to a new key",
+    ),
+    "wrong_role": (
+        "a key signs as something it is not",
+        "draft the entry again with the right key",
+    ),
+    "zero_time": (
+        "the time is zero",
+        "write the minutes that were given, such as 15m",
+    ),
+}

@@ -1,0 +1,364 @@
+"""What can happen in a time bank: frozen facts in the past tense, each with a stable name and version.
+
+A fact says what was agreed, in random ids, minutes and dates, and nothing private: names, contacts, memos and
+reasons stand in it only as salted commitments. Minutes are whole; legs are `(account, ±minutes)`, credit positive,
+sum zero. `FACTS` maps every name to its class; a name's meaning never changes, a new meaning is a new version.
+Whether a fact may be added is not decided here (see `rules`), nor what it does (see `book`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ledger import canonical as c
+from ledger.errors import Invalid
+
+ACCOUNT_KINDS = ("person", "institution", "community")
+EVERYDAY_NATURES = ("service", "obligatory", "care", "goods")
+NATURES = (*EVERYDAY_NATURES, "gift", "starting", "opening")
+PURPOSES = ("member", "broker", "committee", "bank", "checkpoint")
+SCOPES = ("dispute", "exchange", "gift")
+ROUNDINGS = ("none", "nearest-quarter", "up-quarter")
+MOST_SIGNERS = 16
+
+Legs = tuple[tuple[str, int], ...]
+Commitments = dict[str, str]
+
+T = TypeVar("T")
+
+_kinds: dict[type, str] = {}
+#: stable name and version: class
+FACTS: dict[str, type] = {}
+
+
+def _fact(kind: str, /, **readers: c.Reader) -> Callable[[type[T]], type[T]]:
+    def register(cls: type[T]) -> type[T]:
+        FACTS[kind] = cls
+        _kinds[cls] = kind
+        return c.shape(**readers)(cls)
+
+    return register
+
+
+def kind_of(fact: object) -> str:
+    """The stable name and version of a fact: `exchange.recorded/1`."""
+    return _kinds[type(fact)]
+
+
+def fact_from(kind: str, body: Any) -> Any:
+    """The fact of a kind from its parsed body; `Invalid("unknown_kind")` or `Invalid("bad_body")`."""
+    cls = FACTS.get(kind)
+    if cls is None:
+        raise Invalid("unknown_kind", f"an entry of kind {kind[:60]!r}, which this version does not know")
+    return c.from_object(cls, body)
+
+
+def _commitments(value: Any) -> Commitments:
+    if type(value) is not dict or not 1 <= len(value) <= 8:
+        raise Invalid("bad_body", "not an object of 1 to 8 commitments")
+    for name, committed in value.items():
+        _field_name(name)
+        c.digest(committed)
+    return value
+
+
+_field_name = c.one_of("handle", "name", "contact", "memo", "reason", "consent")
+_leg_pairs = c.strictly_rising(c.many(c.pair(c.account_id, c.whole(-(10**9), 10**9)), least=2))
+
+
+def _legs(value: Any) -> Legs:
+    legs: Legs = _leg_pairs(value)
+    total = 0
+    before = ""
+    for account, minutes in legs:
+        if account == before or minutes == 0:
+            raise Invalid("bad_body", "legs: an account twice, or a leg of zero minutes")
+        before = account
+        total += minutes
+    if total:
+        raise Invalid("unbalanced", f"the legs sum to {total} minutes, not to zero")
+    return legs
+
+
+@c.shape(key=c.key_text, name=c.key_name, purpose=c.one_of(*PURPOSES))
+@dataclass(frozen=True, slots=True)
+class KeySpec:
+    """A public key as it enters the log: the 32 bytes in base64url, its name in signatures, its one purpose."""
+
+    key: str
+    name: str
+    purpose: str
+
+
+@c.shape(
+    broker=c.key_text,
+    scope=c.strictly_rising(c.many(c.one_of(*SCOPES), least=1)),
+    consent=c.word,
+    daily_cap_minutes=c.whole(1, 10**6),
+    expires_on=c.day,
+)
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a mandate allows: `broker` is the hash of the broker's key; no cap or expiry when left out."""
+
+    broker: str
+    scope: tuple[str, ...]
+    consent: str
+    daily_cap_minutes: int | None = None
+    expires_on: str | None = None
+
+
+@c.shape(
+    floor_minutes=c.whole(-(10**9), 0),
+    ceiling_minutes=c.whole(0, 10**9),
+    advisory=c.flag,
+    starting_minutes=c.whole(1, 6000),
+)
+@dataclass(frozen=True, slots=True)
+class KindPolicy:
+    """How far accounts of one kind may go: no limit when left out; an advisory one warns and lets pass."""
+
+    floor_minutes: int | None = None
+    ceiling_minutes: int | None = None
+    advisory: bool = False
+    starting_minutes: int | None = None
+
+
+@c.shape(
+    rounding=c.one_of(*ROUNDINGS),
+    signing=c.one_of("debited", "both"),
+    reversal_days=c.whole(0, 3660),
+    inactive_days=c.whole(1, 36600),
+    person=c.part(KindPolicy),
+    institution=c.part(KindPolicy),
+    community=c.part(KindPolicy),
+)
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules a bank chose: `signing` says whose word an exchange needs."""
+
+    rounding: str
+    signing: str
+    reversal_days: int
+    inactive_days: int
+    person: KindPolicy
+    institution: KindPolicy
+    community: KindPolicy
+
+
+@c.shape(entry=c.digest, id=c.entry_id)
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Another entry of this log: the hash of its text, and its id to find it by."""
+
+    entry: str
+    id: str
+
+
+@_fact(
+    "bank.founded/1",
+    name=c.line_of(200),
+    founded_on=c.day,
+    keys=c.many(c.part(KeySpec), least=4, most=40),
+    threshold=c.whole(1, MOST_SIGNERS),
+    policy=c.part(Policy),
+    pot=c.account_id,
+    commitments=_commitments,
+)
+@dataclass(frozen=True, slots=True)
+class BankFounded:
+    """Entry 0: the keys that hold office, the committee's threshold, the first policy, the community pot."""
+
+    name: str
+    founded_on: str
+    keys: tuple[KeySpec, ...]
+    threshold: int
+    policy: Policy
+    pot: str
+    commitments: Commitments
+
+
+@_fact(
+    "account.opened/1",
+    account=c.account_id,
+    kind=c.one_of(*ACCOUNT_KINDS),
+    commitments=_commitments,
+    keys=c.many(c.part(KeySpec), least=1, most=MOST_SIGNERS),
+    threshold=c.whole(1, MOST_SIGNERS),
+    mandate=c.part(Terms),
+)
+@dataclass(frozen=True, slots=True)
+class AccountOpened:
+    """An account: `threshold` of its own `keys` speak for it; without keys, a broker under `mandate`."""
+
+    account: str
+    kind: str
+    commitments: Commitments
+    keys: tuple[KeySpec, ...] = ()
+    threshold: int = 0
+    mandate: Terms | None = None
+
+
+@_fact("account.edited/1", account=c.account_id, commitments=_commitments)
+@dataclass(frozen=True, slots=True)
+class AccountEdited:
+    """New private details; the old commitments stay in the log."""
+
+    account: str
+    commitments: Commitments
+
+
+@_fact("account.suspended/1", account=c.account_id, commitments=_commitments)
+@dataclass(frozen=True, slots=True)
+class AccountSuspended:
+    """The account rests: no exchange until it is resumed."""
+
+    account: str
+    commitments: Commitments
+
+
+@_fact("account.resumed/1", account=c.account_id)
+@dataclass(frozen=True, slots=True)
+class AccountResumed:
+    """The account may exchange again."""
+
+    account: str
+
+
+@_fact("account.closed/1", account=c.account_id)
+@dataclass(frozen=True, slots=True)
+class AccountClosed:
+    """The account is closed for good, at zero."""
+
+    account: str
+
+
+@_fact("key.added/1", key=c.part(KeySpec), account=c.account_id, threshold=c.whole(1, MOST_SIGNERS))
+@dataclass(frozen=True, slots=True)
+class KeyAdded:
+    """One more key, for an account or (without one) for an office; `threshold` when it changes."""
+
+    key: KeySpec
+    account: str = ""
+    threshold: int = 0
+
+
+@_fact("key.rotated/1", old=c.key_text, key=c.part(KeySpec))
+@dataclass(frozen=True, slots=True)
+class KeyRotated:
+    """`key` takes the place of the key whose hash is `old`, for the same holder and purpose."""
+
+    old: str
+    key: KeySpec
+
+
+@_fact("key.revoked/1", key=c.key_text, threshold=c.whole(1, MOST_SIGNERS))
+@dataclass(frozen=True, slots=True)
+class KeyRevoked:
+    """The key with this hash signs nothing more; `threshold` when the holder's count changes."""
+
+    key: str
+    threshold: int = 0
+
+
+@_fact(
+    "key.recovered/1",
+    account=c.account_id,
+    keys=c.many(c.part(KeySpec), least=1, most=MOST_SIGNERS),
+    threshold=c.whole(1, MOST_SIGNERS),
+)
+@dataclass(frozen=True, slots=True)
+class KeyRecovered:
+    """The committee gives an account whose keys are lost new ones; all its old ones end."""
+
+    account: str
+    keys: tuple[KeySpec, ...]
+    threshold: int
+
+
+@_fact("mandate.granted/1", account=c.account_id, terms=c.part(Terms), commitments=_commitments)
+@dataclass(frozen=True, slots=True)
+class MandateGranted:
+    """A broker may sign for an account. The mandate's id is this entry's id."""
+
+    account: str
+    terms: Terms
+    commitments: Commitments | None = None
+
+
+@_fact("mandate.revoked/1", mandate=c.entry_id)
+@dataclass(frozen=True, slots=True)
+class MandateRevoked:
+    """The mandate with this id ends."""
+
+    mandate: str
+
+
+@_fact(
+    "exchange.recorded/1",
+    served_on=c.day,
+    category=c.word,
+    nature=c.one_of(*NATURES),
+    legs=_legs,
+    uncredited=_legs,
+    commitments=_commitments,
+)
+@dataclass(frozen=True, slots=True)
+class ExchangeRecorded:
+    """Help given: `legs` move credit, or `uncredited` (same shape) says the minutes of help that moves none."""
+
+    served_on: str
+    category: str
+    nature: str
+    legs: Legs = ()
+    uncredited: Legs = ()
+    commitments: Commitments | None = None
+
+
+@_fact("exchange.reversed/1", about=c.part(Ref), served_on=c.day, legs=_legs, commitments=_commitments)
+@dataclass(frozen=True, slots=True)
+class ExchangeReversed:
+    """The whole of an exchange undone by its opposite legs, once."""
+
+    about: Ref
+    served_on: str
+    legs: Legs = ()
+    commitments: Commitments | None = None
+
+
+@_fact("exchange.disputed/1", about=c.part(Ref), commitments=_commitments)
+@dataclass(frozen=True, slots=True)
+class ExchangeDisputed:
+    """A party, or the committee, says that an exchange is not as recorded."""
+
+    about: Ref
+    commitments: Commitments | None = None
+
+
+@_fact("dispute.resolved/1", about=c.part(Ref), upheld=c.flag, commitments=_commitments)
+@dataclass(frozen=True, slots=True)
+class DisputeResolved:
+    """The committee's verdict; upheld, it may reverse the exchange."""
+
+    about: Ref
+    upheld: bool = False
+    commitments: Commitments | None = None
+
+
+@_fact("day.opened/1", date=c.day)
+@dataclass(frozen=True, slots=True)
+class DayOpened:
+    """The ledger day: what expiry, caps and policy starts are judged by. It only moves forward."""
+
+    date: str
+
+
+@_fact("policy.adopted/1", policy=c.part(Policy), starts_on=c.day)
+@dataclass(frozen=True, slots=True)
+class PolicyAdopted:
+    """The rules from the ledger day `starts_on`."""
+
+    policy: Policy
+    starts_on: str

@@ -1,0 +1,137 @@
+"""A bank's folder: `timebank.toml`, `bank.db`, `keys/`, and `bank.head`, the highest head ever signed.
+
+    timebank.toml   name, origin, database (a file here, or a postgresql:// URL), founding (hash of entry 0), broker
+    bank.db         the log and its tables
+    bank.head       a copy of the highest signed head, so that an older database put in its place is noticed
+    keys/           OpenSSH key files, mode 0600
+
+Files are replaced whole: written beside, flushed to disk, renamed.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.errors import Unavailable, Usage
+
+CONFIG = "timebank.toml"
+DATABASE = "bank.db"
+HEAD = "bank.head"
+KEYS = "keys"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where a bank lives, and what its `timebank.toml` says."""
+
+    path: Path
+    name: str
+    origin: str
+    database: str
+    founding: str
+    broker: str
+
+    @property
+    def where(self) -> str:
+        """The database as `Store` takes it."""
+        return self.database if "://" in self.database else str(self.path / self.database)
+
+    @property
+    def keys(self) -> Path:
+        return self.path / KEYS
+
+    @property
+    def head(self) -> Path:
+        return self.path / HEAD
+
+
+def find_bank(start: Path) -> Path:
+    """The nearest folder upward from `start` that holds a `timebank.toml`; `Usage("no_bank")`."""
+    for place in (start.resolve(), *start.resolve().parents):
+        if (place / CONFIG).is_file():
+            return place
+    raise Usage("no_bank", f"no {CONFIG} in {start} or any folder above it")
+
+
+def open_folder(path: Path) -> Folder:
+    """Read a bank's settings; `Usage("no_bank")` or `Usage("bad_config")`."""
+    config = path / CONFIG
+    try:
+        found = tomllib.loads(config.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Usage("no_bank", f"there is no {config}") from None
+    except OSError as error:
+        raise Unavailable("file_unavailable", f"{config} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Usage("bad_config", f"{config} cannot be understood: {error}") from None
+    texts = {key: found.get(key, "") for key in ("name", "origin", "database", "founding", "broker")}
+    for key, value in texts.items():
+        if not isinstance(value, str) or (not value and key != "broker"):
+            raise Usage("bad_config", f"{config}: {key} must be a text")
+    return Folder(path, **texts)
+
+
+def write_config(folder: Folder) -> None:
+    """Write `timebank.toml`, whole or not at all."""
+    lines = [
+        f"{key} = {_toml(value)}"
+        for key, value in (
+            ("name", folder.name),
+            ("origin", folder.origin),
+            ("database", folder.database),
+            ("founding", folder.founding),
+            ("broker", folder.broker),
+        )
+    ]
+    text = "# A time bank. `founding` is the hash of entry 0: give it to whoever is to check this bank.\n"
+    replace_file(folder.path / CONFIG, (text + "\n".join(lines) + "\n").encode())
+
+
+def _toml(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Put `content` at `path`, flushed to disk, in one rename; `Unavailable` when the disk will not."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with opened_new(beside, mode) as file:
+            _write_all(file, content)
+            os.fsync(file)
+        os.replace(beside, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        code = "disk_full" if error.errno == 28 else "file_unavailable"
+        raise Unavailable(code, f"{path} cannot be written: {error.strerror}") from error
+
+
+def _write_all(file: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+@contextmanager
+def opened_new(path: Path, mode: int) -> Iterator[int]:
+    """A file descriptor of a file made anew."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in the folder durable."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

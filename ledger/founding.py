@@ -1,0 +1,121 @@
+"""Found a bank: its folder, its keys, its database, and entry 0, whole or not at all.
+
+Everything is made in a folder beside the one asked for and renamed at the end, so a founding that is cut off leaves
+no half bank behind.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger import events as e
+from ledger.bank import Bank, Clock
+from ledger.errors import Refused, Usage
+from ledger.folder import CONFIG, DATABASE, KEYS, Folder, open_folder, write_config
+from ledger.keyfiles import make_key
+from ledger.keyring import Keyring, key_files
+from ledger.keys import encode_key
+from ledger.store import Store
+from ledger.words import clean_text, quote
+
+_ORIGIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9._-]+)+")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+
+#: what a new bank starts with: no rounding, the debited party's word, ten hours of debt for people
+FIRST_POLICY = e.Policy(
+    rounding="none",
+    signing="debited",
+    reversal_days=14,
+    inactive_days=365,
+    person=e.KindPolicy(floor_minutes=-600, ceiling_minutes=6000),
+    institution=e.KindPolicy(floor_minutes=-6000, advisory=True),
+    community=e.KindPolicy(),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a founding is asked for. `passphrase` None leaves committee and broker keys unencrypted."""
+
+    name: str
+    origin: str
+    committee: int = 1
+    threshold: int = 1
+    passphrase: bytes | None = None
+    database: str = DATABASE
+    founded_on: str = ""
+    policy: e.Policy = FIRST_POLICY
+
+
+def random_account() -> str:
+    """A fresh account id: 50 random bits, so that ids never meet within a bank."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(10))
+
+
+def found_bank(path: Path, plan: Plan, clock: Clock) -> Bank:
+    """Found a bank in `path`, which must not exist or be empty; returns it, open, with its first head signed."""
+    name = clean_text("the bank's name", plan.name, 200)
+    _check_plan(path, plan)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.founding-{secrets.token_hex(4)}")
+    try:
+        _build(beside, plan, name, clock)
+        beside.rename(path)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    folder = open_folder(path)
+    return Bank(folder, Store(folder.where, folder.origin), clock)
+
+
+def _check_plan(path: Path, plan: Plan) -> None:
+    if (path / CONFIG).exists():
+        raise Refused("bank_exists", f"there is a bank in {path} already; nothing was changed")
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise Refused("folder_not_empty", f"{path} is not an empty folder")
+    if not _ORIGIN.fullmatch(plan.origin) or len(plan.origin) > 200:
+        raise Usage("bad_origin", f"{quote(plan.origin)} is not an origin like rushey-green.example/hours")
+    if not 1 <= plan.threshold <= plan.committee <= e.MOST_SIGNERS:
+        raise Usage("bad_threshold", f"{plan.threshold} of {plan.committee}: a committee of 1 to {e.MOST_SIGNERS} keys")
+
+
+def _build(path: Path, plan: Plan, name: str, clock: Clock) -> None:
+    keys = path / KEYS
+    keys.mkdir(parents=True, mode=0o700)
+    specs = [_new_key(keys, plan, f"committee-{n + 1}", "committee") for n in range(plan.committee)]
+    specs += [_new_key(keys, plan, name, purpose) for name, purpose in _OFFICES]
+    today = clock.today().isoformat()
+    founded = e.BankFounded(
+        name=name,
+        founded_on=plan.founded_on or today,
+        keys=tuple(specs),
+        threshold=plan.threshold,
+        policy=plan.policy,
+        pot=random_account(),
+        commitments={},
+    )
+    if founded.founded_on > today:
+        raise Refused("future_date", f"the bank cannot have been founded on {founded.founded_on}, after today")
+    store = Store(plan.database if "://" in plan.database else str(path / plan.database))
+    store.create(plan.origin)
+    folder = Folder(path, name, plan.origin, plan.database, "founding", "broker-1")
+    bank = Bank(folder, store, clock)
+    keyring = Keyring(key_files(keys), lambda _: plan.passphrase or b"")
+    recorded = bank.write(lambda page: page.add(founded, {"handle": "pot", "name": "Community pot"}), keyring)
+    bank.sign_head(keyring)
+    store.close()
+    write_config(Folder(path, name, plan.origin, plan.database, recorded.entry.hash.hex(), "broker-1"))
+
+
+_OFFICES = (("broker-1", "broker"), ("bank", "bank"), ("checkpoint", "checkpoint"))
+
+
+def _new_key(keys: Path, plan: Plan, name: str, purpose: str) -> e.KeySpec:
+    """Make a key file. The bank's own two keys have no passphrase: they sign unattended."""
+    phrase = plan.passphrase if purpose in ("committee", "broker") else None
+    public = make_key(keys / name, phrase, f"{name} {plan.origin}")
+    return e.KeySpec(encode_key(public.raw), plan.origin if purpose == "checkpoint" else name, purpose)

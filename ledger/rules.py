@@ -1,0 +1,450 @@
+"""May this entry be added to this book? Refusals in a documented order; pure.
+
+`check(entry, book)` raises the first `Refused` in the order in which the functions stand here and in FORMAT.md:
+replay, then what the fact says (accounts, dates, amounts, repetition), then who signs it, then floors and ceilings.
+Everything is judged by the book as it stands before the entry and by the ledger day: no clock. Signatures themselves
+(the bytes) are not checked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ledger import events as e
+from ledger.book import Account, Book, Key, Mandate
+from ledger.entries import Act, Entry, Signer
+from ledger.errors import Refused
+from ledger.hours import show_minutes
+from ledger.keys import PublicKey, decode_key, key_hash
+from ledger.needs import Given, lacking, needs, parties
+
+DAY_MINUTES = 24 * 60
+
+
+# The order of refusals.
+
+
+def check(entry: Entry, book: Book) -> None:
+    """Raise the first refusal, or return: the entry may be added to the book."""
+    _not_replayed(entry, book)
+    if (book.bank is None) != isinstance(entry.fact, e.BankFounded):
+        raise Refused("not_founded", "a log begins with its founding, and has only one")
+    for rule in _FACT_RULES[type(entry.fact)]:
+        rule(entry.fact, book)
+    _signers_known(entry, book)
+    _no_self_dealing(entry, book)
+    _word_given(entry, book)
+    _within_caps(entry, book)
+    if isinstance(entry.fact, e.ExchangeRecorded):
+        _within_limits(entry.fact, book)
+
+
+def warnings(entry: Entry, book: Book) -> list[str]:
+    """What an advisory limit says of an entry that `check` lets pass."""
+    if not isinstance(entry.fact, e.ExchangeRecorded) or book.bank is None:
+        return []
+    return [message for message, _, advisory in _limit_breaches(entry.fact, book) if advisory]
+
+
+def _not_replayed(entry: Entry, book: Book) -> None:
+    seen = book.tables.seen(entry.id)
+    if seen is not None:
+        what = "is already recorded" if seen.entry == entry.hash else "has an id that is already used"
+        raise Refused("already_recorded", f"this entry {what}, as entry {seen.leaf}")
+
+
+def _founding_sound(fact: e.BankFounded, book: Book) -> None:
+    purposes = [spec.purpose for spec in fact.keys]
+    for purpose in ("committee", "broker", "bank", "checkpoint"):
+        if purpose not in purposes or "member" in purposes:
+            raise Refused("bad_founding", "a founding names keys for committee, broker, bank and checkpoint only")
+    if fact.threshold > purposes.count("committee"):
+        raise Refused("threshold", f"{fact.threshold} of {purposes.count('committee')} committee keys cannot sign")
+    _keys_new([spec.key for spec in fact.keys], book)
+
+
+def _keys_new(keys: Sequence[str], book: Book) -> None:
+    hashes = [key_hash(decode_key(key)) for key in keys]
+    for position, (key, hashed) in enumerate(zip(keys, hashes, strict=True)):
+        PublicKey.parse(decode_key(key))
+        if hashed in hashes[:position] or (book.bank is not None and book.key(hashed) is not None):
+            raise Refused("key_used", f"the key {hashed[:12]} already has a holder; one key, one purpose")
+
+
+def _specs_for(account: str, specs: Sequence[e.KeySpec], threshold: int) -> None:
+    for spec in specs:
+        if spec.purpose != "member" or spec.name != account:
+            raise Refused("key_purpose", f"a key of account {account} is a member key of that name")
+    if threshold > len(specs) or (specs and not threshold):
+        raise Refused("threshold", f"{threshold} of {len(specs)} keys cannot sign for account {account}")
+
+
+def _account_new(fact: e.AccountOpened, book: Book) -> None:
+    if book.account(fact.account) is not None:
+        raise Refused("account_exists", f"account {fact.account} is already open")
+    _specs_for(fact.account, fact.keys, fact.threshold)
+    _keys_new([spec.key for spec in fact.keys], book)
+    if fact.mandate is not None:
+        _terms_sound(fact.mandate, book)
+
+
+def _terms_sound(terms: e.Terms, book: Book) -> None:
+    key = book.key(terms.broker)
+    if key is None or key.purpose != "broker":
+        raise Refused("unknown_broker", f"no broker has the key {terms.broker[:12]}")
+    if not key.active:
+        raise Refused("revoked_key", f"the broker key {key.name} is no longer valid")
+    if terms.expires_on is not None and terms.expires_on < book.founded.day:
+        raise Refused("mandate_expired", f"the mandate would end on {terms.expires_on}, before it begins")
+
+
+def known_account(account: str, book: Book) -> Account:
+    """The account, or `Refused("unknown_account")`."""
+    found = book.account(account)
+    if found is None:
+        raise Refused("unknown_account", f"no account {account} in this bank")
+    return found
+
+
+def _account_known(fact: Any, book: Book) -> None:
+    known_account(fact.account, book)
+
+
+def _not_closed(fact: Any, book: Book) -> None:
+    if known_account(fact.account, book).status == "closed":
+        raise Refused("account_closed", f"account {fact.account} is closed")
+
+
+def _may_suspend(fact: e.AccountSuspended, book: Book) -> None:
+    if known_account(fact.account, book).status == "suspended":
+        raise Refused("account_suspended", f"account {fact.account} is already suspended")
+
+
+def _may_resume(fact: e.AccountResumed, book: Book) -> None:
+    if known_account(fact.account, book).status == "open":
+        raise Refused("account_open", f"account {fact.account} is not suspended")
+
+
+def _may_close(fact: e.AccountClosed, book: Book) -> None:
+    if fact.account == book.founded.pot:
+        raise Refused("pot_stays", "the community pot cannot be closed")
+    minutes = known_account(fact.account, book).minutes
+    if minutes:
+        raise Refused("not_zero", f"account {fact.account} stands at {show_minutes(minutes)}, not at zero")
+
+
+def _may_add_key(fact: e.KeyAdded, book: Book) -> None:
+    _keys_new([fact.key.key], book)
+    if fact.account:
+        account = known_account(fact.account, book)
+        if fact.key.purpose != "member" or fact.key.name != fact.account:
+            raise Refused("key_purpose", f"a key of account {fact.account} is a member key of that name")
+        _threshold_fits(fact.threshold, len(account.keys) + 1)
+        return
+    if fact.key.purpose in ("member", "checkpoint", "bank"):
+        raise Refused("key_purpose", "a key without an account is a broker's or the committee's; others are rotated")
+    _threshold_fits(fact.threshold, len(book.office("committee")) + (fact.key.purpose == "committee"))
+
+
+def _threshold_fits(threshold: int, keys: int) -> None:
+    if threshold > keys:
+        raise Refused("threshold", f"{threshold} of {keys} keys cannot sign")
+
+
+def _active_key(hashed: str, book: Book) -> Key:
+    key = book.key(hashed)
+    if key is None:
+        raise Refused("unknown_key", f"no key {hashed[:12]} in this bank")
+    if not key.active:
+        raise Refused("revoked_key", f"the key {key.name} ({hashed[:12]}) ended with entry {key.until}")
+    return key
+
+
+def _may_rotate(fact: e.KeyRotated, book: Book) -> None:
+    old = _active_key(fact.old, book)
+    _keys_new([fact.key.key], book)
+    if (fact.key.purpose, fact.key.name) != (old.purpose, old.name):
+        raise Refused("key_purpose", f"the new key must be {old.name}, a {old.purpose} key, as the old one is")
+
+
+def _may_revoke(fact: e.KeyRevoked, book: Book) -> None:
+    key = _active_key(fact.key, book)
+    if key.purpose in ("bank", "checkpoint"):
+        raise Refused("key_purpose", f"a bank always has a {key.purpose} key: rotate it instead")
+    if key.purpose == "committee":
+        left = len(book.office("committee")) - 1
+        _threshold_fits(fact.threshold or book.founded.threshold, left)
+
+
+def _may_recover(fact: e.KeyRecovered, book: Book) -> None:
+    _not_closed(fact, book)
+    _specs_for(fact.account, fact.keys, fact.threshold)
+    _keys_new([spec.key for spec in fact.keys], book)
+
+
+def _may_grant(fact: e.MandateGranted, book: Book) -> None:
+    _not_closed(fact, book)
+    _terms_sound(fact.terms, book)
+
+
+def _may_end_mandate(fact: e.MandateRevoked, book: Book) -> None:
+    mandate = book.mandate(fact.mandate)
+    if mandate is None:
+        raise Refused("unknown_mandate", f"no mandate {fact.mandate[:12]} in this bank")
+    if not mandate.active:
+        raise Refused("mandate_revoked", f"the mandate ended with entry {mandate.until}")
+
+
+def _exchange_shape(fact: e.ExchangeRecorded, book: Book) -> None:
+    if bool(fact.legs) == bool(fact.uncredited):
+        raise Refused("no_legs", "an exchange has legs, or uncredited minutes, and not both")
+    if fact.uncredited and fact.nature not in e.EVERYDAY_NATURES:
+        raise Refused("nature", f"help without credit is not of the nature {fact.nature}")
+
+
+def _parties_open(fact: e.ExchangeRecorded, book: Book) -> None:
+    for account in parties(fact):
+        found = known_account(account, book)
+        if found.status != "open":
+            raise Refused(f"account_{found.status}", f"account {account} is {found.status}")
+
+
+def _dates_fit(fact: Any, book: Book) -> None:
+    bank = book.founded
+    if fact.served_on > bank.day:
+        raise Refused("future_date", f"{fact.served_on} is after the ledger day, {bank.day}")
+    if fact.served_on < bank.founded_on:
+        raise Refused("before_founding", f"{fact.served_on} is before the bank was founded, {bank.founded_on}")
+
+
+def _amounts_fit(fact: e.ExchangeRecorded, book: Book) -> None:
+    legs = fact.legs or fact.uncredited
+    if fact.nature not in e.EVERYDAY_NATURES:
+        return
+    givers = sum(minutes > 0 for _, minutes in legs)
+    for account, minutes in legs:
+        others = len(legs) - givers if minutes > 0 else givers
+        if abs(minutes) > DAY_MINUTES * others:
+            raise Refused("absurd_time", f"{show_minutes(abs(minutes))} on one day for account {account}")
+    if book.policy.rounding != "none" and len(legs) == 2 and legs[0][1] % 15:
+        raise Refused("rounding", f"{show_minutes(abs(legs[0][1]))} is not in quarters of an hour, as the policy asks")
+
+
+def _starting_fits(fact: e.ExchangeRecorded, book: Book) -> None:
+    if fact.nature == "opening":
+        raise Refused("nature", "an opening balance comes with an import only")
+    if fact.nature != "starting":
+        return
+    pot = book.founded.pot
+    legs = dict(fact.legs)
+    owed = -legs.pop(pot, 0)
+    account, minutes = next(iter(legs.items())) if len(legs) == 1 else ("", 0)
+    found = book.account(account)
+    allowed = book.kind_policy(found.kind).starting_minutes if found else None
+    if found is None or minutes != owed or minutes != allowed:
+        raise Refused("starting_credit", "starting credit goes from the pot to one account, as much as the policy says")
+    if found.started:
+        raise Refused("starting_credit", f"account {account} has had its starting credit")
+
+
+def _original_exchange(ref: e.Ref, book: Book) -> Entry:
+    original = book.about(ref)
+    if original is None or not isinstance(original.fact, e.ExchangeRecorded):
+        raise Refused("unknown_exchange", f"no exchange {ref.id} with that hash in this log")
+    return original
+
+
+def _may_reverse(fact: e.ExchangeReversed, book: Book) -> None:
+    original = _original_exchange(fact.about, book).fact
+    if book.contest(fact.about.id).reversed >= 0:
+        raise Refused("already_reversed", f"entry {book.contest(fact.about.id).reversed} already reverses it")
+    if fact.legs != tuple((account, -minutes) for account, minutes in original.legs):
+        raise Refused("not_whole", "a reversal is the whole exchange with every sign turned")
+    for account, _ in fact.legs:
+        if known_account(account, book).status == "closed":
+            raise Refused("account_closed", f"account {account} is closed")
+
+
+def _may_dispute(fact: e.ExchangeDisputed, book: Book) -> None:
+    _original_exchange(fact.about, book)
+    contest = book.contest(fact.about.id)
+    if contest.reversed >= 0:
+        raise Refused("already_reversed", f"entry {contest.reversed} already reverses it")
+    if contest.disputed >= 0 and contest.resolved < 0:
+        raise Refused("already_disputed", f"entry {contest.disputed} already disputes it")
+
+
+def _may_resolve(fact: e.DisputeResolved, book: Book) -> None:
+    _original_exchange(fact.about, book)
+    contest = book.contest(fact.about.id)
+    if contest.disputed < 0 or contest.resolved >= 0:
+        raise Refused("not_disputed", "there is no open dispute about this exchange")
+
+
+def _day_moves_on(fact: e.DayOpened, book: Book) -> None:
+    if fact.date <= book.founded.day:
+        raise Refused("day_not_later", f"the ledger day is {book.founded.day}; {fact.date} is not after it")
+
+
+def _policy_starts(fact: e.PolicyAdopted, book: Book) -> None:
+    if fact.starts_on < book.founded.day:
+        raise Refused("policy_backdated", f"a policy cannot start on {fact.starts_on}, before the ledger day")
+
+
+_FACT_RULES: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
+    e.BankFounded: (_founding_sound,),
+    e.AccountOpened: (_account_new,),
+    e.AccountEdited: (_account_known,),
+    e.AccountSuspended: (_not_closed, _may_suspend),
+    e.AccountResumed: (_not_closed, _may_resume),
+    e.AccountClosed: (_not_closed, _may_close),
+    e.KeyAdded: (_may_add_key,),
+    e.KeyRotated: (_may_rotate,),
+    e.KeyRevoked: (_may_revoke,),
+    e.KeyRecovered: (_may_recover,),
+    e.MandateGranted: (_may_grant,),
+    e.MandateRevoked: (_may_end_mandate,),
+    e.ExchangeRecorded: (_exchange_shape, _parties_open, _dates_fit, _amounts_fit, _starting_fits),
+    e.ExchangeReversed: (_may_reverse, _dates_fit),
+    e.ExchangeDisputed: (_may_dispute,),
+    e.DisputeResolved: (_may_resolve,),
+    e.DayOpened: (_day_moves_on,),
+    e.PolicyAdopted: (_policy_starts,),
+}
+
+
+# Who signs.
+
+
+def introduced(fact: Any) -> Iterator[tuple[e.KeySpec, str]]:
+    """The keys that a fact brings, which may sign it at once: founding and opening; with the account they are for."""
+    if isinstance(fact, e.BankFounded):
+        yield from ((spec, "") for spec in fact.keys)
+    elif isinstance(fact, e.AccountOpened):
+        yield from ((spec, fact.account) for spec in fact.keys)
+
+
+def signing_key(signer: Signer, entry_fact: Any, book: Book) -> Key:
+    """The key record of a signer, from the book or from the fact itself; refused when unknown or ended."""
+    key = book.key(signer.key) if book.bank is not None else None
+    if key is None:
+        for spec, account in introduced(entry_fact):
+            if key_hash(decode_key(spec.key)) == signer.key:
+                return Key(spec.key, spec.name, spec.purpose, 0, account)
+        raise Refused("unknown_key", f"the signer {signer.name} ({signer.key[:12]}) has no key in this bank")
+    if not key.active:
+        raise Refused("revoked_key", f"the key {key.name} ({signer.key[:12]}) ended with entry {key.until}")
+    return key
+
+
+def _signers_known(entry: Entry, book: Book) -> None:
+    for signer in entry.signers:
+        key = signing_key(signer, entry.fact, book)
+        if key.name != signer.name:
+            raise Refused("wrong_role", f"the key {signer.key[:12]} is {key.name}, not {signer.name}")
+        for act in signer.acts:
+            _act_fits(act, signer, key, book)
+
+
+def _act_fits(act: Act, signer: Signer, key: Key, book: Book) -> None:
+    if act.role in ("giver", "receiver", "member"):
+        if key.purpose != "member" or key.account != act.account or act.mandate:
+            raise Refused("wrong_role", f"{key.name} is no key of account {act.account or '(none)'}")
+    elif key.purpose != act.role or (act.account and act.role == "bank"):
+        raise Refused("wrong_role", f"{key.name} is a {key.purpose} key and cannot sign as {act.role}")
+    elif act.role == "broker" and bool(act.account) != bool(act.mandate):
+        raise Refused("wrong_role", f"{key.name} signs for an account only under a mandate")
+    if act.mandate:
+        _mandate_holds(act, signer, book)
+
+
+def _mandate_holds(act: Act, signer: Signer, book: Book) -> None:
+    mandate = book.mandate(act.mandate)
+    if mandate is None or mandate.account != act.account or mandate.terms.broker != signer.key:
+        raise Refused("unknown_mandate", f"{signer.name} has no mandate {act.mandate[:12]} for account {act.account}")
+    if not mandate.active:
+        raise Refused("mandate_revoked", f"the mandate for account {act.account} ended with entry {mandate.until}")
+    expires_on = mandate.terms.expires_on
+    if expires_on is not None and expires_on < book.founded.day:
+        raise Refused("mandate_expired", f"the mandate for account {act.account} ended on {expires_on}")
+
+
+def _no_self_dealing(entry: Entry, book: Book) -> None:
+    fact = entry.fact
+    terms = fact.terms if isinstance(fact, e.MandateGranted) else getattr(fact, "mandate", None)
+    if isinstance(terms, e.Terms) and any(signer.key == terms.broker for signer in entry.signers):
+        raise Refused("self_dealing", "a broker cannot sign the mandate she is given")
+
+
+def _word_given(entry: Entry, book: Book) -> None:
+    given: Given = {}
+    for signer in entry.signers:
+        for act in signer.acts:
+            given.setdefault(act.account, []).append((act, signer.key))
+    acts = sum(len(found) for found in given.values())
+    lacks = []
+    for need in needs(entry.fact, book):
+        lack, used = lacking(need, given, entry.fact, book)
+        if not lack and len(used) == acts:
+            return
+        lacks.append(lack)
+    if all(lacks):
+        raise Refused("word_missing", lacks[0])
+    raise Refused("surplus_act", "a signer acts as something that this entry does not ask for")
+
+
+# Caps, floors and ceilings.
+
+
+def _within_caps(entry: Entry, book: Book) -> None:
+    if not isinstance(entry.fact, e.ExchangeRecorded):
+        return
+    legs = dict(entry.fact.legs)
+    for signer in entry.signers:
+        for act in signer.acts:
+            mandate = book.mandate(act.mandate) if act.mandate else None
+            if mandate is not None and mandate.terms.daily_cap_minutes is not None:
+                _within_cap(mandate, -min(0, legs.get(act.account, 0)), book)
+
+
+def cap_left(mandate: Mandate, day: str) -> int | None:
+    """The minutes a mandate still allows on a ledger day, or None without a cap."""
+    cap = mandate.terms.daily_cap_minutes
+    return None if cap is None else cap - (mandate.used if mandate.used_on == day else 0)
+
+
+def _within_cap(mandate: Mandate, minutes: int, book: Book) -> None:
+    left = cap_left(mandate, book.founded.day)
+    if left is not None and minutes > left:
+        raise Refused(
+            "mandate_cap",
+            f"the mandate for account {mandate.account} allows {show_minutes(left)} more today, not {show_minutes(minutes)}",
+        )
+
+
+def _within_limits(fact: e.ExchangeRecorded, book: Book) -> None:
+    for message, code, advisory in _limit_breaches(fact, book):
+        if not advisory:
+            raise Refused(code, message)
+
+
+def _limit_breaches(fact: e.ExchangeRecorded, book: Book) -> Iterator[tuple[str, str, bool]]:
+    """Every floor and ceiling the legs would break: what, code, whether advisory."""
+    policy = book.policy
+    for account, minutes in fact.legs:
+        found = known_account(account, book)
+        limits: e.KindPolicy = getattr(policy, found.kind)
+        after = found.minutes + minutes
+        floor, ceiling = limits.floor_minutes, limits.ceiling_minutes
+        if minutes < 0 and floor is not None and after < floor:
+            yield f"account {account} would stand at {show_minutes(after)}, below its floor of {show_minutes(floor)}", (
+                "floor"
+            ), limits.advisory
+        if minutes > 0 and ceiling is not None and after > ceiling:
+            yield (
+                f"account {account} would stand at {show_minutes(after)}, above its ceiling of {show_minutes(ceiling)}",
+                "ceiling",
+                limits.advisory,
+            )
+

@@ -1,0 +1,192 @@
+"""The append-only log and the book's tables: one database, SQLite by default, PostgreSQL with the same code.
+
+`Store.reading()` is one read-only snapshot and starts fast (on SQLite without the event-sourcing library);
+`Store.writing()` is one transaction with the write lock taken first. Entries go in through `Writing.append`, which
+checks that they follow the head, and are never updated or deleted: no statement here does either. What the database
+says when it cannot is turned into a code a person can act on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ledger.errors import Invalid, Problem, Unavailable
+from ledger.store.log import Log, log_id
+from ledger.store.sql import SCHEMA, Db, SqliteDb, create_statements
+
+__all__ = ["Db", "Log", "Store", "Writing", "log_id"]
+
+
+class Writing(Log):
+    """The log inside a writing transaction."""
+
+    def __init__(self, db: Db, origin: str, recorder: Any) -> None:
+        super().__init__(db, origin)
+        self._recorder = recorder
+
+    def append(self, first: int, entries: Sequence[tuple[str, bytes]]) -> None:
+        """Append `(kind, bytes)` entries, the first at index `first`, which must be the log's size."""
+        from ledger.store.recorders import stored
+
+        size = self.size()
+        if first != size:
+            raise Invalid("not_next", f"entry {first} does not follow a log of {size} entries")
+        log = log_id(self.origin)
+        self._recorder.append(self.db, [stored(log, first + i, kind, raw) for i, (kind, raw) in enumerate(entries)])
+
+    def set_meta(self, name: str, value: str) -> None:
+        """Keep a value in `meta`."""
+        self.db.run(
+            "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, value),
+        )
+
+
+class Store:
+    """One bank's database: `where` is a file's path or a postgresql:// URL."""
+
+    def __init__(self, where: str, origin: str = "") -> None:
+        self.where = where
+        self.origin = origin
+        self._recorder: Any = None
+
+    @property
+    def is_sqlite(self) -> bool:
+        return not self.where.startswith(("postgresql://", "postgres://"))
+
+    def create(self, origin: str) -> None:
+        """Make the tables of an empty bank; refuses a database that already has them."""
+        self.origin = origin
+        with _explained(self.where):
+            recorder = self._open(create=True)
+            with recorder.appending() as db:
+                for statement in create_statements("sqlite" if self.is_sqlite else "postgresql"):
+                    db.run(statement)
+                writing = Writing(db, origin, recorder)
+                writing.set_meta("schema", str(SCHEMA))
+                writing.set_meta("origin", origin)
+
+    @contextmanager
+    def reading(self) -> Iterator[Log]:
+        """One read-only snapshot."""
+        with _explained(self.where):
+            with self._reading_db() as db:
+                yield self._checked(Log(db, self.origin))
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """One transaction with the write lock taken first; commits when the block ends well, else leaves nothing."""
+        with _explained(self.where):
+            self._must_exist()
+            with self._open(create=False).appending() as db:
+                yield self._checked(Writing(db, self.origin, self._recorder))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._recorder is not None:
+            self._recorder.datastore.close()
+            self._recorder = None
+
+    def _open(self, *, create: bool) -> Any:
+        if self._recorder is None:
+            from ledger.store import recorders
+
+            opened = recorders.open_sqlite if self.is_sqlite else recorders.open_postgres
+            self._recorder = opened(self.where, create=create)
+        return self._recorder
+
+    @contextmanager
+    def _reading_db(self) -> Iterator[Db]:
+        if not self.is_sqlite:
+            with self._open(create=False).reading() as db:
+                yield db
+            return
+        self._must_exist()
+        connection = _connect_read_only(self.where)
+        try:
+            connection.execute("BEGIN")
+            yield SqliteDb(connection)
+        finally:
+            connection.close()
+
+    def _must_exist(self) -> None:
+        if self.is_sqlite and not Path(self.where).is_file():
+            raise Unavailable("database_missing", f"no database at {self.where}")
+
+    def _checked(self, log: Any) -> Any:
+        """Refuse a database of a newer version, or of another bank."""
+        schema, origin = log.meta("schema"), log.meta("origin")
+        if not schema.isdigit() or not origin:
+            raise Invalid("not_a_database", f"{self.where} is not the database of a time bank")
+        if int(schema) > SCHEMA:
+            raise Unavailable("newer_version", f"{self.where} is of version {schema}, this program knows {SCHEMA}")
+        if self.origin and origin != self.origin:
+            raise Invalid("foreign_origin", f"{self.where} holds the log {origin}, not {self.origin}")
+        return log
+
+
+def _connect_read_only(path: str) -> sqlite3.Connection:
+    """Open for reading; a folder that cannot be written and has no WAL beside it is read as it lies."""
+    uri = Path(path).resolve().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, isolation_level=None, timeout=60)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master")
+    except sqlite3.OperationalError:
+        if Path(f"{path}-wal").exists():
+            raise
+        connection.close()
+        connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, isolation_level=None)
+    return connection
+
+
+@contextmanager
+def _explained(where: str) -> Iterator[None]:
+    """Turn what a database raises into a problem with a code."""
+    try:
+        yield
+    except Problem:
+        raise
+    except sqlite3.Error as error:
+        raise _sqlite_problem(error, where) from error
+    except Exception as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, sqlite3.Error):
+            raise _sqlite_problem(cause, where) from error
+        if type(cause).__module__.startswith(("psycopg", "eventsourcing")):
+            raise _postgres_problem(cause, where) from error
+        raise
+
+
+_SQLITE_CODES = {
+    sqlite3.SQLITE_BUSY: ("database_locked", "is locked by another program"),
+    sqlite3.SQLITE_LOCKED: ("database_locked", "is locked by another program"),
+    sqlite3.SQLITE_READONLY: ("database_read_only", "cannot be written"),
+    sqlite3.SQLITE_PERM: ("database_read_only", "may not be opened"),
+    sqlite3.SQLITE_FULL: ("disk_full", "cannot grow: the disk is full"),
+    sqlite3.SQLITE_IOERR: ("disk_error", "could not be read or written: the disk reports an error"),
+    sqlite3.SQLITE_CANTOPEN: ("database_missing", "cannot be opened"),
+}
+
+
+def _sqlite_problem(error: sqlite3.Error, where: str) -> Problem:
+    number = getattr(error, "sqlite_errorcode", 0) or 0
+    if number & 0xFF == sqlite3.SQLITE_NOTADB:
+        return Invalid("not_a_database", f"{where} is not a database")
+    if number & 0xFF == sqlite3.SQLITE_CORRUPT or "no such table" in str(error):
+        return Invalid("database_damaged", f"{where} is damaged: {error}")
+    code, what = _SQLITE_CODES.get(number & 0xFF, ("database_error", f"reports: {error}"))
+    return Unavailable(code, f"{where} {what}")
+
+
+def _postgres_problem(error: BaseException, where: str) -> Problem:
+    state = getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None) or ""
+    shown = str(error).split("\n")[0]
+    codes = {"55P03": "database_locked", "25006": "database_read_only", "53100": "disk_full", "42P01": "not_a_database"}
+    code = codes.get(state, "database_unreachable" if state in ("", "57P01", "57P03") else "database_error")
+    problem: type[Problem] = Invalid if code == "not_a_database" else Unavailable
+    place = where.rsplit("@", 1)[-1]  # never a password
+    return problem(code, f"the database {place}: {shown}")

@@ -1,0 +1,72 @@
+"""The log as it is read: entry by index, size, tiles and head, inside one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from ledger.entries import Entry, parse_entry
+from ledger.errors import Invalid
+from ledger.store.sql import Db
+
+CHUNK = 2000
+
+
+def log_id(origin: str) -> UUID:
+    """The originator id under which a log's entries are stored: UUIDv5 of its origin as a URL."""
+    return uuid5(NAMESPACE_URL, origin)
+
+
+class Log:
+    """Read the log `origin` in the transaction of `db`."""
+
+    def __init__(self, db: Db, origin: str) -> None:
+        self.db = db
+        self.origin = origin
+        self._key = db.log_key(log_id(origin))
+
+    def size(self) -> int:
+        """The number of entries (one more than the last index)."""
+        row = self.db.row("SELECT MAX(originator_version) FROM stored_events WHERE originator_id = ?", (self._key,))
+        return int(row[0]) if row and row[0] is not None else 0
+
+    def raw(self, index: int) -> bytes:
+        """The stored bytes of an entry; `Invalid("missing_entry")`."""
+        row = self.db.row(
+            "SELECT state FROM stored_events WHERE originator_id = ? AND originator_version = ?", (self._key, index + 1)
+        )
+        if row is None:
+            raise Invalid("missing_entry", f"entry {index} is not in the log")
+        return bytes(row[0])
+
+    def entry(self, index: int) -> Entry:
+        """An entry, parsed."""
+        return parse_entry(self.raw(index), self.origin)
+
+    def each(self, first: int, stop: int) -> Iterator[tuple[int, str, bytes]]:
+        """`(index, topic, bytes)` of the entries from `first` up to and without `stop`, in flat memory."""
+        while first < stop:
+            rows = self.db.rows(
+                "SELECT originator_version, topic, state FROM stored_events WHERE originator_id = ?"
+                " AND originator_version > ? AND originator_version <= ? ORDER BY originator_version",
+                (self._key, first, min(stop, first + CHUNK)),
+            )
+            for version, topic, state in rows:
+                yield version - 1, topic, bytes(state)
+            first += CHUNK
+
+    def read_tile(self, level: int, number: int) -> bytes:
+        """The hashes that a tile holds; `Invalid("missing_tile")`. (The Merkle functions call this.)"""
+        row = self.db.row("SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, number))
+        if row is None:
+            raise Invalid("missing_tile", f"tile {level}/{number} is not in the database")
+        return bytes(row[0])
+
+    def head(self) -> bytes:
+        """The last signed head as a note, or nothing."""
+        return self.meta("head").encode()
+
+    def meta(self, name: str) -> str:
+        """A value of the table `meta`, or the empty string."""
+        row = self.db.row("SELECT value FROM meta WHERE name = ?", (name,))
+        return str(row[0]) if row else ""

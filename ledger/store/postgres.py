@@ -1,0 +1,40 @@
+"""The log in PostgreSQL: the same `appending` as on SQLite, with the library's table lock taken first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from eventsourcing.postgres import PostgresApplicationRecorder
+
+from ledger.store.sql import Db, PostgresDb
+
+if TYPE_CHECKING:
+    from eventsourcing.persistence import StoredEvent
+
+
+class PostgresLog(PostgresApplicationRecorder):
+    """The log in a PostgreSQL database."""
+
+    @contextmanager
+    def appending(self) -> Iterator[Db]:
+        """One transaction that holds the library's table lock from its first moment."""
+        with self.datastore.get_connection() as connection, connection.transaction():
+            self._lock_table(connection.cursor())
+            yield PostgresDb(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[Db]:
+        """One read-only transaction over a single snapshot."""
+        with self.datastore.get_connection() as connection, connection.transaction(force_rollback=True):
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield PostgresDb(connection)
+
+    def append(self, db: Any, events: Sequence[StoredEvent]) -> None:
+        """Insert entries into the open transaction."""
+        db.many(
+            f"INSERT INTO {self.datastore.schema}.{self.events_table_name}"
+            " (originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?)",
+            [(s.originator_id, s.originator_version, s.topic, s.state) for s in events],
+        )

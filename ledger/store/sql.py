@@ -1,0 +1,143 @@
+"""The tables of a bank in SQL that SQLite and PostgreSQL both read, and a cursor that hides what they spell apart.
+
+    stored_events   the log (made by eventsourcing's recorder): originator_version = index + 1, state = the entry
+    tiles           the Merkle tree: hashes of one tile, as many as there are
+    book            the fold's records, as canonical JSON by kind and id
+    entries         entry id → index, hash, ledger day (the id begins with a time, so the key stays ordered)
+    lines           one account's part in one exchange, in statement order
+    openings        private values and salts by entry: never in the log, deletable
+    people          handle, name and contact of each account now
+    sheets          digests of the day sheets recorded
+    meta            schema version, origin, signed head
+
+All but stored_events, openings, sheets and meta can be dropped and rebuilt from the log (and the openings).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+SCHEMA = 1
+Row = tuple[Any, ...]
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)
+CREATE TABLE tiles (level INTEGER, number BIGINT, hashes {bytes} NOT NULL, PRIMARY KEY (level, number))
+CREATE TABLE book (kind TEXT, id TEXT, record TEXT NOT NULL, PRIMARY KEY (kind, id)) {clustered}
+CREATE TABLE entries (id TEXT PRIMARY KEY, leaf BIGINT NOT NULL, hash {bytes} NOT NULL, day TEXT NOT NULL) {clustered}
+CREATE TABLE lines (account TEXT, served_on TEXT, leaf BIGINT, minutes BIGINT NOT NULL, uncredited BIGINT NOT NULL,
+ PRIMARY KEY (account, served_on, leaf)) {clustered}
+CREATE TABLE openings (leaf BIGINT, field TEXT, value TEXT NOT NULL, salt {bytes} NOT NULL, PRIMARY KEY (leaf, field)) {clustered}
+CREATE TABLE people (account TEXT PRIMARY KEY, handle TEXT NOT NULL, folded TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+ contact TEXT NOT NULL, leaf BIGINT NOT NULL)
+CREATE TABLE sheets (digest TEXT PRIMARY KEY, leaf BIGINT NOT NULL, count BIGINT NOT NULL)
+"""
+
+#: the columns and the key of every table that is rebuilt from the log, for comparing and emptying them
+PROJECTIONS = {
+    "tiles": ("level, number", "level, number, hashes"),
+    "book": ("kind, id", "kind, id, record"),
+    "entries": ("id", "id, leaf, hash, day"),
+    "lines": ("account, served_on, leaf", "account, served_on, leaf, minutes, uncredited"),
+}
+
+
+def create_statements(dialect: str) -> list[str]:
+    """The statements that make an empty bank's tables, for `sqlite` or `postgresql`."""
+    words = {"bytes": "BLOB", "clustered": "WITHOUT ROWID"} if dialect == "sqlite" else {"bytes": "BYTEA", "clustered": ""}
+    return ["CREATE" + statement.format(**words) for statement in _TABLES.split("CREATE") if statement.strip()]
+
+
+class Db(Protocol):
+    """A cursor inside one transaction. SQL is written with `?` for parameters."""
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """All rows."""
+
+    def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
+        """The first row, or None."""
+
+    def each(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Row]:
+        """Rows one after another, in flat memory."""
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run a statement; the number of rows it touched."""
+
+    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement for many parameter rows."""
+
+    def log_key(self, log: UUID) -> Any:
+        """How a log's originator id is spelled in a parameter."""
+
+
+class SqliteDb:
+    """`Db` on an SQLite connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._cursor = self.new_cursor()
+
+    def new_cursor(self) -> sqlite3.Cursor:
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        return cursor
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        return self._cursor.execute(sql, params).fetchall()
+
+    def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
+        found: Row | None = self._cursor.execute(sql, params).fetchone()
+        return found
+
+    def each(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Row]:
+        yield from self.new_cursor().execute(sql, params)
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
+        return self._cursor.execute(sql, params).rowcount
+
+    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        self._cursor.executemany(sql, rows)
+
+    def log_key(self, log: UUID) -> str:
+        return log.hex
+
+
+class PostgresDb:
+    """`Db` on a psycopg connection (untyped here: psycopg is an optional extra)."""
+
+    def __init__(self, connection: Any) -> None:
+        from psycopg.rows import tuple_row
+
+        self._connection = connection
+        self._tuple_row = tuple_row
+        self._cursor = connection.cursor(row_factory=tuple_row)
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        found: list[Row] = self._cursor.execute(_percent(sql), params).fetchall()
+        return found
+
+    def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
+        found: Row | None = self._cursor.execute(_percent(sql), params).fetchone()
+        return found
+
+    def each(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Row]:
+        with self._connection.cursor(name="each", row_factory=self._tuple_row) as cursor:
+            cursor.itersize = 2000
+            yield from cursor.execute(_percent(sql), params)
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
+        count: int = self._cursor.execute(_percent(sql), params).rowcount
+        return count
+
+    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        self._cursor.executemany(_percent(sql), list(rows))
+
+    def log_key(self, log: UUID) -> UUID:
+        return log
+
+
+def _percent(sql: str) -> str:
+    return sql.replace("?", "%s")

@@ -1,0 +1,86 @@
+"""The book's tables in a database: the fold's `Tables` over a `Db`, with a write-back cache.
+
+Reads go through the cache; writes stay in it until `flush`, so a batch of a thousand exchanges between forty members
+writes forty account records once. The cache may outlive a transaction only while no one else appended: its owner
+drops it when the log's size is not the one it left, and after any error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ledger import canonical as c
+from ledger.book import RECORDS, Line, Seen
+from ledger.entries import Entry
+from ledger.store.sql import Db
+
+Cache = dict[tuple[str, str], Any]
+
+
+class SqlTables:
+    """Implements `book.Tables`."""
+
+    def __init__(self, db: Db, read_entry: Callable[[int], Entry], cache: Cache | None = None) -> None:
+        self.db = db
+        self._read_entry = read_entry
+        self.cache: Cache = {} if cache is None else cache
+        self._dirty: set[tuple[str, str]] = set()
+        self._seen: dict[str, Seen] = {}
+        self._lines: list[Line] = []
+        self.fresh: dict[int, Entry] = {}
+
+    def get(self, kind: str, key: str) -> Any | None:
+        where = (kind, key)
+        try:
+            return self.cache[where]
+        except KeyError:
+            pass
+        row = self.db.row("SELECT record FROM book WHERE kind = ? AND id = ?", where)
+        record = None if row is None else c.from_object(RECORDS[kind], c.parse_json(row[0]))
+        self.cache[where] = record
+        return record
+
+    def put(self, kind: str, key: str, record: Any) -> None:
+        where = (kind, key)
+        self.cache[where] = record
+        self._dirty.add(where)
+
+    def seen(self, entry_id: str) -> Seen | None:
+        found = self._seen.get(entry_id)
+        if found is not None:
+            return found
+        row = self.db.row("SELECT leaf, hash, day FROM entries WHERE id = ?", (entry_id,))
+        return None if row is None else Seen(row[0], bytes(row[1]), row[2])
+
+    def add_seen(self, entry_id: str, seen: Seen) -> None:
+        self._seen[entry_id] = seen
+
+    def add_line(self, line: Line) -> None:
+        self._lines.append(line)
+
+    def entry(self, index: int) -> Entry:
+        return self.fresh.get(index) or self._read_entry(index)
+
+    def flush(self) -> None:
+        """Write everything pending into the transaction."""
+        records = ((kind, key, self._encoded(kind, key)) for kind, key in sorted(self._dirty))
+        self.db.many(
+            "INSERT INTO book (kind, id, record) VALUES (?, ?, ?)"
+            " ON CONFLICT (kind, id) DO UPDATE SET record = excluded.record",
+            records,
+        )
+        self.db.many(
+            "INSERT INTO entries (id, leaf, hash, day) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+            [(entry_id, *seen) for entry_id, seen in self._seen.items()],
+        )
+        self.db.many(
+            "INSERT INTO lines (account, served_on, leaf, minutes, uncredited) VALUES (?, ?, ?, ?, ?)", self._lines
+        )
+        self._dirty.clear()
+        self._seen.clear()
+        self._lines.clear()
+        self.fresh.clear()
+
+    def _encoded(self, kind: str, key: str) -> str:
+        return c.format_json(c.to_object(self.cache[kind, key]))

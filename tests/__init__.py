@@ -1,0 +1,1 @@
+"""Tests: each file mirrors a behaviour, and each name is a sentence."""

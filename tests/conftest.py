@@ -1,0 +1,38 @@
+"""What every test may ask for: Hypothesis profiles, and an empty PostgreSQL database of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+from tests import postgres
+
+settings.register_profile("dev", deadline=None)  # a slow machine is not a bug
+settings.register_profile("ci", deadline=None, max_examples=300, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server, so that `-m "not postgres"` leaves it out."""
+    for item in items:
+        if "postgres_url" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgres)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a temporary cluster that lives as long as the test run."""
+    if reason := postgres.why_not():
+        pytest.skip(reason)
+    with postgres.temporary_cluster() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """The URL of a new, empty database, dropped after the test."""
+    with postgres.fresh_database(postgres_url) as url:
+        yield url

@@ -1,0 +1,209 @@
+"""The architecture as a test: what stands where, who may import whom, and one list of error codes."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger import errors
+from ledger.errors import CODES, Problem
+
+HOUSE = Path(__file__).parent.parent
+PACKAGES = ("ledger", "cli", "federation")
+TOP_LEVEL = {*PACKAGES, "tests", "pyproject.toml", "README.md", "LICENSE"}  # and dotfiles
+
+#: Top to bottom, the way of an hour; a module imports only from those above it.
+LEDGER_ORDER = (
+    "codes",
+    "errors",
+    "hours",
+    "words",
+    "keys",
+    "notes",
+    "canonical",
+    "openings",
+    "events",
+    "entries",
+    "merkle",
+    "checkpoint",
+    "book",
+    "needs",
+    "rules",
+    "drafts",
+    "store",
+    "people",
+    "folder",
+    "keyfiles",
+    "keyring",
+    "bank",
+    "founding",
+    "proposals",
+    "sheet",
+    "exchanges",
+    "views",
+    "keep",
+    "audit",
+)
+
+MAY_NOT_IMPORT = {"ledger": {"cli", "federation"}, "federation": {"cli"}, "cli": set[str]()}
+
+#: library: the only places that may import it, as paths or, with a stroke at the end, whole folders
+FENCES = {
+    "click": ("cli/",),
+    "rich": ("cli/",),
+    "cryptography": ("ledger/keys.py", "ledger/keyfiles.py"),
+    "eventsourcing": ("ledger/store.py", "ledger/store/"),
+}
+
+SOURCES = sorted(path for package in PACKAGES for path in (HOUSE / package).rglob("*.py"))
+_KINDS = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, Problem)}
+
+
+def _place(path: Path) -> str:
+    return path.relative_to(HOUSE).as_posix()
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Every import in a file, inside functions too: its line and full dotted name (`from a import b` is a.b)."""
+    package = path.relative_to(HOUSE).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level] if node.level else ()
+            origin = ".".join([*above, *([node.module] if node.module else [])])
+            yield from ((node.lineno, f"{origin}.{alias.name}") for alias in node.names)
+
+
+def _ledger_module(dotted: str) -> str | None:
+    """`ledger.store.sqlite.Recorder` is of `store`; a name that the package itself holds is of none."""
+    parts = dotted.split(".")
+    return parts[1] if parts[0] == "ledger" and len(parts) > 1 else None
+
+
+def test_nothing_else_stands_at_the_top_level() -> None:
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=HOUSE, capture_output=True, text=True, check=False)
+    if listing.returncode or not (HOUSE / ".git").exists():
+        pytest.skip("not a git checkout")
+    tops = {path.split("/")[0] for path in listing.stdout.split("\0") if path}
+    assert {top for top in tops if not top.startswith(".")} <= TOP_LEVEL
+
+
+def test_packages_import_in_one_direction() -> None:
+    wrong = [
+        f"{_place(path)}:{line} imports {name}"
+        for path in SOURCES
+        for line, name in _imports(path)
+        if name.split(".")[0] in MAY_NOT_IMPORT[_place(path).split("/")[0]] | {"tests"}
+    ]
+    assert wrong == []
+
+
+def test_every_module_of_the_ledger_has_its_place_in_the_order() -> None:
+    modules = {path.relative_to(HOUSE / "ledger").parts[0].removesuffix(".py") for path in SOURCES if _in_ledger(path)}
+    assert modules - {"__init__"} <= set(LEDGER_ORDER)
+
+
+def test_ledger_modules_import_only_from_above() -> None:
+    rank = {module: number for number, module in enumerate(LEDGER_ORDER)}
+    wrong = []
+    for path in filter(_in_ledger, SOURCES):
+        own = path.relative_to(HOUSE / "ledger").parts[0].removesuffix(".py")
+        for line, name in _imports(path):
+            other = _ledger_module(name)
+            if other is not None and other != own and rank.get(other, 0) >= rank.get(own, -1):
+                wrong.append(f"{_place(path)}:{line} imports {name}, which stands below")
+    assert wrong == []
+
+
+def _in_ledger(path: Path) -> bool:
+    return HOUSE / "ledger" in path.parents
+
+
+@pytest.mark.parametrize("library", FENCES)
+def test_a_library_stays_behind_its_fence(library: str) -> None:
+    wrong = [
+        f"{_place(path)}:{line} imports {name}"
+        for path in SOURCES
+        for line, name in _imports(path)
+        if name.split(".")[0] == library and not _place(path).startswith(FENCES[library])
+    ]
+    assert wrong == []
+
+
+def _raised_codes() -> Iterator[tuple[str, str, type[Problem]]]:
+    """Where each code is written into a problem, the code, and the class it is given to."""
+    for path in SOURCES:
+        tree = ast.parse(path.read_text(), str(path))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and (kind := _KINDS.get(_last_name(node.func))):
+                yield from ((f"{_place(path)}:{node.lineno}", code, kind) for code in _literals(node))
+            if isinstance(node, ast.ClassDef):
+                kinds = [_KINDS[name] for name in map(_last_name, node.bases) if name in _KINDS]
+                for call in ast.walk(node):
+                    if kinds and isinstance(call, ast.Call) and ast.unparse(call.func) == "super().__init__":
+                        yield from ((f"{_place(path)}:{call.lineno}", code, kinds[0]) for code in _literals(call))
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _literals(call: ast.Call) -> Iterator[str]:
+    """The literal codes a call may give as its first argument: one, or both arms of a condition."""
+    for first in call.args[:1]:
+        for part in [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]:
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                yield part.value
+
+
+def test_every_code_in_the_source_is_registered() -> None:
+    assert [f"{where} {code}" for where, code, _ in _raised_codes() if code not in CODES] == []
+
+
+def test_every_registered_code_is_used() -> None:
+    """A code handed on through a variable counts wherever its name is written; its line in CODES does not."""
+    written: set[str] = set()
+    for path in SOURCES:
+        for statement in ast.parse(path.read_text(), str(path)).body:
+            if not (isinstance(statement, ast.AnnAssign) and _last_name(statement.target) == "CODES"):
+                constants = (node for node in ast.walk(statement) if isinstance(node, ast.Constant))
+                written |= {node.value for node in constants if isinstance(node.value, str)}
+    assert set(CODES) - written == set()
+
+
+def test_a_code_always_leaves_with_the_same_exit_status() -> None:
+    statuses: dict[str, set[int]] = {}
+    for _, code, kind in _raised_codes():
+        statuses.setdefault(code, set()).add(kind.exit_status)
+    assert {code: found for code, found in statuses.items() if len(found) > 1} == {}
+
+
+def test_every_code_has_a_meaning_and_a_next_step() -> None:
+    for code, (meaning, hint) in CODES.items():
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", code)
+        assert meaning
+        assert hint
+
+
+def test_the_format_lists_exactly_the_codes() -> None:
+    """Rows that begin with a code in backticks, under a heading that says "codes", each with its meaning."""
+    document = HOUSE / "ledger" / "FORMAT.md"
+    if not document.exists():
+        pytest.skip("no ledger/FORMAT.md yet")
+    sections = re.split(r"^(?=#+ )", document.read_text(), flags=re.MULTILINE)
+    rows = [
+        (match[1], row)
+        for section in sections
+        if re.search(r"\bcodes\b", section.splitlines()[0] if section else "", re.IGNORECASE)
+        for row in section.splitlines()
+        if (match := re.match(r"\| *`([a-z_]+)` *\|", row))
+    ]
+    assert sorted(code for code, _ in rows) == sorted(CODES)
+    assert [code for code, row in rows if CODES[code][0] not in row] == []
