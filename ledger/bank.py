@@ -9,6 +9,7 @@ throws it away, so that a refusal comes before a passphrase is asked for.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,16 +27,17 @@ from ledger.errors import Invalid, Refused, Unavailable
 from ledger.folder import Folder, replace_file
 from ledger.keyring import Keyring
 from ledger.keys import PublicKey, check, decode_key
-from ledger.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles, tile_growth
+from ledger.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
 from ledger.notes import Signature, parse_note, sign_note, sign_text
 from ledger.openings import SALT_BYTES, Opening, check_openings, commitments
-from ledger.people import call, openings_of, person, save_openings
+from ledger.people import call, openings_of, person, resolve, save_openings
 from ledger.store import Log, Store, Writing
 from ledger.store.tables import Cache, SqlTables
 
 T = TypeVar("T")
 
 BATCH = 2000
+_ACCOUNT = re.compile("account ([a-z2-7]{6,16})(?![a-z2-7])")
 
 #: details that say how an account is called, and the kinds of fact that bring them
 _NAMING = (e.BankFounded, e.AccountOpened, e.AccountEdited)
@@ -84,11 +86,23 @@ class Page:
         self.book = Book(self.tables)
         self.size = log.size()
         self._pending = _Pending()
+        self._handles: dict[str, str] = {}
+        #: what advisory limits say of the entries added
+        self.warned: list[str] = []
+        #: exchanges added and not yet flushed, for noticing twins: what was said, and the index
+        self.fresh_exchanges: dict[Any, int] = {}
 
     @property
     def writing(self) -> bool:
         """Whether what is added will be kept."""
         return isinstance(self.log, Writing)
+
+    def account_of(self, word: str) -> str:
+        """The account a person means (see `people.resolve`), remembered for the length of the page."""
+        found = self._handles.get(word)
+        if found is None:
+            found = self._handles[word] = resolve(self.db, word)
+        return found
 
     def open_day(self) -> None:
         """Open the ledger day if the date has moved on since the last entry."""
@@ -146,13 +160,10 @@ class Page:
         log: Any = self.log
         first = self.size - len(self._pending.entries)
         log.append(first, self._pending.entries)
-        self.db.many(
-            "INSERT INTO tiles (level, number, hashes) VALUES (?, ?, ?)"
-            " ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
-            tile_growth(first, self._pending.leaves, log.read_tile),
-        )
+        log.grow_tree(first, self._pending.leaves)
         self.tables.flush()
         self._pending = _Pending()
+        self.fresh_exchanges.clear()
 
     def _unsigned(self, fact: Any) -> Entry:
         """An entry without signers, for the rules to refuse with what is missing."""
@@ -162,18 +173,17 @@ class Page:
         try:
             rules.check(entry, self.book)
         except Refused as refusal:
-            raise self._named(refusal) from None
+            refusal.message = self._named(refusal.message)
+            raise
+        self.warned += [self._named(message) for message in rules.warnings(entry, self.book)]
 
-    def _named(self, refusal: Refused) -> Refused:
-        """The refusal with handles where it has account ids: only the bank knows them."""
-        words = refusal.message.split(" ")
-        for position, word in enumerate(words):
-            bare = word.rstrip(",.;")
-            found = person(self.db, bare) if 6 <= len(bare) <= 16 and bare.isalnum() else None
-            if found is not None:
-                words[position] = word.replace(bare, found.handle)
-        refusal.message = " ".join(words)
-        return refusal
+    def _named(self, message: str) -> str:
+        """A message with handles where it has account ids: only the bank knows them."""
+        return _ACCOUNT.sub(lambda found: self._called(found[1]), message)
+
+    def _called(self, account: str) -> str:
+        found = person(self.db, account)
+        return found.handle if found else f"account {account}"
 
     def _sign(self, entry: Entry) -> list[Signature]:
         if self.keyring is None:
@@ -189,6 +199,7 @@ class Page:
         if self.writing:
             save_openings(self.db, index, openings)
             if isinstance(entry.fact, _NAMING):
+                self._handles.clear()
                 name_account(self.db, entry.fact, index, {opening.field: opening.value for opening in openings})
         self.book.apply(entry, index)
         self.tables.fresh[index] = entry
@@ -297,6 +308,7 @@ class Bank:
             highest = self.highest_head() or last
             if max(last.size, highest.size) > size:
                 raise Invalid("older_database", f"a head over {max(last.size, highest.size)} entries was signed; {size} are here")
+            _refuse_fork(log, last, highest)
             if last.size == size:
                 self._beside(raw, last, highest)
                 return raw
@@ -321,6 +333,12 @@ class Bank:
         if 0 < last.size <= key.since and keyring.at_hand(key.replaces):
             signers.append((log.origin, keyring.unlock(key.replaces)))
         return signers
+
+
+def _refuse_fork(log: Log, last: Checkpoint, highest: Checkpoint) -> None:
+    """The head beside the database, if no higher than the last one in it, must be of the same tree."""
+    if highest.size <= last.size and root_from_tiles(highest.size, log.read_tile) != highest.root:
+        raise Invalid("fork", f"another head over {highest.size} entries was signed before")
 
 
 def _read_back(log: Log, last: Checkpoint, highest: Checkpoint, size: int) -> bytes:

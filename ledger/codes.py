@@ -80,6 +80,10 @@ CODES: dict[str, tuple[str, str]] = {
         "bytes do not have the form of an entry",
         "the bytes were changed or cut; restore the log from a backup",
     ),
+    "bad_entry_name": (
+        "a word is not an entry's number, hash or id",
+        "use the number in the first column of: timebank exchange list",
+    ),
     "bad_founding": (
         "a founding does not name the keys every bank needs",
         "found banks with timebank init",
@@ -104,9 +108,21 @@ CODES: dict[str, tuple[str, str]] = {
         "an origin is not like a web name with a path",
         "use a name that is yours, such as rushey-green.example/hours",
     ),
+    "bad_proposal": (
+        "a file is not a proposal",
+        "ask for the file again; it begins with timebank/proposal/v1",
+    ),
+    "bad_sheet": (
+        "a line of a day sheet cannot be understood",
+        "the columns are giver, receiver, time, for, category, on, nature, free, again",
+    ),
     "bad_signature": (
         "a signature is not by this key over these bytes",
         "trust nothing in these bytes; ask whoever signed them to send them again",
+    ),
+    "bad_size": (
+        "a size is not one the log has had",
+        "use a number from 1 to the log's size",
     ),
     "bad_ssh_key": (
         "a line is not an ssh-ed25519 public key",
@@ -192,6 +208,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a text that must say something is empty",
         "write at least one visible character",
     ),
+    "file_exists": (
+        "a file of this name exists and is not overwritten",
+        "choose another name, or move the old file away",
+    ),
     "file_unavailable": (
         "a file cannot be read or written",
         "check that it exists and that you may use it",
@@ -220,6 +240,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a date of service lies after the ledger day",
         "check the date, and this machine's clock",
     ),
+    "half_signed": (
+        "a proposal lacks signatures",
+        "gather them: timebank sign FILE --sign-with KEY",
+    ),
     "handle_taken": (
         "a handle is already in use",
         "choose another, for instance with a street or a number",
@@ -231,6 +255,10 @@ CODES: dict[str, tuple[str, str]] = {
     "head_mismatch": (
         "the signed head is not over these entries",
         "restore a backup: entries under a signed head were changed",
+    ),
+    "internal": (
+        "timebank itself failed; nothing was recorded by this step",
+        "run it again with TIMEBANK_DEBUG=1 and report what it prints",
     ),
     "key_file_exists": (
         "a key file of this name exists and is never overwritten",
@@ -300,6 +328,10 @@ CODES: dict[str, tuple[str, str]] = {
         "no bank was found",
         "name it with --bank DIR, or found one: timebank init DIR --name NAME --origin ORIGIN",
     ),
+    "no_file": (
+        "there is no file of this name",
+        "check the name",
+    ),
     "no_legs": (
         "an exchange moves no minutes, or says it twice",
         "give one time for it",
@@ -307,6 +339,14 @@ CODES: dict[str, tuple[str, str]] = {
     "not_a_database": (
         "a file is not the database of a time bank",
         "check the file's name, or restore a backup",
+    ),
+    "not_a_group": (
+        "a group exchange is one to many, or many to one",
+        "name one account on one side and two or more on the other",
+    ),
+    "not_asked": (
+        "a key is not among the signers of a proposal",
+        "sign with the key that is named, or have the proposal made again",
     ),
     "not_canonical": (
         "an entry's JSON is not in its one spelling",
@@ -336,6 +376,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the database is older than a head this bank signed",
         "put the newer database back, or restore the newest backup; never go on with an older copy",
     ),
+    "passphrase_needed": (
+        "a key needs a passphrase and no one is there to type it",
+        "use --passphrase-file FILE, TIMEBANK_PASSPHRASE, or ssh-agent",
+    ),
     "policy_backdated": (
         "a policy cannot start in the past",
         "choose today or a later day",
@@ -343,6 +387,10 @@ CODES: dict[str, tuple[str, str]] = {
     "pot_stays": (
         "the community pot cannot be closed",
         "nothing needs doing",
+    ),
+    "remainder": (
+        "a time cannot be shared in whole minutes",
+        "use a time that divides, or --remainder-to-pot",
     ),
     "revoked_key": (
         "a key was revoked or replaced",
@@ -388,6 +436,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the tree kept in the database is not that of its entries",
         "rebuild the tables: timebank rebuild; then timebank verify",
     ),
+    "twin": (
+        "an identical exchange or sheet is already recorded",
+        "if it really happened twice, say --again",
+    ),
     "unbalanced": (
         "legs do not sum to zero",
         "what one gives, others receive: mend the times",
@@ -399,6 +451,10 @@ CODES: dict[str, tuple[str, str]] = {
     "unknown_broker": (
         "a key is not a broker's",
         "see the keys: timebank key list",
+    ),
+    "unknown_entry": (
+        "an entry is not in this log",
+        "see the entries: timebank log entries",
     ),
     "unknown_exchange": (
         "an entry is not an exchange of this log",
@@ -423,6 +479,10 @@ CODES: dict[str, tuple[str, str]] = {
     "unsigned_checkpoint": (
         "no key that is known has signed the head",
         "compare the bank's VKEY with the one you hold",
+    ),
+    "usage": (
+        "a command was typed in a way it does not understand",
+        "see: timebank --help",
     ),
     "weak_key": (
         "a public key is not one that only its holder can sign for",

@@ -10,10 +10,12 @@ Files are replaced whole: written beside, flushed to disk, renamed.
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,9 +109,53 @@ def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
         os.replace(beside, path)
         sync_folder(path.parent)
     except OSError as error:
-        beside.unlink(missing_ok=True)
-        code = "disk_full" if error.errno == 28 else "file_unavailable"
-        raise Unavailable(code, f"{path} cannot be written: {error.strerror}") from error
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
+
+
+@contextmanager
+def new_file(path: Path, mode: int) -> Iterator[Path]:
+    """A path to write a new file at; it stands at `path` when the block ends well, and nothing does otherwise.
+
+    Never over another file: `Usage("file_exists")`.
+    """
+    if path.exists() or path.is_symlink():
+        raise Usage("file_exists", f"{path} exists; nothing was written over it")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with opened_new(beside, mode):
+            pass
+        yield beside
+        with opened(beside) as file:
+            os.fsync(file)
+        _take_name(beside, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _take_name(beside: Path, path: Path) -> None:
+    try:
+        os.link(beside, path)  # unlike a rename, refuses to replace
+    except FileExistsError:
+        raise Usage("file_exists", f"{path} exists; nothing was written over it") from None
+    except OSError:  # a memory stick's file system knows no links
+        if path.exists():
+            raise Usage("file_exists", f"{path} exists; nothing was written over it") from None
+        beside.rename(path)
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def cannot_write(path: Path, error: OSError) -> Unavailable:
+    """The problem for a file that could not be written."""
+    code = "disk_full" if error.errno in _FULL else "file_unavailable"
+    return Unavailable(code, f"{path} cannot be written: {error.strerror}")
 
 
 def _write_all(file: int, content: bytes) -> None:
@@ -128,10 +174,17 @@ def opened_new(path: Path, mode: int) -> Iterator[int]:
         os.close(file)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename in the folder durable."""
-    file = os.open(folder, os.O_RDONLY)
+@contextmanager
+def opened(path: Path) -> Iterator[int]:
+    """A file descriptor of a file or folder that is there."""
+    file = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(file)
+        yield file
     finally:
         os.close(file)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in the folder durable."""
+    with opened(folder) as file:
+        os.fsync(file)

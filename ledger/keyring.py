@@ -39,6 +39,11 @@ class Keyring:
             self._open[key] = self._load(self._files[key])
         return self._open[key]
 
+    def only(self) -> Signer:
+        """The one key of a ring of one, opened."""
+        (key,) = self._files
+        return self.unlock(key)
+
     def _load(self, path: Path) -> Signer:
         if self._phrase is not None:
             phrase = self._phrase

@@ -44,9 +44,9 @@ LEDGER_ORDER = (
     "bank",
     "founding",
     "proposals",
-    "sheet",
-    "exchanges",
     "views",
+    "exchanges",
+    "sheet",
     "keep",
     "audit",
 )

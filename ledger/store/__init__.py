@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ledger.errors import Invalid, Problem, Unavailable
+from ledger.errors import Invalid, Problem, Refused, Unavailable
+from ledger.merkle import tile_growth
 from ledger.store.log import Log, log_id
 from ledger.store.sql import SCHEMA, Db, SqliteDb, create_statements
 
-__all__ = ["Db", "Log", "Store", "Writing", "log_id"]
+__all__ = ["Db", "Log", "Store", "Writing", "explained", "log_id"]
 
 
 class Writing(Log):
@@ -37,6 +38,14 @@ class Writing(Log):
             raise Invalid("not_next", f"entry {first} does not follow a log of {size} entries")
         log = log_id(self.origin)
         self._recorder.append(self.db, [stored(log, first + i, kind, raw) for i, (kind, raw) in enumerate(entries)])
+
+    def grow_tree(self, first: int, leaves: Sequence[bytes]) -> None:
+        """Write the tiles that change when leaf hashes are added, the first at index `first`."""
+        self.db.many(
+            "INSERT INTO tiles (level, number, hashes) VALUES (?, ?, ?)"
+            " ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
+            tile_growth(first, leaves, self.read_tile),
+        )
 
     def set_meta(self, name: str, value: str) -> None:
         """Keep a value in `meta`."""
@@ -59,13 +68,19 @@ class Store:
         return not self.where.startswith(("postgresql://", "postgres://"))
 
     def create(self, origin: str) -> None:
-        """Make the tables of an empty bank; refuses a database that already has them."""
+        """Make the tables of an empty bank; `Refused("bank_exists")` where a log has begun.
+
+        What a creation that was cut off left in a PostgreSQL database is gone on with.
+        """
         self.origin = origin
-        with _explained(self.where):
+        with self._working():
             recorder = self._open(create=True)
             with recorder.appending() as db:
-                for statement in create_statements("sqlite" if self.is_sqlite else "postgresql"):
-                    db.run(statement)
+                if db.row("SELECT 1 FROM stored_events LIMIT 1"):
+                    raise Refused("bank_exists", f"{_shown(self.where)} already holds the log of a bank")
+                if not db.has_table("meta"):
+                    for statement in create_statements(db.dialect):
+                        db.run(statement)
                 writing = Writing(db, origin, recorder)
                 writing.set_meta("schema", str(SCHEMA))
                 writing.set_meta("origin", origin)
@@ -73,23 +88,38 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Log]:
         """One read-only snapshot."""
-        with _explained(self.where):
-            with self._reading_db() as db:
-                yield self._checked(Log(db, self.origin))
+        with explained(self.where), self._reading_db() as db:
+            yield self._checked(Log(db, self.origin))
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
         """One transaction with the write lock taken first; commits when the block ends well, else leaves nothing."""
-        with _explained(self.where):
+        with self._working():
             self._must_exist()
             with self._open(create=False).appending() as db:
                 yield self._checked(Writing(db, self.origin, self._recorder))
 
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """After any failure but a refusal let go of the database, so that the next write begins with a fresh look.
+
+        The library's pool keeps a connection that broke, and its own write lock when opening one failed.
+        """
+        with explained(self.where):
+            try:
+                yield
+            except Refused:
+                raise
+            except BaseException:
+                with suppress(Exception):
+                    self.close()
+                raise
+
     def close(self) -> None:
         """Let go of the database."""
-        if self._recorder is not None:
-            self._recorder.datastore.close()
-            self._recorder = None
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            recorder.datastore.close()
 
     def _open(self, *, create: bool) -> Any:
         if self._recorder is None:
@@ -121,11 +151,12 @@ class Store:
         """Refuse a database of a newer version, or of another bank."""
         schema, origin = log.meta("schema"), log.meta("origin")
         if not schema.isdigit() or not origin:
-            raise Invalid("not_a_database", f"{self.where} is not the database of a time bank")
+            raise Invalid("not_a_database", f"{_shown(self.where)} is not the database of a time bank")
         if int(schema) > SCHEMA:
-            raise Unavailable("newer_version", f"{self.where} is of version {schema}, this program knows {SCHEMA}")
+            what = f"{_shown(self.where)} is of version {schema}, and this program knows {SCHEMA}"
+            raise Unavailable("newer_version", what)
         if self.origin and origin != self.origin:
-            raise Invalid("foreign_origin", f"{self.where} holds the log {origin}, not {self.origin}")
+            raise Invalid("foreign_origin", f"{_shown(self.where)} holds the log {origin}, not {self.origin}")
         return log
 
 
@@ -135,16 +166,20 @@ def _connect_read_only(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, isolation_level=None, timeout=60)
     try:
         connection.execute("SELECT 1 FROM sqlite_master")
-    except sqlite3.OperationalError:
-        if Path(f"{path}-wal").exists():
-            raise
+    except sqlite3.OperationalError as error:
         connection.close()
+        if error.sqlite_errorcode & 0xFF not in _NOT_WRITABLE or Path(f"{path}-wal").exists():
+            raise
         connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, isolation_level=None)
     return connection
 
 
+#: what SQLite says of a folder in which it may not make the files beside a database
+_NOT_WRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+
+
 @contextmanager
-def _explained(where: str) -> Iterator[None]:
+def explained(where: str) -> Iterator[None]:
     """Turn what a database raises into a problem with a code."""
     try:
         yield
@@ -156,6 +191,8 @@ def _explained(where: str) -> Iterator[None]:
         cause = error.__cause__ or error
         if isinstance(cause, sqlite3.Error):
             raise _sqlite_problem(cause, where) from error
+        if type(error).__name__ == "ConnectionUnavailableError":  # another thread of this process writes
+            raise Unavailable("database_locked", f"{_shown(where)} is in use by this program itself") from error
         if type(cause).__module__.startswith(("psycopg", "eventsourcing")):
             raise _postgres_problem(cause, where) from error
         raise
@@ -176,17 +213,33 @@ def _sqlite_problem(error: sqlite3.Error, where: str) -> Problem:
     number = getattr(error, "sqlite_errorcode", 0) or 0
     if number & 0xFF == sqlite3.SQLITE_NOTADB:
         return Invalid("not_a_database", f"{where} is not a database")
+    if "no such table: meta" in str(error):
+        return Invalid("not_a_database", f"{where} is not the database of a time bank")
+    if number & 0xFF == sqlite3.SQLITE_CANTOPEN and Path(where).exists():
+        return Unavailable("database_read_only", f"{where} cannot be opened: SQLite writes files beside it")
     if number & 0xFF == sqlite3.SQLITE_CORRUPT or "no such table" in str(error):
         return Invalid("database_damaged", f"{where} is damaged: {error}")
     code, what = _SQLITE_CODES.get(number & 0xFF, ("database_error", f"reports: {error}"))
     return Unavailable(code, f"{where} {what}")
 
 
+_POSTGRES_CODES = {
+    "25006": "database_read_only",
+    "42501": "database_read_only",
+    "42P01": "not_a_database",
+    "53100": "disk_full",
+    "55P03": "database_locked",
+}
+
+
 def _postgres_problem(error: BaseException, where: str) -> Problem:
     state = getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None) or ""
-    shown = str(error).split("\n")[0]
-    codes = {"55P03": "database_locked", "25006": "database_read_only", "53100": "disk_full", "42P01": "not_a_database"}
-    code = codes.get(state, "database_unreachable" if state in ("", "57P01", "57P03") else "database_error")
+    gone = not state or state[:2] in ("08", "28", "3D", "57")  # no connection, no such user or database, shut down
+    code = _POSTGRES_CODES.get(state, "database_unreachable" if gone else "database_error")
     problem: type[Problem] = Invalid if code == "not_a_database" else Unavailable
-    place = where.rsplit("@", 1)[-1]  # never a password
-    return problem(code, f"the database {place}: {shown}")
+    return problem(code, f"{_shown(where)}: {str(error).splitlines()[0]}")
+
+
+def _shown(where: str) -> str:
+    """A database as it may be shown: never its password."""
+    return f"the database {where.rsplit('@', 1)[-1]}" if "://" in where else where

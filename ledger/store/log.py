@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from ledger.entries import Entry, parse_entry
@@ -28,7 +29,7 @@ class Log:
     def size(self) -> int:
         """The number of entries (one more than the last index)."""
         row = self.db.row("SELECT MAX(originator_version) FROM stored_events WHERE originator_id = ?", (self._key,))
-        return int(row[0]) if row and row[0] is not None else 0
+        return _whole(row[0]) if row and row[0] is not None else 0
 
     def raw(self, index: int) -> bytes:
         """The stored bytes of an entry; `Invalid("missing_entry")`."""
@@ -37,7 +38,7 @@ class Log:
         )
         if row is None:
             raise Invalid("missing_entry", f"entry {index} is not in the log")
-        return bytes(row[0])
+        return _blob(row[0], f"entry {index}")
 
     def entry(self, index: int) -> Entry:
         """An entry, parsed."""
@@ -52,7 +53,8 @@ class Log:
                 (self._key, first, min(stop, first + CHUNK)),
             )
             for version, topic, state in rows:
-                yield version - 1, topic, bytes(state)
+                index = _whole(version) - 1
+                yield index, str(topic), _blob(state, f"entry {index}")
             first += CHUNK
 
     def read_tile(self, level: int, number: int) -> bytes:
@@ -60,7 +62,7 @@ class Log:
         row = self.db.row("SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, number))
         if row is None:
             raise Invalid("missing_tile", f"tile {level}/{number} is not in the database")
-        return bytes(row[0])
+        return _blob(row[0], f"tile {level}/{number}")
 
     def head(self) -> bytes:
         """The last signed head as a note, or nothing."""
@@ -70,3 +72,16 @@ class Log:
         """A value of the table `meta`, or the empty string."""
         row = self.db.row("SELECT value FROM meta WHERE name = ?", (name,))
         return str(row[0]) if row else ""
+
+
+def _blob(value: Any, what: str) -> bytes:
+    """SQLite keeps what it is given, whatever the column's type; `bytes` of a number would be that many zeros."""
+    if type(value) is not bytes:
+        raise Invalid("database_damaged", f"{what} is not kept as bytes")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise Invalid("database_damaged", f"{value!r:.40} is not the number of an entry")
+    return value

@@ -13,17 +13,20 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
-from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
 from eventsourcing.persistence import InfrastructureFactory, StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
 from eventsourcing.utils import Environment
 
+from ledger.errors import Usage
 from ledger.store.sql import Db, SqliteDb
 
 LOCK_SECONDS = 60
+CONNECT_SECONDS = 10
+IDLE_SECONDS = 600  # the library's 5 would cut a transaction off while a person confirms a signature
 
 
 class SQLiteLog(SQLiteApplicationRecorder):
@@ -52,24 +55,22 @@ class SQLiteLog(SQLiteApplicationRecorder):
 
 
 def open_sqlite(path: str, *, create: bool) -> SQLiteLog:
-    """The recorder over an SQLite file, from the library's factory."""
-    return cast(
-        "SQLiteLog",
-        _recorder(
-            {
-                "PERSISTENCE_MODULE": "eventsourcing.sqlite",
-                "APPLICATION_RECORDER_TOPIC": "ledger.store.recorders:SQLiteLog",
-                "SQLITE_DBNAME": path,
-                "SQLITE_LOCK_TIMEOUT": str(LOCK_SECONDS),
-                "CREATE_TABLE": "yes" if create else "no",
-            }
-        ),
+    """The recorder over an SQLite file, from the library's factory. Only a creation makes a file."""
+    factory = _factory(
+        {
+            "PERSISTENCE_MODULE": "eventsourcing.sqlite",
+            "APPLICATION_RECORDER_TOPIC": "ledger.store.recorders:SQLiteLog",
+            "SQLITE_DBNAME": f"{Path(path).resolve().as_uri()}?mode={'rwc' if create else 'rw'}",
+            "SQLITE_LOCK_TIMEOUT": str(LOCK_SECONDS),
+            "CREATE_TABLE": "yes" if create else "no",
+        }
     )
+    return cast("SQLiteLog", factory.application_recorder())
 
 
-def _recorder(settings: dict[str, str]) -> Any:
+def _factory(settings: dict[str, str]) -> Any:
     factory: InfrastructureFactory[Any] = InfrastructureFactory.construct(Environment(env=settings))
-    return factory.application_recorder()
+    return factory
 
 
 def stored(log: UUID, index: int, kind: str, raw: bytes) -> StoredEvent:
@@ -78,22 +79,37 @@ def stored(log: UUID, index: int, kind: str, raw: bytes) -> StoredEvent:
 
 
 def open_postgres(url: str, *, create: bool) -> Any:
-    """The recorder over a PostgreSQL database, from the library's factory; `url` is postgresql://user@host:port/name."""
-    parts = urlsplit(url)
-    host = parts.hostname or parse_qs(parts.query).get("host", ["127.0.0.1"])[0]
-    return _recorder(
+    """The recorder over a PostgreSQL database, from the library's factory; `url` is any that libpq takes.
+
+    The factory knows five of libpq's settings; the pool is given what the URL says, all of it (sslmode, for one).
+    """
+    from psycopg import Error
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        said = conninfo_to_dict(url)
+    except Error as error:
+        raise Usage("bad_config", f"the database URL cannot be understood: {error}") from None
+    factory = _factory(
         {
             "PERSISTENCE_MODULE": "eventsourcing.postgres",
             "APPLICATION_RECORDER_TOPIC": "ledger.store.postgres:PostgresLog",
-            "POSTGRES_DBNAME": parts.path.lstrip("/"),
-            "POSTGRES_HOST": unquote(host),
-            "POSTGRES_PORT": str(parts.port or 5432),
-            "POSTGRES_USER": unquote(parts.username or ""),
-            "POSTGRES_PASSWORD": unquote(parts.password or ""),
+            "POSTGRES_DBNAME": "",
+            "POSTGRES_HOST": "",
+            "POSTGRES_USER": "",
+            "POSTGRES_PASSWORD": "",
             "POSTGRES_LOCK_TIMEOUT": str(LOCK_SECONDS),
+            "POSTGRES_CONNECT_TIMEOUT": str(CONNECT_SECONDS),
+            "POSTGRES_IDLE_IN_TRANSACTION_SESSION_TIMEOUT": str(IDLE_SECONDS),
+            "POSTGRES_POOL_SIZE": "1",
             "POSTGRES_ENABLE_DB_FUNCTIONS": "no",
             "CREATE_TABLE": "yes" if create else "no",
         }
     )
-
-
+    pool = factory.datastore.pool
+    pool.kwargs = {"connect_timeout": CONNECT_SECONDS, **said, "row_factory": pool.kwargs["row_factory"]}
+    try:
+        return factory.application_recorder()
+    except BaseException:
+        factory.close()  # else its threads go on trying to connect
+        raise

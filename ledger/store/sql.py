@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -54,6 +55,8 @@ def create_statements(dialect: str) -> list[str]:
 class Db(Protocol):
     """A cursor inside one transaction. SQL is written with `?` for parameters."""
 
+    dialect: str
+
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         """All rows."""
 
@@ -72,9 +75,14 @@ class Db(Protocol):
     def log_key(self, log: UUID) -> Any:
         """How a log's originator id is spelled in a parameter."""
 
+    def has_table(self, name: str) -> bool:
+        """Whether there is a table of this name."""
+
 
 class SqliteDb:
     """`Db` on an SQLite connection."""
+
+    dialect = "sqlite"
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -104,9 +112,14 @@ class SqliteDb:
     def log_key(self, log: UUID) -> str:
         return log.hex
 
+    def has_table(self, name: str) -> bool:
+        return self.row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)) is not None
+
 
 class PostgresDb:
     """`Db` on a psycopg connection (untyped here: psycopg is an optional extra)."""
+
+    dialect = "postgresql"
 
     def __init__(self, connection: Any) -> None:
         from psycopg.rows import tuple_row
@@ -114,6 +127,7 @@ class PostgresDb:
         self._connection = connection
         self._tuple_row = tuple_row
         self._cursor = connection.cursor(row_factory=tuple_row)
+        self._names = count()
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         found: list[Row] = self._cursor.execute(_percent(sql), params).fetchall()
@@ -124,7 +138,7 @@ class PostgresDb:
         return found
 
     def each(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Row]:
-        with self._connection.cursor(name="each", row_factory=self._tuple_row) as cursor:
+        with self._connection.cursor(name=f"each_{next(self._names)}", row_factory=self._tuple_row) as cursor:
             cursor.itersize = 2000
             yield from cursor.execute(_percent(sql), params)
 
@@ -137,6 +151,9 @@ class PostgresDb:
 
     def log_key(self, log: UUID) -> UUID:
         return log
+
+    def has_table(self, name: str) -> bool:
+        return bool(self.rows("SELECT to_regclass(?) IS NOT NULL", (name,))[0][0])
 
 
 def _percent(sql: str) -> str:

@@ -37,7 +37,7 @@ class SqlTables:
         except KeyError:
             pass
         row = self.db.row("SELECT record FROM book WHERE kind = ? AND id = ?", where)
-        record = None if row is None else c.from_object(RECORDS[kind], c.parse_json(row[0]))
+        record = None if row is None else c.from_object(RECORDS[kind], c.parse_json(str(row[0])))
         self.cache[where] = record
         return record
 
@@ -54,7 +54,7 @@ class SqlTables:
         return None if row is None else Seen(row[0], bytes(row[1]), row[2])
 
     def add_seen(self, entry_id: str, seen: Seen) -> None:
-        self._seen[entry_id] = seen
+        self._seen.setdefault(entry_id, seen)  # an id used twice stands where it stood first, whatever the batch
 
     def add_line(self, line: Line) -> None:
         self._lines.append(line)

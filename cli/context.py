@@ -1,0 +1,139 @@
+"""What every command needs: which bank, which keys, what passphrase, what time it is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cli.output import say
+from ledger.errors import Problem, Unavailable, Usage
+
+if TYPE_CHECKING:
+    from ledger.bank import Bank, Clock, Page
+    from ledger.folder import Folder
+    from ledger.keyring import Keyring
+
+T = TypeVar("T")
+Command = Callable[..., Any]
+
+bank_option = click.option(
+    "--bank",
+    "bank_dir",
+    metavar="DIR",
+    envvar="TIMEBANK_DIR",
+    type=click.Path(path_type=Path),
+    help="The bank's folder (or TIMEBANK_DIR; else the nearest folder upward with a timebank.toml).",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object with stable keys.")
+
+
+def signing_options(command: Command) -> Command:
+    """The options of every command that signs."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print what was recorded as one JSON object."),
+        click.option(
+            "--propose",
+            metavar="FILE",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Write a proposal for others to sign, instead of recording.",
+        ),
+        click.option("--passphrase-file", metavar="FILE", type=click.Path(path_type=Path), help="Read the passphrase there."),
+        click.option(
+            "--sign-with",
+            metavar="KEY",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            help="Sign with this key file only (repeat for several; a .pub file signs by ssh-agent).",
+        ),
+        bank_option,
+    ):
+        command = option(command)
+    return command
+
+
+def find_folder(bank_dir: Path | None) -> Folder:
+    """The bank's folder: the one named, else the nearest upward."""
+    from ledger.folder import find_bank, open_folder
+
+    return open_folder(bank_dir if bank_dir is not None else find_bank(Path.cwd()))
+
+
+def open_bank(bank_dir: Path | None) -> Bank:
+    """The bank, open."""
+    from ledger.bank import Bank
+    from ledger.store import Store
+
+    folder = find_folder(bank_dir)
+    return Bank(folder, Store(folder.where, folder.origin), clock())
+
+
+def clock() -> Clock:
+    """The machine's clock, or the fixed instant of TIMEBANK_CLOCK (for tests)."""
+    from ledger.bank import Clock
+
+    fixed = os.environ.get("TIMEBANK_CLOCK")
+    if not fixed:
+        return Clock()
+    try:
+        return Clock(datetime.strptime(fixed, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC))
+    except ValueError:
+        raise Usage("bad_date", f"TIMEBANK_CLOCK is {fixed!r}", "set it like 2026-11-20T14:03:07Z, or unset it") from None
+
+
+def open_keyring(folder: Folder, sign_with: Sequence[Path], passphrase_file: Path | None) -> Keyring:
+    """The keys to sign with: those named, else the bank's own.
+
+    The bank and checkpoint keys are always there: they open the day and sign the head, and have no passphrase.
+    """
+    from ledger.keyring import Keyring, key_files
+
+    own = key_files(folder.keys)
+    if sign_with:
+        own = [path for path in own if path.name in ("bank", "checkpoint")]
+    elif folder.broker:
+        own = [path for path in own if not path.name.startswith("broker-") or path.name == folder.broker]
+    return Keyring([*sign_with, *own], passphrase_source(passphrase_file))
+
+
+def passphrase_source(passphrase_file: Path | None) -> Callable[[Path], bytes]:
+    """Where a passphrase comes from: the file named, TIMEBANK_PASSPHRASE, or the person at the keyboard."""
+
+    def ask(path: Path) -> bytes:
+        given = given_passphrase(passphrase_file)
+        if given is not None:
+            return given
+        if not sys.stdin.isatty():
+            raise Usage("passphrase_needed", f"{path} has a passphrase")
+        typed: str = click.prompt(f"passphrase for {path.name}", hide_input=True, err=True)
+        return typed.encode()
+
+    return ask
+
+
+def given_passphrase(passphrase_file: Path | None) -> bytes | None:
+    """The passphrase of the file named or of TIMEBANK_PASSPHRASE, or None."""
+    if passphrase_file is not None:
+        try:
+            return passphrase_file.read_bytes().rstrip(b"\r\n")
+        except OSError as error:
+            raise Unavailable("file_unavailable", f"{passphrase_file} cannot be read: {error.strerror}") from None
+    given = os.environ.get("TIMEBANK_PASSPHRASE")
+    return given.encode() if given else None
+
+
+def commit(bank: Bank, keyring: Keyring, work: Callable[[Page], T], *, rehearse: bool = True) -> T:
+    """Rehearse, record, then sign the head. A head that cannot be signed now is said, and signed later."""
+    if rehearse:
+        bank.rehearse(work, keyring)
+    result = bank.write(work, keyring)
+    try:
+        bank.sign_head(keyring)
+    except Problem as problem:
+        say(f"warning: recorded, but the head is not signed yet: {problem.message}")
+    return result

@@ -1,0 +1,274 @@
+"""`timebank exchange`: groups, gifts, and what is done about an exchange afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.context import bank_option, json_option, open_bank, open_keyring, signing_options
+from cli.output import print_csv, print_json, print_table
+from cli.recorded import finish
+from cli.seeing import csv_option
+from ledger.errors import Usage
+from ledger.hours import show_minutes
+
+if TYPE_CHECKING:
+    from ledger.bank import Page
+
+_COLUMNS = ("index", "entry", "served_on", "givers", "receivers", "minutes", "category", "nature", "memo", "attested", "state")
+
+
+@click.group()
+def exchange() -> None:
+    """Group exchanges, gifts, lists, disputes and reversals. (One to one is `timebank record`.)"""
+
+
+def _finish(options: dict[str, Any], draft: Any) -> None:
+    bank = open_bank(options["bank_dir"])
+    keyring = open_keyring(bank.folder, options["sign_with"], options["passphrase_file"])
+    finish(bank, keyring, draft, propose=options["propose"], as_json=options["as_json"])
+
+
+def _said_options(command: Any) -> Any:
+    for option in (
+        click.option("--again", is_flag=True, help="It really happened twice."),
+        click.option("--on", metavar="DATE", default="", help="The day of service (default today)."),
+        click.option("--category", metavar="WORD", default="", help="A coarse category."),
+        click.option("--for", "memo", metavar="TEXT", default="", help="What was done (kept private)."),
+    ):
+        command = option(command)
+    return command
+
+
+def _said(options: dict[str, Any], nature: str) -> Any:
+    from ledger.exchanges import Said
+
+    return Said(options["on"], options["category"], nature, options["memo"], again=options["again"])
+
+
+@exchange.command()
+@click.option("--from", "givers", metavar="HANDLES", required=True, help="Who gave, separated by commas.")
+@click.option("--to", "receivers", metavar="HANDLES", required=True, help="Who received, separated by commas.")
+@click.argument("time")
+@click.option("--remainder-to-pot", is_flag=True, help="What cannot be shared in whole minutes goes to the pot.")
+@click.option("--nature", type=click.Choice(["service", "obligatory", "care", "goods"]), default="service")
+@_said_options
+@signing_options
+def group(givers: str, receivers: str, time: str, *, remainder_to_pot: bool, nature: str, **options: Any) -> None:
+    """Record one to many, or many to one: TIME in all, shared equally by the many.
+
+    \b
+    timebank exchange group --from ada --to bob,mary,zoe 3h --for "repair morning"
+    timebank exchange group --from bob,mary,zoe --to green-lane 100m --remainder-to-pot
+    """
+    from ledger.exchanges import exchange_fact, shared
+
+    def draft(page: Page) -> tuple[Any, dict[str, str]]:
+        sides = (_handles(givers), _handles(receivers))
+        legs = shared(page, *sides, time, remainder_to_pot=remainder_to_pot)
+        return exchange_fact(page, legs, _said(options, nature))
+
+    _finish(options, draft)
+
+
+def _handles(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+@exchange.command()
+@click.argument("giver", metavar="FROM")
+@click.argument("receiver", metavar="TO")
+@click.argument("time")
+@_said_options
+@signing_options
+def donate(giver: str, receiver: str, time: str, **options: Any) -> None:
+    """Give hours away: FROM is debited TIME, TO (a member, or the pot) is credited.
+
+    \b
+    timebank exchange donate mary pot 2h --for "for whoever needs it"
+    """
+    from ledger.exchanges import between, exchange_fact
+
+    def draft(page: Page) -> tuple[Any, dict[str, str]]:
+        legs = between(page, receiver, giver, time)
+        return exchange_fact(page, legs, _said(options, "gift"))
+
+    _finish(options, draft)
+
+
+@exchange.command()
+@click.argument("handle")
+@signing_options
+def start(handle: str, **options: Any) -> None:
+    """Give HANDLE the starting credit of the policy, if it has not had it.
+
+    \b
+    timebank exchange start mary
+    """
+    from ledger.errors import Refused
+    from ledger.exchanges import starting_fact
+
+    def draft(page: Page) -> tuple[Any, dict[str, str]]:
+        fact = starting_fact(page, page.account_of(handle))
+        if fact is None:
+            raise Refused("starting_credit", f"the policy gives {handle} no starting credit, or it was given")
+        return fact, {}
+
+    _finish(options, draft)
+
+
+@exchange.command("list")
+@click.argument("handle", required=False)
+@click.option("--since", default="", metavar="DATE", help="From this date of service on.")
+@click.option("--until", default="", metavar="DATE", help="Up to and with this date of service.")
+@click.option("--category", default="", metavar="WORD")
+@click.option("--nature", default="", metavar="WORD", help="service, obligatory, care, goods, gift or starting.")
+@click.option("--attested", type=click.Choice(["both", "debited", "broker", "imported"]))
+@click.option("--state", type=click.Choice(["standing", "disputed", "reversed"]))
+@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the last N of them.")
+@bank_option
+@json_option
+@csv_option
+def list_exchanges(handle: str | None, bank_dir: Path | None, *, as_json: bool, as_csv: bool, **wanted: Any) -> None:
+    """List exchanges, of HANDLE or of everyone, by date of service.
+
+    \b
+    timebank exchange list mary --since 2026-01-01
+    timebank exchange list --attested broker --last 20
+
+    JSON: exchanges: [index, entry, served_on, givers, receivers, minutes, category, nature, memo, attested, state].
+    """
+    bank = open_bank(bank_dir)
+    with bank.reading() as page:
+        found = _wanted(page, handle, wanted)
+    if as_json:
+        print_json({"exchanges": [asdict(row) for row in found]})
+    elif as_csv:
+        print_csv(_COLUMNS, [[_joined(value) for value in asdict(row).values()] for row in found])
+    else:
+        rows = [
+            (r.served_on, str(r.index), _few(r.givers), _few(r.receivers), show_minutes(r.minutes), *_tail(r))
+            for r in found
+        ]
+        header = ("date", "entry", "gave", "received", "time", "category", "attested", "state", "for")
+        print_table(header, rows, right=(4,))
+
+
+def _tail(row: Any) -> tuple[str, ...]:
+    return row.category, row.attested, row.state, row.memo
+
+
+def _wanted(page: Page, handle: str | None, wanted: dict[str, Any]) -> list[Any]:
+    from ledger import views
+    from ledger.words import parse_date
+
+    today = page.clock.today()
+    since, until = (parse_date(wanted[key], today).isoformat() if wanted[key] else "" for key in ("since", "until"))
+    account = page.account_of(handle) if handle else ""
+    rows = views.exchanges(page, views.exchange_indexes(page, account, since, until))
+    found = [row for row in rows if _fits(row, wanted)]
+    return found[-wanted["last"] :] if wanted["last"] else found
+
+
+def _fits(row: Any, wanted: dict[str, Any]) -> bool:
+    return (
+        row.category == (wanted["category"] or row.category)
+        and row.nature.split(" ")[0] == (wanted["nature"] or row.nature.split(" ")[0])
+        and row.attested == (wanted["attested"] or row.attested)
+        and row.state.startswith(wanted["state"] or "")
+    )
+
+
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(islice(names, 3)) + (" …" if len(names) > 3 else "")
+
+
+def _joined(value: Any) -> Any:
+    return " ".join(value) if isinstance(value, tuple) else value
+
+
+@exchange.command()
+@click.argument("entry")
+@bank_option
+@json_option
+def show(entry: str, bank_dir: Path | None, *, as_json: bool) -> None:
+    """Show one exchange: who, when, who vouched for it, what became of it.
+
+    \b
+    timebank exchange show 17
+
+    JSON: the keys of `exchange list`, and id, at, signers: [name, key, roles], legs: [[handle, minutes]].
+    """
+    from ledger import views
+
+    with open_bank(bank_dir).reading() as page:
+        index, found = views.find_exchange(page, entry)
+        row = asdict(views.exchange_row(page, index, found))
+        legs = [[views.called(page, account), minutes] for account, minutes in found.fact.legs or found.fact.uncredited]
+    signers = [{"name": s.name, "key": s.key, "roles": sorted({act.role for act in s.acts})} for s in found.signers]
+    if as_json:
+        print_json(row | {"id": found.id, "at": found.at, "signers": signers, "legs": legs})
+        return
+    for key, value in (row | {"id": found.id, "written at": found.at}).items():
+        click.echo(f"{key:10} {show_minutes(value) if key == 'minutes' else _joined(value)}")
+    for handle, minutes in legs:
+        click.echo(f"{'leg':10} {handle} {show_minutes(minutes)}")
+    for signer in signers:
+        click.echo(f"{'signed by':10} {signer['name']} as {', '.join(signer['roles'])} (key {signer['key'][:12]})")
+
+
+@exchange.command()
+@click.argument("entry")
+@click.option("--reason", default="", metavar="TEXT", help="Why (kept private).")
+@signing_options
+def dispute(entry: str, reason: str, **options: Any) -> None:
+    """Say that an exchange is not as recorded: a party of it, or the committee.
+
+    \b
+    timebank exchange dispute 17 --reason "it was one hour" --sign-with mary.key
+    """
+    from ledger.events import ExchangeDisputed
+    from ledger.exchanges import reasons, ref_to
+
+    _finish(options, lambda page: (ExchangeDisputed(ref_to(page, entry)), reasons(reason)))
+
+
+@exchange.command()
+@click.argument("entry")
+@click.option("--upheld/--rejected", default=None, help="The committee's verdict.")
+@click.option("--reason", default="", metavar="TEXT", help="Why (kept private).")
+@signing_options
+def resolve(entry: str, reason: str, *, upheld: bool | None, **options: Any) -> None:
+    """Decide a dispute, by the committee. Upheld, the committee may reverse the exchange.
+
+    \b
+    timebank exchange resolve 17 --upheld
+    """
+    from ledger.events import DisputeResolved
+    from ledger.exchanges import reasons, ref_to
+
+    if upheld is None:
+        raise Usage("usage", "resolve needs --upheld or --rejected", "see: timebank exchange resolve --help")
+    verdict = upheld
+    _finish(options, lambda page: (DisputeResolved(ref_to(page, entry), verdict), reasons(reason)))
+
+
+@exchange.command()
+@click.argument("entry")
+@click.option("--reason", default="", metavar="TEXT", help="Why (kept private).")
+@signing_options
+def reverse(entry: str, reason: str, **options: Any) -> None:
+    """Undo an exchange by a new entry with every sign turned: whole, and once.
+
+    By those it now debits, by the broker who wrote it within the policy's days, or by the committee after a dispute.
+
+    \b
+    timebank exchange reverse 17 --reason "entered twice"
+    """
+    from ledger.exchanges import reasons, reversal
+
+    _finish(options, lambda page: (reversal(page, entry), reasons(reason)))

@@ -1,0 +1,3 @@
+"""`timebank backup`, `restore` and `rebuild`: keeping the bank."""
+
+from __future__ import annotations

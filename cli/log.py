@@ -1,0 +1,107 @@
+"""`timebank log` and `timebank verify`: the log itself, its head, and the proof that all of it holds."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.context import bank_option, json_option, open_bank, open_keyring
+from cli.output import print_json, print_table, progress
+
+if TYPE_CHECKING:
+    from ledger.bank import Bank, Page
+
+
+@click.group()
+def log() -> None:
+    """The append-only log: its entries and its signed head."""
+
+
+@log.command()
+@click.option("--first", type=click.IntRange(0), metavar="N", help="From entry N on (default: the last 20).")
+@click.option("--last", type=click.IntRange(0), metavar="N", help="Up to and with entry N.")
+@click.option("--raw", is_flag=True, help="The exact bytes, entry after entry, as they are signed and stored.")
+@bank_option
+@json_option
+def entries(first: int | None, last: int | None, bank_dir: Path | None, *, raw: bool, as_json: bool) -> None:
+    """Show entries of the log.
+
+    \b
+    timebank log entries
+    timebank log entries --first 17 --last 17 --raw
+
+    JSON: entries: [index, entry, id, kind, at, signers: [name], text].
+    """
+    with open_bank(bank_dir).reading() as page:
+        stop = page.size if last is None else min(last + 1, page.size)
+        start = first if first is not None else max(0, stop - 20) if last is None else 0
+        if raw:
+            for _, _, stored in page.log.each(start, stop):
+                sys.stdout.buffer.write(stored)
+        elif as_json:
+            print_json({"entries": [_entry_json(page, index) for index in range(start, stop)]})
+        else:
+            rows = [_entry_row(page, index) for index in range(start, stop)]
+            print_table(("entry", "at", "kind", "signed by", "says"), rows, right=(0,))
+
+
+def _entry_json(page: Page, index: int) -> dict[str, Any]:
+    from ledger.views import describe
+
+    found = page.log.entry(index)
+    return {
+        "index": index,
+        "entry": found.hash.hex(),
+        "id": found.id,
+        "kind": found.kind,
+        "at": found.at,
+        "signers": [signer.name for signer in found.signers],
+        "text": describe(page, index, found),
+    }
+
+
+def _entry_row(page: Page, index: int) -> tuple[str, ...]:
+    from ledger.views import describe
+
+    found = page.log.entry(index)
+    signers = ", ".join(signer.name for signer in found.signers)
+    return str(index), found.at, found.kind, signers, describe(page, index, found)
+
+
+@log.command()
+@bank_option
+@json_option
+def checkpoint(bank_dir: Path | None, *, as_json: bool) -> None:
+    """Sign the head over everything recorded (if that is not done), and print it.
+
+    \b
+    timebank log checkpoint > head
+
+    JSON: origin, size, root, key (the C2SP verifier key), note.
+    """
+    from ledger.checkpoint import parse_checkpoint
+    from ledger.notes import parse_note
+
+    bank = open_bank(bank_dir)
+    note = bank.sign_head(open_keyring(bank.folder, (), None))
+    if not as_json:
+        click.echo(note.decode(), nl=False)
+        return
+    head = parse_checkpoint(parse_note(note)[0])
+    found = {"origin": head.origin, "size": head.size, "root": head.root.hex(), "key": head_key(bank)}
+    print_json(found | {"note": note.decode()})
+
+
+def head_key(bank: Bank) -> str:
+    """The verifier key of the bank's checkpoint key."""
+    from ledger.book import public_key
+    from ledger.keys import vkey
+
+    with bank.reading() as page:
+        key = page.book.key(page.book.office("checkpoint")[0])
+        if key is None:
+            raise ValueError("an office's key is in the book")
+        return vkey(key.name, public_key(key))

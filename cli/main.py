@@ -1,0 +1,126 @@
+"""The command `timebank`: finds the command typed, runs it, and says what went wrong in one manner.
+
+Commands live one family a module and are imported only when typed, so a command that reads starts fast. This is the
+one place that maps a problem to an exit status: 0 done, 1 machine or network, 2 usage, 3 refused by a rule, 4 invalid
+evidence, 5 neighbour diverged. No traceback reaches a person (TIMEBANK_DEBUG=1 shows it).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from cli.output import print_problem
+from ledger.errors import Problem, Unavailable, Usage
+
+#: what is typed: where it lives (module:name)
+COMMANDS = {
+    "init": "cli.bank:init",
+    "demo": "cli.demo:demo",
+    "account": "cli.account:account",
+    "record": "cli.record:record",
+    "exchange": "cli.exchange:exchange",
+    "balance": "cli.seeing:balance",
+    "statement": "cli.seeing:statement",
+    "key": "cli.key:key",
+    "mandate": "cli.mandate:mandate",
+    "policy": "cli.policy:policy",
+    "sign": "cli.proposal:sign",
+    "submit": "cli.proposal:submit",
+    "log": "cli.log:log",
+    "verify": "cli.log:verify",
+    "rebuild": "cli.keep:rebuild",
+    "backup": "cli.keep:backup",
+    "restore": "cli.keep:restore",
+    "completion": "cli.bank:completion",
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are needed, and listed in the order of a bank's life."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        where = COMMANDS.get(cmd_name)
+        if where is None:
+            return None
+        module, name = where.split(":")
+        found: click.Command = getattr(import_module(module), name)
+        return found
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="timebank", prog_name="timebank")
+def timebank() -> None:
+    """The hour ledger of a time bank: who helped whom, signed, kept for good, and checkable by anyone.
+
+    \b
+    Begin:   timebank demo
+             timebank init DIR --name NAME --origin ORIGIN
+    Daily:   timebank record GIVER RECEIVER 1h30 --for "shopping"
+             timebank balance
+    Check:   timebank verify
+    """
+
+
+def main() -> None:
+    """Run the command line; every way out is an exit status and, if need be, one clear message."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; return its exit status."""
+    as_json = "--json" in arguments
+    try:
+        status = timebank.main(arguments, prog_name="timebank", standalone_mode=False)
+        sys.stdout.flush()
+    except Problem as problem:
+        _debug()
+        print_problem(problem, as_json=as_json)
+        return problem.exit_status
+    except click.UsageError as error:
+        print_problem(_usage(error), as_json=as_json)
+        return Usage.exit_status
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped; nothing more was recorded", err=True)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        _debug()
+        print_problem(_machine(error), as_json=as_json)
+        return Unavailable.exit_status
+    except Exception as error:
+        _debug()
+        what = f"{type(error).__name__}: {error}".split("\n")[0][:200]
+        print_problem(Unavailable("internal", f"timebank itself failed: {what}"), as_json=as_json)
+        return Unavailable.exit_status
+    return status if isinstance(status, int) else 0
+
+
+def _usage(error: click.UsageError) -> Usage:
+    command = error.ctx.command_path if error.ctx else "timebank"
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return Usage("usage", f"{command} needs a command", f"see them with: {command} --help")
+    message = error.format_message().rstrip(".").replace("\n", " ")
+    return Usage("usage", message[:1].lower() + message[1:], f"see: {command} --help")
+
+
+def _machine(error: OSError) -> Unavailable:
+    code = "disk_full" if error.errno == 28 else "file_unavailable"
+    return Unavailable(code, f"{error.filename or 'the machine'}: {error.strerror or error}")
+
+
+def _debug() -> None:
+    if os.environ.get("TIMEBANK_DEBUG"):
+        import traceback
+
+        traceback.print_exc()

@@ -1,0 +1,137 @@
+"""The manners of the command line, in one place.
+
+Results go to stdout, everything else to stderr. On a terminal tables are drawn by `rich` (colour unless NO_COLOR);
+in a pipe they are plain columns, one line a row. `--json` prints one object with stable keys; `--csv` prints a
+header and rows. An error is `error[code]: what is wrong, where`, then `hint: the next step`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from ledger.errors import Problem, Several
+
+#: cells that begin so could run as formulas in a spreadsheet
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def say(message: str) -> None:
+    """Talk: a line on stderr."""
+    click.echo(message, err=True)
+
+
+def print_json(value: Any) -> None:
+    """A result as one JSON object."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A result as CSV; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow([_harmless(cell) for cell in row])
+    click.echo(text.getvalue(), nl=False)
+
+
+def _harmless(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:
+    """A result as a table for people; the columns numbered in `right` are aligned to the right."""
+    if on_terminal():
+        _print_rich(header, list(rows), set(right))
+        return
+    lines = [list(header), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def on_terminal() -> bool:
+    """Whether stdout is a terminal."""
+    return sys.stdout.isatty()
+
+
+def _print_rich(header: Sequence[str], rows: list[Sequence[str]], right: set[int]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for column, title in enumerate(header):
+        table.add_column(title, justify="right" if column in right else "left")
+    for row in rows:
+        table.add_row(*(Text(str(cell), style="red" if _negative(str(cell), column in right) else "") for column, cell in enumerate(row)))
+    Console().print(table)
+
+
+def _negative(cell: str, numeric: bool) -> bool:
+    return numeric and cell.startswith("-")
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Any]:
+    """A progress bar on stderr for work over a second, when a person watches; yields `advance(count)`."""
+    if not sys.stderr.isatty() or total < 2000:
+        yield lambda _count: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def print_problem(problem: Problem, *, as_json: bool) -> None:
+    """Say what went wrong, on stderr."""
+    for one in problem.problems if isinstance(problem, Several) else []:
+        _print_one(one)
+    _print_one(problem)
+    if as_json:
+        found = problem_json(problem)
+        if isinstance(problem, Several):
+            found["problems"] = [problem_json(one) for one in problem.problems]
+        say(json.dumps({"error": found}, ensure_ascii=False))
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    """A problem with stable keys; `file` and `line` are null where there is none."""
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "hint": problem.hint,
+        "file": problem.file or None,
+        "line": problem.line or None,
+    }
+
+
+def _print_one(problem: Problem) -> None:
+    where = f", {problem.file}" if problem.file and problem.file not in problem.message else ""
+    where += f" line {problem.line}" if problem.line else ""
+    error = click.style(f"error[{problem.code}]", fg="red", bold=True) if _colour() else f"error[{problem.code}]"
+    say(f"{error}: {problem.message}{where}")
+    if problem.hint:
+        say(f"hint: {problem.hint}")
+
+
+def _colour() -> bool:
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")

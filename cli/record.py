@@ -1,0 +1,97 @@
+"""`timebank record`: the everyday command, one exchange or a whole day sheet."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.context import commit, open_bank, open_keyring, signing_options
+from cli.output import print_json, progress
+from ledger.errors import Usage
+
+if TYPE_CHECKING:
+    from ledger.bank import Bank, Page
+    from ledger.exchanges import Said
+    from ledger.keyring import Keyring
+
+_NATURES = ("service", "obligatory", "care", "goods")
+
+
+@click.command()
+@click.argument("giver", required=False)
+@click.argument("receiver", required=False)
+@click.argument("time", required=False)
+@click.option("--for", "memo", metavar="TEXT", default="", help="What was done (kept private, outside the log).")
+@click.option("--category", metavar="WORD", default="", help="A coarse category, such as care or gardening.")
+@click.option("--on", metavar="DATE", default="", help="The day of service: YYYY-MM-DD, today (default) or yesterday.")
+@click.option("--nature", type=click.Choice(_NATURES), default="service", show_default=True)
+@click.option("--free", is_flag=True, help="Help given without credit: the minutes are kept, no balance moves.")
+@click.option("--again", is_flag=True, help="It really happened twice: record an identical exchange or sheet again.")
+@click.option("--sheet", metavar="FILE", help="Record a day sheet (CSV; - for standard input), all lines or none.")
+@signing_options
+def record(giver: str | None, receiver: str | None, time: str | None, sheet: str | None, **options: Any) -> None:
+    """Record help given: GIVER is credited TIME, RECEIVER is debited it.
+
+    \b
+    timebank record bob mary 1h30 --for "shopping" --category errands
+    timebank record ada green-lane 2h --nature obligatory --on yesterday
+    timebank record --sheet tuesday.csv
+
+    TIME is 1h30, 1:30, 90m or 1.5h. A sheet has the columns giver, receiver, time and, as you need them,
+    for, category, on, nature, free, again; a first line may name them.
+    """
+    from ledger.exchanges import Said
+
+    said = Said(**{key: options.pop(key) for key in ("on", "category", "nature", "memo", "free", "again")})
+    bank = open_bank(options["bank_dir"])
+    keyring = open_keyring(bank.folder, options["sign_with"], options["passphrase_file"])
+    if sheet is not None:
+        if giver or options["propose"]:
+            raise Usage("usage", "a sheet is recorded whole: no names beside it, and no proposal")
+        _record_sheet(bank, keyring, sheet, said, as_json=options["as_json"])
+    elif giver and receiver and time:
+        _record_one(bank, keyring, (giver, receiver, time), said, options)
+    else:
+        raise Usage("usage", "record needs GIVER RECEIVER TIME, or --sheet FILE", "see: timebank record --help")
+
+
+def _record_one(bank: Bank, keyring: Keyring, words: tuple[str, str, str], said: Said, options: dict[str, Any]) -> None:
+    from cli.recorded import finish
+    from ledger.exchanges import between, exchange_fact
+
+    def draft(page: Page) -> tuple[Any, dict[str, str]]:
+        return exchange_fact(page, between(page, *words), said)
+
+    finish(bank, keyring, draft, propose=options["propose"], as_json=options["as_json"])
+
+
+def _record_sheet(bank: Bank, keyring: Keyring, sheet: str, said: Said, *, as_json: bool) -> None:
+    from ledger.sheet import count_lines, record_sheet
+
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(sheet)
+        if sheet == "-":
+            path = Path(scratch) / "sheet"
+            path.write_bytes(sys.stdin.buffer.read())
+        name = "standard input" if sheet == "-" else sheet
+        if not path.is_file():
+            raise Usage("no_file", f"there is no file {name}")
+        _unlock_broker(bank, keyring)
+        with progress("recording", count_lines(path)) as advance:
+            count = commit(bank, keyring, lambda page: record_sheet(page, path, name, said, advance), rehearse=False)
+    if as_json:
+        print_json({"recorded": count})
+    else:
+        click.echo(f"recorded {count} exchanges from {name}")
+
+
+def _unlock_broker(bank: Bank, keyring: Keyring) -> None:
+    """Ask for the passphrase before the bank is locked for writing."""
+    with bank.reading() as page:
+        for key in page.book.office("broker"):
+            if keyring.at_hand(key):
+                keyring.unlock(key)

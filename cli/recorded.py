@@ -1,0 +1,68 @@
+"""What a signing command does at its end: record, or write a proposal, and say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.context import commit
+from cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from ledger.bank import Bank, Page, Recorded
+    from ledger.keyring import Keyring
+
+#: from a page to a fact and its private details
+Draft = Callable[["Page"], tuple[Any, dict[str, str]]]
+
+
+def finish(
+    bank: Bank, keyring: Keyring, draft: Draft, *, propose: Path | None, as_json: bool, then: Draft | None = None
+) -> None:
+    """Record the fact that `draft` makes and say so, or write it as a proposal.
+
+    `then` may add a second entry in the same transaction (a starting credit); it returns `(None, {})` for nothing.
+    """
+    if propose is not None:
+        _propose(bank, keyring, draft, propose)
+        return
+
+    def work(page: Page) -> tuple[list[Recorded], list[str]]:
+        fact, private = draft(page)
+        found = [page.add(fact, private)]
+        more, details = then(page) if then else (None, {})
+        if more is not None:
+            found.append(page.add(more, details))
+        return found, page.warned
+
+    recorded, warned = commit(bank, keyring, work)
+    for message in warned:
+        say(f"warning: {message}")
+    show_recorded(bank, recorded, as_json=as_json)
+
+
+def show_recorded(bank: Bank, recorded: list[Recorded], *, as_json: bool) -> None:
+    """Say what was recorded: one line an entry, or one object."""
+    if as_json:
+        entries = [{"index": one.index, "entry": one.entry.hash.hex(), "kind": one.entry.kind} for one in recorded]
+        print_json({"recorded": entries})
+        return
+    from ledger.views import describe
+
+    with bank.reading() as page:
+        for one in recorded:
+            click.echo(f"recorded {one.index}: {describe(page, one.index, one.entry)}")
+
+
+def _propose(bank: Bank, keyring: Keyring, draft: Draft, path: Path) -> None:
+    from ledger.proposals import write_proposal
+
+    with bank.reading() as page:
+        page.keyring = keyring
+        fact, private = draft(page)
+        missing = write_proposal(page, fact, private, path)
+    say(f"wrote {path}; still to sign: {', '.join(missing) or 'no one'}")
+    say(f"hint: timebank sign {path} --sign-with KEY, then timebank submit {path}")

@@ -1,0 +1,153 @@
+"""A proposal: an entry on its way round for signatures, as a text file that mail and USB sticks carry.
+
+    timebank/proposal/v1
+    {"names":{"a7k3q2mmxy":"mary"},"private":{"memo":{"salt":"…64 hex…","value":"shopping"}},"signed":[0]}
+
+    timebank/entry/v1
+    …the four lines of the entry, as they will stand in the log…
+
+    — a7k3q2mmxy base64…        (the signatures gathered so far, possibly none)
+
+What is signed is the entry and nothing else: `names` are what the proposer calls the accounts, to read by, and
+`private` opens the entry's commitments, which every signer checks. The signers are named in the entry; `signed` lists
+the positions of those who have signed, so they may sign in any order. The file can be signed where there is no bank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ledger import canonical as c
+from ledger.bank import Page, committed
+from ledger.entries import Entry, parse_text
+from ledger.errors import Invalid, Problem, Refused, Unavailable, Usage
+from ledger.folder import replace_file
+from ledger.keys import Signer
+from ledger.notes import Signature, format_note, parse_note, sign_text
+from ledger.openings import Opening, check_openings
+from ledger.people import everyone
+from ledger.rules import check
+
+HEADER = "timebank/proposal/v1"
+MOST_BYTES = 400_000
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A proposal as read: the entry, the signatures so far by signer position, the openings, the names to read by."""
+
+    entry: Entry
+    signatures: tuple[Signature | None, ...]
+    openings: tuple[Opening, ...]
+    names: dict[str, str]
+
+    @property
+    def missing(self) -> list[str]:
+        """The names of the signers still to sign."""
+        pairs = zip(self.entry.signers, self.signatures, strict=True)
+        return [signer.name for signer, signature in pairs if signature is None]
+
+    def raw(self) -> bytes:
+        """The entry as the log takes it; `Refused("half_signed")` while a signature is missing."""
+        if self.missing:
+            raise Refused("half_signed", f"still to be signed by {', '.join(self.missing)}")
+        return format_note(self.entry.text, [found for found in self.signatures if found])
+
+
+def format_proposal(proposal: Proposal) -> bytes:
+    """The file's bytes."""
+    private = {o.field: {"salt": o.salt.hex(), "value": o.value} for o in proposal.openings}
+    signed = [position for position, found in enumerate(proposal.signatures) if found]
+    line = c.format_json({"names": proposal.names, "private": private, "signed": signed})
+    gathered = [found for found in proposal.signatures if found]
+    return f"{HEADER}\n{line}\n\n".encode() + format_note(proposal.entry.text, gathered)
+
+
+def parse_proposal(raw: bytes) -> Proposal:
+    """Read a proposal's bytes; `Invalid("bad_proposal")`, or what is wrong with the entry inside."""
+    head, gap, note = raw.partition(b"\n\n")
+    lines = head.split(b"\n")
+    if len(raw) > MOST_BYTES or not gap or len(lines) != 2 or lines[0] != HEADER.encode():
+        raise Invalid("bad_proposal", f"a proposal begins with {HEADER} and one line of details")
+    try:
+        names, openings, signed = _details(c.parse_json(lines[1].decode()))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Invalid("bad_proposal", "the second line of the proposal cannot be read") from None
+    text, signatures = parse_note(note, unsigned_ok=True)
+    entry = parse_text(text, signatures)
+    check_openings(openings, getattr(entry.fact, "commitments", None))
+    return Proposal(entry, _placed(entry, signatures, signed), openings, names)
+
+
+def _details(found: Any) -> tuple[dict[str, str], tuple[Opening, ...], list[int]]:
+    names = {str(account): str(name) for account, name in found["names"].items()}
+    private = found["private"].items()
+    openings = tuple(Opening(name, str(one["value"]), bytes.fromhex(one["salt"])) for name, one in private)
+    return names, openings, [int(position) for position in found["signed"]]
+
+
+def _placed(entry: Entry, signatures: Sequence[Signature], signed: list[int]) -> tuple[Signature | None, ...]:
+    """The signatures in their signers' places."""
+    if len(signed) != len(signatures):
+        raise Invalid("bad_proposal", f"{len(signed)} signers are said to have signed, {len(signatures)} have")
+    placed = dict(zip(signed, signatures, strict=True))
+    for position, signature in placed.items():
+        if not 0 <= position < len(entry.signers) or entry.signers[position].name != signature.name:
+            raise Invalid("swapped_signature", f"{signature.name} has signed in a place that is not hers")
+    return tuple(placed.get(position) for position in range(len(entry.signers)))
+
+
+def read_proposal(path: Path) -> Proposal:
+    """Read a proposal from a file; `Usage("no_file")` when there is none."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise Usage("no_file", f"there is no file {path}") from None
+    except OSError as error:
+        raise Unavailable("file_unavailable", f"{path} cannot be read: {error.strerror}") from None
+    try:
+        return parse_proposal(raw)
+    except Problem as problem:
+        problem.file = str(path)
+        raise
+
+
+def add_signature(proposal: Proposal, key: Signer) -> Proposal:
+    """Sign a proposal; `Refused("not_asked")` for a key that is not among its signers."""
+    for position, signer in enumerate(proposal.entry.signers):
+        if signer.key == key.public.hash:
+            made = sign_text(proposal.entry.text.encode(), signer.name, key)
+            signatures = (*proposal.signatures[:position], made, *proposal.signatures[position + 1 :])
+            return replace(proposal, signatures=signatures)
+    asked = ", ".join(signer.name for signer in proposal.entry.signers)
+    raise Refused("not_asked", f"this key is not among the signers of the proposal: {asked}")
+
+
+def write_proposal(page: Page, fact: Any, private: dict[str, str], path: Path) -> list[str]:
+    """Draft a fact as a proposal, signed with the keys at hand, and write it; the names still to sign."""
+    if path.exists():
+        raise Usage("file_exists", f"{path} already exists; nothing was written")
+    openings = page.seal(private)
+    text = page.draft(committed(fact, openings), elsewhere=True)
+    if not text:
+        raise Refused("word_missing", "no key in this bank can give the word that is needed")
+    entry = parse_text(text)
+    check(entry, page.book)
+    proposal = Proposal(entry, (None,) * len(entry.signers), openings, _names(page, text))
+    for signer in entry.signers:
+        if page.keyring is not None and page.keyring.at_hand(signer.key):
+            proposal = add_signature(proposal, page.keyring.unlock(signer.key))
+    save_proposal(path, proposal)
+    return proposal.missing
+
+
+def save_proposal(path: Path, proposal: Proposal) -> None:
+    """Put a proposal on disk, whole, readable by its owner only: it holds private details."""
+    replace_file(path, format_proposal(proposal), mode=0o600)
+
+
+def _names(page: Page, text: str) -> dict[str, str]:
+    return {account: person.handle for account, person in everyone(page.db).items() if f'"{account}"' in text}

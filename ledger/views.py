@@ -1,0 +1,344 @@
+"""What people ask to see: balances, statements, exchanges, and an entry in plain words. Reads, never writes.
+
+A balance now is read from the account's record; a balance at an earlier size is the sum of the account's lines below
+it. A statement is in order of the date of service, then of the index. Private words (handles, memos) come from the
+people tables and read "withheld" where they were erased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ledger import events as e
+from ledger.book import Account
+from ledger.checkpoint import parse_checkpoint
+from ledger.entries import Entry, attestation
+from ledger.errors import Refused, Usage
+from ledger.hours import show_minutes
+from ledger.merkle import EMPTY, root_from_tiles
+from ledger.notes import parse_note
+from ledger.people import everyone, openings_of, person
+
+if TYPE_CHECKING:
+    from ledger.bank import Page
+    from ledger.proposals import Proposal
+
+WITHHELD = "withheld"
+
+
+@dataclass(frozen=True)
+class Balance:
+    """One account at one size of the log."""
+
+    account: str
+    handle: str
+    kind: str
+    minutes: int
+
+
+@dataclass(frozen=True)
+class StatementLine:
+    """One exchange as one account sees it; `uncredited` are minutes of help that moved no credit."""
+
+    index: int
+    entry: str
+    served_on: str
+    minutes: int
+    balance_minutes: int
+    counterparties: tuple[str, ...]
+    category: str
+    nature: str
+    memo: str
+    attested: str
+    uncredited_minutes: int = 0
+
+
+@dataclass(frozen=True)
+class Statement:
+    """An account's lines in a span of dates of service, between two balances."""
+
+    account: str
+    handle: str
+    opening_minutes: int
+    lines: tuple[StatementLine, ...]
+    closing_minutes: int
+
+
+@dataclass(frozen=True)
+class ExchangeRow:
+    """An exchange in a list: who gave what to whom, and what became of it."""
+
+    index: int
+    entry: str
+    served_on: str
+    givers: tuple[str, ...]
+    receivers: tuple[str, ...]
+    minutes: int
+    category: str
+    nature: str
+    memo: str
+    attested: str
+    state: str
+
+
+def known_size(page: Page, at: int | None) -> int:
+    """The size asked for, or the log's; `Usage("bad_size")` beyond it."""
+    if at is None:
+        return page.size
+    if not 1 <= at <= page.size:
+        raise Usage("bad_size", f"the log has {page.size} entries, so --at is 1 to {page.size}")
+    return at
+
+
+def root_at(page: Page, size: int) -> bytes:
+    """The root of the tree over the first `size` entries."""
+    return root_from_tiles(size, page.log.read_tile) if size else EMPTY
+
+
+def signed_size(page: Page) -> int:
+    """How many entries the last signed head covers."""
+    raw = page.log.head()
+    return parse_checkpoint(parse_note(raw)[0]).size if raw else 0
+
+
+def called(page: Page, account: str) -> str:
+    """An account's handle, or its id where no handle is kept."""
+    found = person(page.db, account)
+    return found.handle if found else account
+
+
+def balance_of(page: Page, account: str, at: int | None = None) -> Balance:
+    """One account's balance, now or at a size."""
+    found = page.book.account(account)
+    if found is None or (at is not None and found.opened >= at):
+        raise Refused("unknown_account", f"no account {account} at that size of the log")
+    return Balance(account, called(page, account), found.kind, _minutes_at(page, account, found, at))
+
+
+def _minutes_at(page: Page, account: str, found: Account, at: int | None) -> int:
+    if at is None:
+        return found.minutes
+    row = page.db.row("SELECT SUM(minutes) FROM lines WHERE account = ? AND leaf < ?", (account, at))
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def balances(page: Page, at: int | None = None) -> list[Balance]:
+    """Every account's balance, by handle."""
+    names = everyone(page.db)
+    sums: dict[str, int] = {}
+    if at is not None:
+        sums = dict(page.db.rows("SELECT account, SUM(minutes) FROM lines WHERE leaf < ? GROUP BY account", (at,)))
+    found = []
+    for (account,) in page.db.rows("SELECT id FROM book WHERE kind = 'account'"):
+        record = page.book.account(account)
+        if record is None or (at is not None and record.opened >= at):
+            continue
+        minutes = record.minutes if at is None else int(sums.get(account, 0))
+        handle = names[account].handle if account in names else account
+        found.append(Balance(account, handle, record.kind, minutes))
+    return sorted(found, key=lambda one: one.handle.casefold())
+
+
+def statement(page: Page, account: str, since: str = "", until: str = "", at: int | None = None) -> Statement:
+    """An account's statement over dates of service (both ends included), at a size of the log."""
+    size = known_size(page, at)
+    before = page.db.row(
+        "SELECT SUM(minutes) FROM lines WHERE account = ? AND served_on < ? AND leaf < ?", (account, since, size)
+    )
+    balance = opening = int(before[0]) if before and before[0] is not None else 0
+    rows = page.db.rows(
+        "SELECT served_on, leaf, minutes, uncredited FROM lines"
+        " WHERE account = ? AND served_on >= ? AND served_on <= ? AND leaf < ? ORDER BY served_on, leaf",
+        (account, since, until or "9999-12-31", size),
+    )
+    lines = []
+    for served_on, index, minutes, uncredited in rows:
+        balance += minutes
+        lines.append(_statement_line(page, account, served_on, index, minutes, balance, uncredited))
+    return Statement(account, called(page, account), opening, tuple(lines), balance)
+
+
+def _statement_line(  # noqa: PLR0913  the columns of one row of `lines`
+    page: Page, account: str, served_on: str, index: int, minutes: int, balance: int, uncredited: int
+) -> StatementLine:
+    entry = page.log.entry(index)
+    credit = minutes + uncredited > 0
+    others = tuple(called(page, other) for other, leg in _legs(entry.fact) if other != account and (leg < 0) == credit)
+    category, nature = _sort(page, entry)
+    return StatementLine(
+        index=index,
+        entry=entry.hash.hex(),
+        served_on=served_on,
+        minutes=minutes,
+        balance_minutes=balance,
+        counterparties=others,
+        category=category,
+        nature=nature,
+        memo=private(page, index, entry, "reason" if isinstance(entry.fact, e.ExchangeReversed) else "memo"),
+        attested=attestation(entry),
+        uncredited_minutes=uncredited,
+    )
+
+
+def _legs(fact: Any) -> e.Legs:
+    legs: e.Legs = fact.legs or getattr(fact, "uncredited", ())
+    return legs
+
+
+def _sort(page: Page, entry: Entry) -> tuple[str, str]:
+    """Category and nature; a reversal has those of what it reverses, and says so."""
+    if not isinstance(entry.fact, e.ExchangeReversed):
+        return entry.fact.category, entry.fact.nature
+    original = page.book.about(entry.fact.about)
+    return (original.fact.category if original else ""), "reversal"
+
+
+def private(page: Page, index: int, entry: Entry, name: str) -> str:
+    """A private field of an entry: its words, nothing when it has none, "withheld" when they were erased."""
+    committed = getattr(entry.fact, "commitments", None) or {}
+    if name not in committed:
+        return ""
+    opening = openings_of(page.db, index).get(name)
+    return opening.value if opening else WITHHELD
+
+
+def exchanges(page: Page, indexes: Iterator[int]) -> Iterator[ExchangeRow]:
+    """The exchanges (not reversals) at these indexes."""
+    for index in indexes:
+        entry = page.log.entry(index)
+        if isinstance(entry.fact, e.ExchangeRecorded):
+            yield exchange_row(page, index, entry)
+
+
+def exchange_row(page: Page, index: int, entry: Entry) -> ExchangeRow:
+    """One exchange as a row."""
+    legs = _legs(entry.fact)
+    return ExchangeRow(
+        index=index,
+        entry=entry.hash.hex(),
+        served_on=entry.fact.served_on,
+        givers=tuple(called(page, account) for account, minutes in legs if minutes > 0),
+        receivers=tuple(called(page, account) for account, minutes in legs if minutes < 0),
+        minutes=sum(minutes for _, minutes in legs if minutes > 0),
+        category=entry.fact.category,
+        nature=entry.fact.nature + (" (free)" if entry.fact.uncredited else ""),
+        memo=private(page, index, entry, "memo"),
+        attested=attestation(entry),
+        state=state_of(page, entry),
+    )
+
+
+def state_of(page: Page, entry: Entry) -> str:
+    """What became of an exchange: standing, disputed, upheld, reversed."""
+    contest = page.book.contest(entry.id)
+    if contest.reversed >= 0:
+        return f"reversed by {contest.reversed}"
+    if contest.disputed >= 0 and contest.resolved < 0:
+        return f"disputed in {contest.disputed}"
+    if contest.resolved >= 0:
+        return "dispute upheld" if contest.upheld else "dispute rejected"
+    return "standing"
+
+
+def exchange_indexes(page: Page, account: str = "", since: str = "", until: str = "") -> Iterator[int]:
+    """The indexes of the exchanges with these dates of service, in order of date then index."""
+    where, params = "served_on >= ? AND served_on <= ?", [since, until or "9999-12-31"]
+    if account:
+        where, params = f"account = ? AND {where}", [account, *params]
+    for (index,) in page.db.rows(f"SELECT leaf FROM lines WHERE {where} GROUP BY served_on, leaf ORDER BY served_on, leaf", params):
+        yield int(index)
+
+
+def find_entry(page: Page, word: str) -> tuple[int, Entry]:
+    """The entry a person means: its index (12 or #12), its hash, its id, or the beginning of either (8 digits or more)."""
+    number = word.removeprefix("#")
+    if number.isascii() and number.isdigit() and len(number) < 8:
+        index = int(number)
+        if index >= page.size:
+            raise Refused("unknown_entry", f"the log has {page.size} entries, numbered from 0")
+        return index, page.log.entry(index)
+    found = _by_digits(page, number.lower())
+    if len(found) != 1:
+        raise Refused("unknown_entry", f"{len(found) or 'no'} entries begin with {word[:20]}")
+    return found[0], page.log.entry(found[0])
+
+
+def find_exchange(page: Page, word: str) -> tuple[int, Entry]:
+    """The exchange a person means; `Refused("unknown_exchange")` when the entry is something else."""
+    index, entry = find_entry(page, word)
+    if not isinstance(entry.fact, e.ExchangeRecorded):
+        raise Refused("unknown_exchange", f"entry {index} is no exchange: it is {entry.kind}")
+    return index, entry
+
+
+def _by_digits(page: Page, digits: str) -> list[int]:
+    if len(digits) < 8 or any(digit not in "0123456789abcdef" for digit in digits):
+        raise Usage("bad_entry_name", f"{digits[:20]!r} is not an entry's number, hash or id")
+    rows = page.db.rows("SELECT leaf FROM entries WHERE id >= ? AND id < ?", (digits, digits + "g"))
+    if not rows:
+        everything = page.db.each("SELECT leaf, hash FROM entries")
+        rows = [(leaf,) for leaf, hashed in everything if bytes(hashed).hex().startswith(digits)]
+    return [int(leaf) for (leaf,) in rows]
+
+
+def describe(page: Page, index: int, entry: Entry) -> str:
+    """An entry in one plain line, with handles."""
+    return _describe(entry, lambda account: called(page, account), private(page, index, entry, "memo"))
+
+
+def describe_proposal(proposal: Proposal) -> str:
+    """A proposal in one plain line, with the names its proposer gives."""
+    memos = {opening.field: opening.value for opening in proposal.openings}
+    names = proposal.names
+    line = _describe(proposal.entry, lambda account: names.get(account, account), memos.get("memo", ""))
+    return f"{line} (at {proposal.entry.origin})"
+
+
+def _describe(entry: Entry, name: Any, memo: str) -> str:
+    fact = entry.fact
+    words = _WORDS.get(type(fact))
+    line: str = words(fact, name) if words else entry.kind
+    return f"{line}: {memo}" if memo else line
+
+
+def _exchange_words(fact: e.ExchangeRecorded, name: Any) -> str:
+    legs = _legs(fact)
+    givers = _shares([(name(account), minutes) for account, minutes in legs if minutes > 0])
+    receivers = _shares([(name(account), -minutes) for account, minutes in legs if minutes < 0])
+    total = show_minutes(sum(minutes for _, minutes in legs if minutes > 0))
+    how = " without credit" if fact.uncredited else ""
+    kind = fact.category if fact.nature == "service" else f"{fact.category}, {fact.nature}"
+    return f"{givers} gave {receivers} {total}{how} on {fact.served_on} ({kind})"
+
+
+def _shares(sides: list[tuple[str, int]]) -> str:
+    if len(sides) == 1:
+        return sides[0][0]
+    if len({minutes for _, minutes in sides}) == 1:
+        return ", ".join(name for name, _ in sides)
+    return ", ".join(f"{name} ({show_minutes(minutes)})" for name, minutes in sides)
+
+
+_WORDS: dict[type, Any] = {
+    e.BankFounded: lambda fact, name: f"{fact.name} founded",
+    e.AccountOpened: lambda fact, name: f"account {name(fact.account)} opened ({fact.kind})",
+    e.AccountEdited: lambda fact, name: f"details of {name(fact.account)} changed",
+    e.AccountSuspended: lambda fact, name: f"account {name(fact.account)} suspended",
+    e.AccountResumed: lambda fact, name: f"account {name(fact.account)} resumed",
+    e.AccountClosed: lambda fact, name: f"account {name(fact.account)} closed",
+    e.KeyAdded: lambda fact, name: f"key {fact.key.name} added" + (f" for {name(fact.account)}" if fact.account else ""),
+    e.KeyRotated: lambda fact, name: f"key {name(fact.key.name)} rotated",
+    e.KeyRevoked: lambda fact, name: f"key {fact.key[:12]} revoked",
+    e.KeyRecovered: lambda fact, name: f"new keys for {name(fact.account)}, by the committee",
+    e.MandateGranted: lambda fact, name: f"mandate granted for {name(fact.account)}",
+    e.MandateRevoked: lambda fact, name: f"mandate {fact.mandate[:12]} revoked",
+    e.ExchangeRecorded: _exchange_words,
+    e.ExchangeReversed: lambda fact, name: f"exchange {fact.about.id[:12]} reversed",
+    e.ExchangeDisputed: lambda fact, name: f"exchange {fact.about.id[:12]} disputed",
+    e.DisputeResolved: lambda fact, name: f"dispute about {fact.about.id[:12]} "
+    + ("upheld" if fact.upheld else "rejected"),
+    e.DayOpened: lambda fact, name: f"day {fact.date} opened",
+    e.PolicyAdopted: lambda fact, name: f"policy adopted, from {fact.starts_on}",
+}

@@ -1,0 +1,138 @@
+"""Small banks for tests: found one in a folder, open members, grant mandates, record exchanges, in a line each.
+
+    village = found(tmp_path)
+    ada, bo = village.open("ada"), village.open("bo")
+    village.exchange(ada, bo, 90)
+
+Keys are files without a passphrase; the clock stands still until it is told to move; nothing is faked: every entry goes
+the way an operator's would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ledger import events as e
+from ledger.bank import Bank, Clock, Page, Recorded
+from ledger.founding import FIRST_POLICY, Plan, found_bank, random_account
+from ledger.keyfiles import make_key
+from ledger.keyring import Keyring, key_files
+from ledger.keys import Signer, encode_key
+
+T = TypeVar("T")
+
+ORIGIN = "village.example/hours"
+FIRST_DAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+class Village:
+    """A bank, every key of it at hand, and a clock that the test moves."""
+
+    def __init__(self, bank: Bank) -> None:
+        self.bank = bank
+        self.members = bank.folder.path / "members"
+        self.members.mkdir(exist_ok=True)
+        self._keys: Keyring | None = None
+
+    @property
+    def keyring(self) -> Keyring:
+        """All the keys there are."""
+        if self._keys is None:
+            files = key_files(self.bank.folder.keys) + key_files(self.members)
+            self._keys = Keyring(files, lambda _: b"")
+        return self._keys
+
+    def keys(self, *names: str) -> Keyring:
+        """Only these keys, by the names of their files."""
+        files = [*key_files(self.bank.folder.keys), *key_files(self.members)]
+        return Keyring([path for path in files if path.name in names], lambda _: b"")
+
+    def signer(self, name: str) -> Signer:
+        """One key, by the name of its file."""
+        return self.keys(name).only()
+
+    def hash_of(self, name: str) -> str:
+        """How entries name that key."""
+        return self.signer(name).public.hash
+
+    def write(self, work: Callable[[Page], T], *names: str) -> T:
+        """Do some work on a page and commit it, with all keys or only those named."""
+        return self.bank.write(work, self.keys(*names) if names else self.keyring)
+
+    def add(self, fact: Any, *names: str, private: dict[str, str] | None = None) -> Recorded:
+        """Record one fact, signed by whoever must, with all keys or only those named."""
+        return self.write(lambda page: page.add(fact, private), *names)
+
+    def new_key(self, name: str, purpose: str, account: str = "") -> e.KeySpec:
+        """A fresh key in a file called `name`."""
+        public = make_key(self.members / name, None, name)
+        self._keys = None
+        key_name = self.bank.folder.origin if purpose == "checkpoint" else account or name
+        return e.KeySpec(encode_key(public.raw), key_name, purpose)
+
+    def open(self, handle: str, *, kind: str = "person", own_key: bool = True, mandate: bool = False) -> str:
+        """Open an account; its id. Its key lies in the file `handle`; with `mandate` the broker may sign for it."""
+        account = random_account()
+        keys = (self.new_key(handle, "member", account),) if own_key else ()
+        terms = self.terms() if mandate or not own_key else None
+        fact = e.AccountOpened(account, kind, {}, keys, len(keys), terms)
+        signing = ("bank", "committee-1", handle) if terms else ()  # no broker signs the mandate she is given
+        self.add(fact, *signing, private={"handle": handle, "name": f"{handle.title()} of the village"})
+        return account
+
+    def terms(self, *, cap: int | None = None, expires_on: str | None = None) -> e.Terms:
+        """What the first broker's mandates allow."""
+        return e.Terms(self.hash_of("broker-1"), ("exchange", "gift"), "on-paper", cap, expires_on)
+
+    def exchange(self, giver: str, receiver: str, minutes: int, *names: str, memo: str = "") -> Recorded:
+        """Record that `giver` helped `receiver`, signed by both where their keys are."""
+        return self.add(self.help(giver, receiver, minutes), *names, private={"memo": memo} if memo else None)
+
+    def help(self, giver: str, receiver: str, minutes: int) -> e.ExchangeRecorded:
+        """The fact that `giver` helped `receiver` today."""
+        today = self.bank.clock.today().isoformat()
+        return e.ExchangeRecorded(today, "gardening", "service", tuple(sorted(((giver, minutes), (receiver, -minutes)))))
+
+    def sign_head(self) -> bytes:
+        """Sign the head over everything recorded."""
+        return self.bank.sign_head(self.keyring)
+
+    def days_pass(self, days: int) -> None:
+        """Move the clock."""
+        self.bank.clock = Clock(self.bank.clock.now() + timedelta(days=days))
+
+
+def found(
+    path: Path, *, committee: int = 1, threshold: int = 1, policy: e.Policy = FIRST_POLICY, clock: Clock | None = None
+) -> Village:
+    """Found a bank in `path`/bank."""
+    plan = Plan("Village", ORIGIN, committee=committee, threshold=threshold, policy=policy)
+    return Village(found_bank(path / "bank", plan, clock or Clock(FIRST_DAY)))
+
+
+def live_village(path: Path) -> Village:
+    """A bank with a bit of everything: own keys, a mandate, an institution, memos, a dispute, a rotation, two days."""
+    village = found(path)
+    ada, bo = village.open("ada"), village.open("bo")
+    cleo = village.open("cleo", own_key=False)
+    surgery = village.open("surgery", kind="institution", mandate=True)
+    village.exchange(ada, bo, 90, memo="lighter curtains")
+    village.exchange(bo, cleo, 30, "broker-1")
+    village.add(e.AccountEdited(ada, {}), private={"contact": "ada@example.org"})
+    wrong = village.exchange(cleo, surgery, 45, "broker-1")
+    about = e.Ref(wrong.entry.hash.hex(), wrong.entry.id)
+    village.add(e.ExchangeDisputed(about))
+    village.add(e.DisputeResolved(about, upheld=True))
+    village.days_pass(1)
+    reversed_legs = tuple((account, -minutes) for account, minutes in wrong.entry.fact.legs)
+    village.add(e.ExchangeReversed(about, wrong.entry.fact.served_on, reversed_legs))
+    village.sign_head()
+    village.add(e.KeyRotated(village.hash_of("checkpoint"), village.new_key("checkpoint-2", "checkpoint")))
+    village.add(e.PolicyAdopted(FIRST_POLICY, village.bank.clock.today().isoformat()))
+    village.exchange(bo, ada, 15)
+    village.sign_head()
+    village.exchange(ada, cleo, 20)
+    return village
