@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,9 +16,11 @@ from cli.output import say
 from ledger.errors import Problem, Unavailable, Usage
 
 if TYPE_CHECKING:
-    from ledger.bank import Bank, Clock, Page
+    from ledger.bank import Bank, Page
+    from ledger.clock import Clock
     from ledger.folder import Folder
     from ledger.keyring import Keyring
+    from ledger.reading import Reading
 
 T = TypeVar("T")
 Command = Callable[..., Any]
@@ -73,9 +76,20 @@ def open_bank(bank_dir: Path | None) -> Bank:
     return Bank(folder, Store(folder.where, folder.origin), clock())
 
 
+@contextmanager
+def open_reading(bank_dir: Path | None) -> Iterator[Reading]:
+    """The bank to look at, without what only writing needs: a command that only reads starts fast."""
+    from ledger.reading import Reading
+    from ledger.store import Store
+
+    folder = find_folder(bank_dir)
+    with Store(folder.where, folder.origin).reading() as log:
+        yield Reading(log, clock())
+
+
 def clock() -> Clock:
     """The machine's clock, or the fixed instant of TIMEBANK_CLOCK (for tests)."""
-    from ledger.bank import Clock
+    from ledger.clock import Clock
 
     fixed = os.environ.get("TIMEBANK_CLOCK")
     if not fixed:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.context import bank_option, json_option, open_bank, open_keyring, signing_options
-from cli.output import print_csv, print_json, print_table
+from cli.context import bank_option, json_option, open_bank, open_keyring, open_reading, signing_options
+from cli.output import print_csv, print_json, print_table, record_json
 from cli.recorded import finish
 from cli.seeing import csv_option
 from ledger.errors import Usage
@@ -18,6 +17,7 @@ from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
     from ledger.bank import Page
+    from ledger.reading import Reading
 
 _COLUMNS = ("index", "entry", "served_on", "givers", "receivers", "minutes", "category", "nature", "memo", "attested", "state")
 
@@ -142,16 +142,15 @@ def list_exchanges(handle: str | None, bank_dir: Path | None, *, as_json: bool, 
 
     JSON: exchanges: [index, entry, served_on, givers, receivers, minutes, category, nature, memo, attested, state].
     """
-    bank = open_bank(bank_dir)
-    with bank.reading() as page:
+    with open_reading(bank_dir) as page:
         found = _wanted(page, handle, wanted)
     if as_json:
-        print_json({"exchanges": [asdict(row) for row in found]})
+        print_json({"exchanges": record_json(found)})
     elif as_csv:
-        print_csv(_COLUMNS, [[_joined(value) for value in asdict(row).values()] for row in found])
+        print_csv(_COLUMNS, [[_joined(value) for value in row] for row in found])
     else:
         rows = [
-            (r.served_on, str(r.index), _few(r.givers), _few(r.receivers), show_minutes(r.minutes), *_tail(r))
+            (r.served_on, str(r.leaf), _few(r.givers), _few(r.receivers), show_minutes(r.minutes), *_tail(r))
             for r in found
         ]
         header = ("date", "entry", "gave", "received", "time", "category", "attested", "state", "for")
@@ -162,7 +161,7 @@ def _tail(row: Any) -> tuple[str, ...]:
     return row.category, row.attested, row.state, row.memo
 
 
-def _wanted(page: Page, handle: str | None, wanted: dict[str, Any]) -> list[Any]:
+def _wanted(page: Reading, handle: str | None, wanted: dict[str, Any]) -> list[Any]:
     from ledger import views
     from ledger.words import parse_date
 
@@ -175,7 +174,7 @@ def _wanted(page: Page, handle: str | None, wanted: dict[str, Any]) -> list[Any]
 
 
 def _fits(row: Any, wanted: dict[str, Any]) -> bool:
-    return (
+    return bool(
         row.category == (wanted["category"] or row.category)
         and row.nature.split(" ")[0] == (wanted["nature"] or row.nature.split(" ")[0])
         and row.attested == (wanted["attested"] or row.attested)
@@ -188,7 +187,7 @@ def _few(names: tuple[str, ...]) -> str:
 
 
 def _joined(value: Any) -> Any:
-    return " ".join(value) if isinstance(value, tuple) else value
+    return " ".join(value) if isinstance(value, tuple | list) else value
 
 
 @exchange.command()
@@ -205,9 +204,9 @@ def show(entry: str, bank_dir: Path | None, *, as_json: bool) -> None:
     """
     from ledger import views
 
-    with open_bank(bank_dir).reading() as page:
+    with open_reading(bank_dir) as page:
         index, found = views.find_exchange(page, entry)
-        row = asdict(views.exchange_row(page, index, found))
+        row = record_json(views.exchange_row(page, index, found))
         legs = [[views.called(page, account), minutes] for account, minutes in found.fact.legs or found.fact.uncredited]
     signers = [{"name": s.name, "key": s.key, "roles": sorted({act.role for act in s.acts})} for s in found.signers]
     if as_json:

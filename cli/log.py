@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.context import bank_option, json_option, open_bank, open_keyring
+from cli.context import bank_option, json_option, open_bank, open_keyring, open_reading
 from cli.output import print_json, print_table, progress
 
 if TYPE_CHECKING:
-    from ledger.bank import Bank, Page
+    from ledger.bank import Bank
+    from ledger.reading import Reading
 
 
 @click.group()
@@ -35,7 +36,7 @@ def entries(first: int | None, last: int | None, bank_dir: Path | None, *, raw: 
 
     JSON: entries: [index, entry, id, kind, at, signers: [name], text].
     """
-    with open_bank(bank_dir).reading() as page:
+    with open_reading(bank_dir) as page:
         stop = page.size if last is None else min(last + 1, page.size)
         start = first if first is not None else max(0, stop - 20) if last is None else 0
         if raw:
@@ -48,7 +49,7 @@ def entries(first: int | None, last: int | None, bank_dir: Path | None, *, raw: 
             print_table(("entry", "at", "kind", "signed by", "says"), rows, right=(0,))
 
 
-def _entry_json(page: Page, index: int) -> dict[str, Any]:
+def _entry_json(page: Reading, index: int) -> dict[str, Any]:
     from ledger.views import describe
 
     found = page.log.entry(index)
@@ -63,7 +64,7 @@ def _entry_json(page: Page, index: int) -> dict[str, Any]:
     }
 
 
-def _entry_row(page: Page, index: int) -> tuple[str, ...]:
+def _entry_row(page: Reading, index: int) -> tuple[str, ...]:
     from ledger.views import describe
 
     found = page.log.entry(index)

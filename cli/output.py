@@ -34,6 +34,13 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
+def record_json(record: Any) -> Any:
+    """A record of `ledger.views` as plain JSON values; its `leaf` is called `index` there."""
+    if hasattr(record, "_asdict"):
+        return {("index" if key == "leaf" else key): record_json(value) for key, value in record._asdict().items()}
+    return [record_json(item) for item in record] if isinstance(record, tuple | list) else record
+
+
 def print_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A result as CSV; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
     text = io.StringIO()

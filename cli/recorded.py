@@ -60,8 +60,7 @@ def show_recorded(bank: Bank, recorded: list[Recorded], *, as_json: bool) -> Non
 def _propose(bank: Bank, keyring: Keyring, draft: Draft, path: Path) -> None:
     from ledger.proposals import write_proposal
 
-    with bank.reading() as page:
-        page.keyring = keyring
+    with bank.reading(keyring) as page:
         fact, private = draft(page)
         missing = write_proposal(page, fact, private, path)
     say(f"wrote {path}; still to sign: {', '.join(missing) or 'no one'}")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.context import bank_option, json_option, open_bank
-from cli.output import print_csv, print_json, print_table
+from cli.context import bank_option, json_option, open_reading
+from cli.output import print_csv, print_json, print_table, record_json
 from ledger.errors import Usage
 from ledger.hours import show_minutes
 
@@ -37,15 +36,14 @@ def balance(handle: str | None, at: int | None, bank_dir: Path | None, *, as_jso
     """
     from ledger import views
 
-    with open_bank(bank_dir).reading() as page:
+    with open_reading(bank_dir) as page:
         size = views.known_size(page, at)
         found = [views.balance_of(page, page.account_of(handle), at)] if handle else views.balances(page, at)
         if as_json:
             root = views.root_at(page, size).hex()
-            accounts = [asdict(one) for one in found]
-            print_json({"origin": page.log.origin, "size": size, "root": root, "accounts": accounts})
+            print_json({"origin": page.log.origin, "size": size, "root": root, "accounts": record_json(found)})
         elif as_csv:
-            print_csv(("account", "handle", "kind", "minutes"), [tuple(asdict(one).values()) for one in found])
+            print_csv(("account", "handle", "kind", "minutes"), found)
         elif handle:
             click.echo(f"{found[0].handle}  {show_minutes(found[0].minutes)}")
         else:
@@ -86,14 +84,13 @@ def statement(  # noqa: PLR0913  each is an option
 
     if bool(handle) == everyone:
         raise Usage("usage", "statement needs a HANDLE, or --all", "see: timebank statement --help")
-    bank = open_bank(bank_dir)
-    first, last = _dates(bank.clock.today(), since, until)
-    with bank.reading() as page:
+    with open_reading(bank_dir) as page:
+        first, last = _dates(page.clock.today(), since, until)
         size = views.known_size(page, at)
         accounts = [one.account for one in views.balances(page, at)] if everyone else [page.account_of(handle or "")]
         found = [views.statement(page, account, first, last, size) for account in accounts]
     if as_json:
-        print_json([asdict(one) for one in found] if everyone else asdict(found[0]))
+        print_json(record_json(found if everyone else found[0]))
     elif as_csv:
         print_csv(("handle", *_LINE_COLUMNS), [row for one in found for row in _csv_rows(one)])
     else:
@@ -124,7 +121,7 @@ _LINE_COLUMNS = (
 
 def _csv_rows(found: Statement) -> list[tuple[Any, ...]]:
     return [
-        (found.handle, *(_joined(getattr(line, column)) for column in _LINE_COLUMNS)) for line in found.lines
+        (found.handle, *(_joined(value) for value in line)) for line in found.lines
     ]
 
 
@@ -137,7 +134,7 @@ def _print_statement(found: Statement) -> None:
     rows = [
         (
             line.served_on,
-            str(line.index),
+            str(line.leaf),
             ", ".join(line.counterparties[:3]) + (" …" if len(line.counterparties) > 3 else ""),
             f"({show_minutes(line.uncredited_minutes)})" if line.uncredited_minutes else show_minutes(line.minutes),
             show_minutes(line.balance_minutes),

@@ -13,13 +13,13 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ledger import events as e
 from ledger import rules
 from ledger.book import Book
+from ledger.clock import Clock
 from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from ledger.drafts import choose_signers
 from ledger.entries import Entry, format_entry, format_text, parse_entry, parse_text, signature_check
@@ -30,9 +30,10 @@ from ledger.keys import PublicKey, check, decode_key
 from ledger.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
 from ledger.notes import Signature, parse_note, sign_note, sign_text
 from ledger.openings import SALT_BYTES, Opening, check_openings, commitments
-from ledger.people import call, openings_of, person, resolve, save_openings
+from ledger.people import call, person, save_openings
+from ledger.reading import Reading
 from ledger.store import Log, Store, Writing
-from ledger.store.tables import Cache, SqlTables
+from ledger.store.tables import Cache
 
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ BATCH = 2000
 _ACCOUNT = re.compile("account ([a-z2-7]{6,16})(?![a-z2-7])")
 
 #: details that say how an account is called, and the kinds of fact that bring them
-_NAMING = (e.BankFounded, e.AccountOpened, e.AccountEdited)
+NAMING = (e.BankFounded, e.AccountOpened, e.AccountEdited)
 
 
 @dataclass(frozen=True)
@@ -51,21 +52,6 @@ class Recorded:
     entry: Entry
 
 
-class Clock:
-    """What time it is: the machine's, or a fixed instant for tests."""
-
-    def __init__(self, fixed: datetime | None = None) -> None:
-        self._fixed = fixed
-
-    def now(self) -> datetime:
-        """This instant, UTC."""
-        return self._fixed or datetime.now(UTC)
-
-    def today(self) -> date:
-        """This day, where the operator is (UTC for a fixed instant)."""
-        return self._fixed.date() if self._fixed else datetime.now().astimezone().date()
-
-
 @dataclass
 class _Pending:
     """Entries checked and folded, not yet written."""
@@ -74,19 +60,13 @@ class _Pending:
     leaves: list[bytes] = field(default_factory=list)
 
 
-class Page:
+class Page(Reading):
     """The bank inside one transaction, and what is being added to it."""
 
     def __init__(self, log: Log, clock: Clock, keyring: Keyring | None, cache: Cache | None = None) -> None:
-        self.log = log
-        self.db = log.db
-        self.clock = clock
+        super().__init__(log, clock, cache)
         self.keyring = keyring
-        self.tables = SqlTables(log.db, log.entry, cache)
-        self.book = Book(self.tables)
-        self.size = log.size()
         self._pending = _Pending()
-        self._handles: dict[str, str] = {}
         #: what advisory limits say of the entries added
         self.warned: list[str] = []
         #: exchanges added and not yet flushed, for noticing twins: what was said, and the index
@@ -96,13 +76,6 @@ class Page:
     def writing(self) -> bool:
         """Whether what is added will be kept."""
         return isinstance(self.log, Writing)
-
-    def account_of(self, word: str) -> str:
-        """The account a person means (see `people.resolve`), remembered for the length of the page."""
-        found = self._handles.get(word)
-        if found is None:
-            found = self._handles[word] = resolve(self.db, word)
-        return found
 
     def open_day(self) -> None:
         """Open the ledger day if the date has moved on since the last entry."""
@@ -198,7 +171,7 @@ class Page:
         index = self.size
         if self.writing:
             save_openings(self.db, index, openings)
-            if isinstance(entry.fact, _NAMING):
+            if isinstance(entry.fact, NAMING):
                 self._handles.clear()
                 name_account(self.db, entry.fact, index, {opening.field: opening.value for opening in openings})
         self.book.apply(entry, index)
@@ -214,7 +187,7 @@ class Page:
 def committed(fact: Any, openings: Iterable[Opening]) -> Any:
     """The fact with the commitments of its openings."""
     made = commitments(openings)
-    return replace(fact, commitments=made) if made else fact
+    return fact._replace(commitments=made) if made else fact
 
 
 def name_account(db: Any, fact: Any, index: int, details: Mapping[str, str]) -> None:
@@ -243,10 +216,10 @@ class Bank:
         self._cached_size = -1
 
     @contextmanager
-    def reading(self) -> Iterator[Page]:
-        """A page to look at."""
+    def reading(self, keyring: Keyring | None = None) -> Iterator[Page]:
+        """A page to look at, or to draft on with `keyring`; nothing on it is kept."""
         with self.store.reading() as log:
-            yield Page(log, self.clock, None)
+            yield Page(log, self.clock, keyring)
 
     def rehearse(self, work: Callable[[Page], T], keyring: Keyring) -> T:
         """Run `work` on a page that is thrown away: refusals come early, and the keys it needs are opened."""
@@ -266,7 +239,7 @@ class Bank:
                 result = work(page)
                 page.flush()
         except BaseException:
-            self._cached_size = -1
+            self.forget()
             raise
         self._cached_size = page.size
         return result
@@ -287,13 +260,21 @@ class Bank:
 
     def highest_head(self) -> Checkpoint | None:
         """The highest head ever signed here, from the file beside the database; None when there is no such file."""
+        raw = self.head_note()
+        return parse_checkpoint(parse_note(raw)[0]) if raw else None
+
+    def head_note(self) -> bytes:
+        """The note in that file, or nothing."""
         try:
-            raw = self.folder.head.read_bytes()
+            return self.folder.head.read_bytes()
         except FileNotFoundError:
-            return None
+            return b""
         except OSError as error:
             raise Unavailable("file_unavailable", f"{self.folder.head} cannot be read: {error.strerror}") from error
-        return parse_checkpoint(parse_note(raw)[0])
+
+    def forget(self) -> None:
+        """Forget what was read of the tables: they were made anew."""
+        self._cached_size = -1
 
     def sign_head(self, keyring: Keyring) -> bytes:
         """Sign the head over everything committed, unless that is done; return the signed head, a note.
@@ -355,8 +336,3 @@ def _read_back(log: Log, last: Checkpoint, highest: Checkpoint, size: int) -> by
     if frontier.size != size or frontier.root() != root_from_tiles(size, log.read_tile):
         raise Invalid("tile_mismatch", "the tree kept in the database is not the tree of its entries")
     return frontier.root()
-
-
-def opening_values(log: Log, index: int) -> dict[str, str]:
-    """The private values of an entry, by field; withheld ones are absent."""
-    return {name: opening.value for name, opening in openings_of(log.db, index).items()}

@@ -10,7 +10,6 @@ forged log) folds to as little as possible. No clock, no randomness, no database
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from ledger import canonical as c
@@ -23,12 +22,11 @@ T = TypeVar("T")
 NEVER = -1
 
 
-@c.shape(index=c.whole(0), starts_on=c.day)
-@dataclass(frozen=True, slots=True)
-class PolicyStart:
-    """A policy adopted in entry `index`, in force from the ledger day `starts_on`."""
+@c.shape(leaf=c.whole(0), starts_on=c.day)
+class PolicyStart(NamedTuple):
+    """A policy adopted in entry `leaf`, in force from the ledger day `starts_on`."""
 
-    index: int
+    leaf: int
     starts_on: str
 
 
@@ -41,8 +39,7 @@ class PolicyStart:
     offices=c.many(c.key_text),
     policies=c.many(c.part(PolicyStart)),
 )
-@dataclass(frozen=True, slots=True)
-class Bank:
+class Bank(NamedTuple):
     """The bank itself; `offices` are the active keys of committee, brokers, bank and checkpoint, by hash."""
 
     name: str
@@ -64,8 +61,7 @@ class Bank:
     started=c.flag,
     mandates=c.many(c.entry_id),
 )
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """An account: its balance in minutes, its active keys, the mandates ever granted for it."""
 
     kind: str
@@ -87,8 +83,7 @@ class Account:
     until=c.whole(0),
     replaces=c.key_text,
 )
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """A key: valid for entries with `since` < index <= `until` (open-ended at NEVER); the last may end the key itself."""
 
     public: str
@@ -105,8 +100,7 @@ class Key:
 
 
 @c.shape(account=c.account_id, terms=c.part(e.Terms), since=c.whole(0), until=c.whole(0), used_on=c.day, used=c.whole(0))
-@dataclass(frozen=True, slots=True)
-class Mandate:
+class Mandate(NamedTuple):
     """A mandate, and the minutes debited under it on the ledger day `used_on`."""
 
     account: str
@@ -127,8 +121,7 @@ class Mandate:
     upheld=c.flag,
     reversed=c.whole(0),
 )
-@dataclass(frozen=True, slots=True)
-class Contest:
+class Contest(NamedTuple):
     """What became of an exchange: the entries that disputed, resolved and reversed it (NEVER: none)."""
 
     disputed: int = NEVER
@@ -138,19 +131,17 @@ class Contest:
 
 
 @c.shape(policy=c.part(e.Policy))
-@dataclass(frozen=True, slots=True)
-class Adopted:
+class Adopted(NamedTuple):
     """A policy as kept."""
 
     policy: e.Policy
 
 
-@c.shape(index=c.whole(0))
-@dataclass(frozen=True, slots=True)
-class Day:
+@c.shape(leaf=c.whole(0))
+class Day(NamedTuple):
     """The entry that opened a ledger day."""
 
-    index: int
+    leaf: int
 
 
 #: table of records: class. The name is the `kind` column of the table `book`.
@@ -257,7 +248,7 @@ class Book:
         bank = self.founded
         for start in reversed(bank.policies):
             if start.starts_on <= bank.day:
-                found = self._get("policy", policy_key(start.index), Adopted)
+                found = self._get("policy", policy_key(start.leaf), Adopted)
                 if found is not None:
                     return found.policy
         raise ValueError("no policy is in force")
@@ -278,7 +269,7 @@ class Book:
     def _change(self, kind: str, key: str, **changes: Any) -> None:
         before = self.tables.get(kind, key)
         if before is not None:
-            self.tables.put(kind, key, replace(before, **changes))
+            self.tables.put(kind, key, before._replace(**changes))
 
     def _enrol(self, spec: e.KeySpec, index: int, account: str = "", replaces: str = "") -> str:
         hashed = key_hash(decode_key(spec.key))
@@ -290,7 +281,7 @@ class Book:
         for account, minutes in legs:
             before = tables.get("account", account)
             if before is not None:
-                tables.put("account", account, replace(before, minutes=before.minutes + minutes))
+                tables.put("account", account, before._replace(minutes=before.minutes + minutes))
             tables.add_line(Line(account, served_on, index, minutes, 0))
         for account, minutes in uncredited:
             tables.add_line(Line(account, served_on, index, 0, minutes))
@@ -417,7 +408,7 @@ def _use_mandate(book: Book, mandate_id: str, leg: int) -> None:
     if mandate is None or bank is None or leg >= 0 or mandate.terms.daily_cap_minutes is None:
         return
     before = mandate.used if mandate.used_on == bank.day else 0
-    book.tables.put("mandate", mandate_id, replace(mandate, used_on=bank.day, used=before - leg))
+    book.tables.put("mandate", mandate_id, mandate._replace(used_on=bank.day, used=before - leg))
 
 
 def _exchange_reversed(book: Book, fact: e.ExchangeReversed, entry: Entry, index: int) -> None:
@@ -434,7 +425,7 @@ def _dispute_resolved(book: Book, fact: e.DisputeResolved, entry: Entry, index: 
 
 
 def _contest(book: Book, about: e.Ref, **changes: Any) -> None:
-    book.tables.put("contest", about.id, replace(book.contest(about.id), **changes))
+    book.tables.put("contest", about.id, book.contest(about.id)._replace(**changes))
 
 
 def _day_opened(book: Book, fact: e.DayOpened, entry: Entry, index: int) -> None:

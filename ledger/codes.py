@@ -52,6 +52,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a name is borne by several members",
         "use one of their handles",
     ),
+    "backup_damaged": (
+        "a backup is cut or changed",
+        "use another backup; this one may have been cut off while it was copied",
+    ),
     "bad_body": (
         "the fourth line of an entry does not say what its kind must say",
         "the entry was made by another program, or changed; ask whoever sent it",
@@ -212,6 +216,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a file of this name exists and is not overwritten",
         "choose another name, or move the old file away",
     ),
+    "file_exists": (
+        "a file of this name exists and is never overwritten",
+        "choose another name, or move the old file away yourself",
+    ),
     "file_unavailable": (
         "a file cannot be read or written",
         "check that it exists and that you may use it",
@@ -288,6 +296,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a key already has a holder",
         "make a new key: timebank key new FILE",
     ),
+    "leaf_mismatch": (
+        "an entry is not the one whose hash is in the tree",
+        "restore the newest backup: the entry was changed after it was recorded",
+    ),
     "mandate_cap": (
         "a mandate's daily cap is used up",
         "record the rest tomorrow, or have the member sign: --propose FILE",
@@ -336,6 +348,10 @@ CODES: dict[str, tuple[str, str]] = {
         "an exchange moves no minutes, or says it twice",
         "give one time for it",
     ),
+    "not_a_backup": (
+        "a file is not a backup that timebank made",
+        "check the file's name; timebank backup FILE makes one",
+    ),
     "not_a_database": (
         "a file is not the database of a time bank",
         "check the file's name, or restore a backup",
@@ -371,6 +387,10 @@ CODES: dict[str, tuple[str, str]] = {
     "not_zero": (
         "an account can be closed only at zero",
         "let it be balanced first, for instance: timebank exchange donate HANDLE pot TIME",
+    ),
+    "older_backup": (
+        "a backup holds fewer entries than a head this bank signed",
+        "look for a newer backup, or for the entries where this bank publishes (--published DIR)",
     ),
     "older_database": (
         "the database is older than a head this bank signed",
@@ -416,6 +436,10 @@ CODES: dict[str, tuple[str, str]] = {
         "starting credit does not follow the policy",
         "see what it gives: timebank policy show",
     ),
+    "stray_entry": (
+        "something is stored beside the log that is no entry of it",
+        "keep a copy for the committee, then remove it by hand: it was not recorded by timebank",
+    ),
     "surplus_act": (
         "a key signs as something the entry does not ask for",
         "draft the entry again",
@@ -423,6 +447,10 @@ CODES: dict[str, tuple[str, str]] = {
     "swapped_signature": (
         "a signature stands where another belongs",
         "the bytes were changed; ask whoever sent them",
+    ),
+    "table_mismatch": (
+        "a table does not say what the log says",
+        "rebuild the tables: timebank rebuild; then timebank verify",
     ),
     "text_too_long": (
         "a text has more characters than its field may have",
@@ -492,6 +520,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the word of someone who must agree is missing",
         "sign with that key (--sign-with KEY), send it round (--propose FILE), or have a mandate granted",
     ),
+    "wrong_founding": (
+        "the log does not begin with the founding that was pinned",
+        "this is another bank's history, or a rewritten one: show it to the committee",
+    ),
     "wrong_opening": (
         "a private detail is not the one the entry commits to",
         "use the file as it was made; the text next to the entry was changed",
@@ -503,6 +535,10 @@ CODES: dict[str, tuple[str, str]] = {
     "wrong_role": (
         "a key signs as something it is not",
         "draft the entry again with the right key",
+    ),
+    "wrong_topic": (
+        "an entry is stored under a kind that is not its own",
+        "restore the newest backup: the row was changed after it was recorded",
     ),
     "zero_time": (
         "the time is zero",

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ledger import canonical as c
@@ -33,8 +32,7 @@ ROLES = ("giver", "receiver", "member", "broker", "committee", "bank")
 
 
 @c.shape(role=c.one_of(*ROLES), account=c.account_id, mandate=c.entry_id)
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(NamedTuple):
     """What a signer acts as: for which account, under which mandate (both may be empty)."""
 
     role: str
@@ -43,8 +41,7 @@ class Act:
 
 
 @c.shape(acts=c.many(c.part(Act), least=1), key=c.key_text, name=c.key_name)
-@dataclass(frozen=True, slots=True)
-class Signer:
+class Signer(NamedTuple):
     """One key that signs: `key` is its hash, `name` its name on the signature line."""
 
     acts: tuple[Act, ...]
@@ -55,8 +52,7 @@ class Signer:
 _read_signers = c.many(c.part(Signer), least=1, most=MOST_SIGNERS)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An entry as read: the text that is signed, its meaning, and the signatures not yet checked."""
 
     text: str

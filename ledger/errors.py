@@ -8,7 +8,6 @@ test keeps the two, and the code, equal. Misuse by the programmer is `ValueError
 
 from __future__ import annotations
 
-from ledger.codes import CODES
 
 
 class Problem(Exception):
@@ -17,6 +16,8 @@ class Problem(Exception):
     exit_status = 1
 
     def __init__(self, code: str, message: str, hint: str = "", *, file: str = "", line: int = 0) -> None:
+        from ledger.codes import CODES  # a command that goes well needs none of them
+
         if code not in CODES:
             raise ValueError(f"no such code: {code}")
         super().__init__(message)

@@ -9,8 +9,7 @@ Whether a fact may be added is not decided here (see `rules`), nor what it does 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ledger import canonical as c
 from ledger.errors import Invalid
@@ -83,8 +82,7 @@ def _legs(value: Any) -> Legs:
 
 
 @c.shape(key=c.key_text, name=c.key_name, purpose=c.one_of(*PURPOSES))
-@dataclass(frozen=True, slots=True)
-class KeySpec:
+class KeySpec(NamedTuple):
     """A public key as it enters the log: the 32 bytes in base64url, its name in signatures, its one purpose."""
 
     key: str
@@ -99,8 +97,7 @@ class KeySpec:
     daily_cap_minutes=c.whole(1, 10**6),
     expires_on=c.day,
 )
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What a mandate allows: `broker` is the hash of the broker's key; no cap or expiry when left out."""
 
     broker: str
@@ -116,8 +113,7 @@ class Terms:
     advisory=c.flag,
     starting_minutes=c.whole(1, 6000),
 )
-@dataclass(frozen=True, slots=True)
-class KindPolicy:
+class KindPolicy(NamedTuple):
     """How far accounts of one kind may go: no limit when left out; an advisory one warns and lets pass."""
 
     floor_minutes: int | None = None
@@ -135,8 +131,7 @@ class KindPolicy:
     institution=c.part(KindPolicy),
     community=c.part(KindPolicy),
 )
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """The rules a bank chose: `signing` says whose word an exchange needs."""
 
     rounding: str
@@ -149,8 +144,7 @@ class Policy:
 
 
 @c.shape(entry=c.digest, id=c.entry_id)
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(NamedTuple):
     """Another entry of this log: the hash of its text, and its id to find it by."""
 
     entry: str
@@ -167,8 +161,7 @@ class Ref:
     pot=c.account_id,
     commitments=_commitments,
 )
-@dataclass(frozen=True, slots=True)
-class BankFounded:
+class BankFounded(NamedTuple):
     """Entry 0: the keys that hold office, the committee's threshold, the first policy, the community pot."""
 
     name: str
@@ -189,8 +182,7 @@ class BankFounded:
     threshold=c.whole(1, MOST_SIGNERS),
     mandate=c.part(Terms),
 )
-@dataclass(frozen=True, slots=True)
-class AccountOpened:
+class AccountOpened(NamedTuple):
     """An account: `threshold` of its own `keys` speak for it; without keys, a broker under `mandate`."""
 
     account: str
@@ -202,8 +194,7 @@ class AccountOpened:
 
 
 @_fact("account.edited/1", account=c.account_id, commitments=_commitments)
-@dataclass(frozen=True, slots=True)
-class AccountEdited:
+class AccountEdited(NamedTuple):
     """New private details; the old commitments stay in the log."""
 
     account: str
@@ -211,8 +202,7 @@ class AccountEdited:
 
 
 @_fact("account.suspended/1", account=c.account_id, commitments=_commitments)
-@dataclass(frozen=True, slots=True)
-class AccountSuspended:
+class AccountSuspended(NamedTuple):
     """The account rests: no exchange until it is resumed."""
 
     account: str
@@ -220,24 +210,21 @@ class AccountSuspended:
 
 
 @_fact("account.resumed/1", account=c.account_id)
-@dataclass(frozen=True, slots=True)
-class AccountResumed:
+class AccountResumed(NamedTuple):
     """The account may exchange again."""
 
     account: str
 
 
 @_fact("account.closed/1", account=c.account_id)
-@dataclass(frozen=True, slots=True)
-class AccountClosed:
+class AccountClosed(NamedTuple):
     """The account is closed for good, at zero."""
 
     account: str
 
 
 @_fact("key.added/1", key=c.part(KeySpec), account=c.account_id, threshold=c.whole(1, MOST_SIGNERS))
-@dataclass(frozen=True, slots=True)
-class KeyAdded:
+class KeyAdded(NamedTuple):
     """One more key, for an account or (without one) for an office; `threshold` when it changes."""
 
     key: KeySpec
@@ -246,8 +233,7 @@ class KeyAdded:
 
 
 @_fact("key.rotated/1", old=c.key_text, key=c.part(KeySpec))
-@dataclass(frozen=True, slots=True)
-class KeyRotated:
+class KeyRotated(NamedTuple):
     """`key` takes the place of the key whose hash is `old`, for the same holder and purpose."""
 
     old: str
@@ -255,8 +241,7 @@ class KeyRotated:
 
 
 @_fact("key.revoked/1", key=c.key_text, threshold=c.whole(1, MOST_SIGNERS))
-@dataclass(frozen=True, slots=True)
-class KeyRevoked:
+class KeyRevoked(NamedTuple):
     """The key with this hash signs nothing more; `threshold` when the holder's count changes."""
 
     key: str
@@ -269,8 +254,7 @@ class KeyRevoked:
     keys=c.many(c.part(KeySpec), least=1, most=MOST_SIGNERS),
     threshold=c.whole(1, MOST_SIGNERS),
 )
-@dataclass(frozen=True, slots=True)
-class KeyRecovered:
+class KeyRecovered(NamedTuple):
     """The committee gives an account whose keys are lost new ones; all its old ones end."""
 
     account: str
@@ -279,8 +263,7 @@ class KeyRecovered:
 
 
 @_fact("mandate.granted/1", account=c.account_id, terms=c.part(Terms), commitments=_commitments)
-@dataclass(frozen=True, slots=True)
-class MandateGranted:
+class MandateGranted(NamedTuple):
     """A broker may sign for an account. The mandate's id is this entry's id."""
 
     account: str
@@ -289,8 +272,7 @@ class MandateGranted:
 
 
 @_fact("mandate.revoked/1", mandate=c.entry_id)
-@dataclass(frozen=True, slots=True)
-class MandateRevoked:
+class MandateRevoked(NamedTuple):
     """The mandate with this id ends."""
 
     mandate: str
@@ -305,8 +287,7 @@ class MandateRevoked:
     uncredited=_legs,
     commitments=_commitments,
 )
-@dataclass(frozen=True, slots=True)
-class ExchangeRecorded:
+class ExchangeRecorded(NamedTuple):
     """Help given: `legs` move credit, or `uncredited` (same shape) says the minutes of help that moves none."""
 
     served_on: str
@@ -318,8 +299,7 @@ class ExchangeRecorded:
 
 
 @_fact("exchange.reversed/1", about=c.part(Ref), served_on=c.day, legs=_legs, commitments=_commitments)
-@dataclass(frozen=True, slots=True)
-class ExchangeReversed:
+class ExchangeReversed(NamedTuple):
     """The whole of an exchange undone by its opposite legs, once."""
 
     about: Ref
@@ -329,8 +309,7 @@ class ExchangeReversed:
 
 
 @_fact("exchange.disputed/1", about=c.part(Ref), commitments=_commitments)
-@dataclass(frozen=True, slots=True)
-class ExchangeDisputed:
+class ExchangeDisputed(NamedTuple):
     """A party, or the committee, says that an exchange is not as recorded."""
 
     about: Ref
@@ -338,8 +317,7 @@ class ExchangeDisputed:
 
 
 @_fact("dispute.resolved/1", about=c.part(Ref), upheld=c.flag, commitments=_commitments)
-@dataclass(frozen=True, slots=True)
-class DisputeResolved:
+class DisputeResolved(NamedTuple):
     """The committee's verdict; upheld, it may reverse the exchange."""
 
     about: Ref
@@ -348,16 +326,14 @@ class DisputeResolved:
 
 
 @_fact("day.opened/1", date=c.day)
-@dataclass(frozen=True, slots=True)
-class DayOpened:
+class DayOpened(NamedTuple):
     """The ledger day: what expiry, caps and policy starts are judged by. It only moves forward."""
 
     date: str
 
 
 @_fact("policy.adopted/1", policy=c.part(Policy), starts_on=c.day)
-@dataclass(frozen=True, slots=True)
-class PolicyAdopted:
+class PolicyAdopted(NamedTuple):
     """The rules from the ledger day `starts_on`."""
 
     policy: Policy

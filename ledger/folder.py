@@ -16,10 +16,10 @@ import secrets
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from ledger.errors import Unavailable, Usage
+from ledger.errors import Refused, Unavailable, Usage
 
 CONFIG = "timebank.toml"
 DATABASE = "bank.db"
@@ -27,8 +27,7 @@ HEAD = "bank.head"
 KEYS = "keys"
 
 
-@dataclass(frozen=True)
-class Folder:
+class Folder(NamedTuple):
     """Where a bank lives, and what its `timebank.toml` says."""
 
     path: Path
@@ -136,6 +135,29 @@ def new_file(path: Path, mode: int) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def made_folder(path: Path, mode: int = 0o777) -> None:
+    """Make a folder and those above it; `Unavailable` when the disk will not."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=mode)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def move_in(beside: Path, path: Path) -> None:
+    """Give a folder that was made beside it the name `path`, if nothing or an empty folder has that name."""
+    try:
+        sync_folder(beside)
+        beside.rename(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise cannot_write(path, error) from error
+        if (path / CONFIG).exists():
+            raise Refused("bank_exists", f"there is a bank in {path} by now; nothing was changed") from None
+        raise Refused("folder_not_empty", f"{path} is not an empty folder") from None
 
 
 def _take_name(beside: Path, path: Path) -> None:

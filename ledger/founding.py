@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger import events as e
-from ledger.bank import Bank, Clock
+from ledger.bank import Bank
+from ledger.clock import Clock
 from ledger.errors import Refused, Usage
 from ledger.folder import CONFIG, DATABASE, KEYS, Folder, open_folder, write_config
 from ledger.keyfiles import make_key

@@ -10,22 +10,25 @@ A bare number is refused: 2 could be minutes or hours. Between reading and round
 from __future__ import annotations
 
 import re
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from ledger.errors import Refused, Usage
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 MOST_MINUTES = 10_000 * 60
 QUARTER_MINUTES = 15
 ROUNDINGS = ("none", "nearest-quarter", "up-quarter")
 
 _LONGEST_TEXT = 24
-_CLOCK = re.compile(r"([0-9]+):([0-5][0-9])")
-_HOURS_MINUTES = re.compile(r"([0-9]+) *h *(?:([0-5][0-9])|([0-5]?[0-9]) *(?:m|min))", re.IGNORECASE)
-_HOURS = re.compile(r"([0-9]+)(?:[.,]([0-9]+))? *h", re.IGNORECASE)
-_MINUTES = re.compile(r"([0-9]+)(?:[.,]([0-9]+))? *(?:m|min)", re.IGNORECASE)
-_BARE = re.compile(r"([0-9]+)")
-_BARE_DECIMAL = re.compile(r"[0-9]+[.,][0-9]+")
-_HOURS_ONE_DIGIT = re.compile(r"([0-9]+) *h *([0-9])", re.IGNORECASE)
+_CLOCK = r"([0-9]+):([0-5][0-9])"
+_HOURS_MINUTES = r"(?i)([0-9]+) *h *(?:([0-5][0-9])|([0-5]?[0-9]) *(?:m|min))"
+_HOURS = r"(?i)([0-9]+)(?:[.,]([0-9]+))? *h"
+_MINUTES = r"(?i)([0-9]+)(?:[.,]([0-9]+))? *(?:m|min)"
+_BARE = r"([0-9]+)"
+_BARE_DECIMAL = r"[0-9]+[.,][0-9]+"
+_HOURS_ONE_DIGIT = r"(?i)([0-9]+) *h *([0-9])"
 
 
 def parse_time(text: str) -> Fraction:
@@ -60,8 +63,15 @@ def whole_minutes(text: str, rounding: str) -> int:
             raise _fractional(text, minutes)
         return minutes.numerator
     quarters = minutes / QUARTER_MINUTES
-    rounded = -(-quarters // 1) if rounding == "up-quarter" else (quarters + Fraction(1, 2)) // 1
+    rounded = -(-quarters // 1) if rounding == "up-quarter" else (quarters + _fraction(1, 2)) // 1
     return max(1, rounded) * QUARTER_MINUTES
+
+
+def _fraction(numerator: int, denominator: int = 1) -> Fraction:
+    """Exact minutes; the class is imported when a time is read, not when one is shown."""
+    from fractions import Fraction
+
+    return Fraction(numerator, denominator)
 
 
 def show_minutes(minutes: int) -> str:
@@ -72,19 +82,19 @@ def show_minutes(minutes: int) -> str:
 
 
 def _read_unsigned(text: str, whole: str) -> Fraction:
-    if match := _CLOCK.fullmatch(text):
-        return Fraction(int(match[1]) * 60 + int(match[2]))
-    if match := _HOURS_MINUTES.fullmatch(text):
-        return Fraction(int(match[1]) * 60 + int(match[2] or match[3]))
-    if match := _HOURS.fullmatch(text):
+    if match := re.fullmatch(_CLOCK, text):
+        return _fraction(int(match[1]) * 60 + int(match[2]))
+    if match := re.fullmatch(_HOURS_MINUTES, text):
+        return _fraction(int(match[1]) * 60 + int(match[2] or match[3]))
+    if match := re.fullmatch(_HOURS, text):
         return _decimal(match[1], match[2], whole) * 60
-    if match := _MINUTES.fullmatch(text):
+    if match := re.fullmatch(_MINUTES, text):
         return _decimal(match[1], match[2], whole)
-    if match := _BARE.fullmatch(text):
+    if match := re.fullmatch(_BARE, text):
         raise _unreadable(whole, f"a bare number is minutes to some and hours to others; write {text}m or {text}h")
-    if _BARE_DECIMAL.fullmatch(text):
+    if re.fullmatch(_BARE_DECIMAL, text):
         raise _unreadable(whole, f"say of what; write {text}h if you mean hours")
-    if match := _HOURS_ONE_DIGIT.fullmatch(text):
+    if match := re.fullmatch(_HOURS_ONE_DIGIT, text):
         raise _unreadable(whole, f"write {match[1]}h0{match[2]}, {match[1]}h{match[2]}0 or {match[1]}.{match[2]}h")
     raise _unreadable(whole)
 
@@ -93,7 +103,7 @@ def _decimal(units: str, decimals: str | None, whole: str) -> Fraction:
     decimals = decimals or ""
     if len(decimals) == 3 and int(units):  # 1,500 is one and a half to some and fifteen hundred to others
         raise _unreadable(whole, "it could be read as thousands; write it without the mark, or with other decimals")
-    return Fraction(int(units + decimals), 10 ** len(decimals))
+    return _fraction(int(units + decimals), 10 ** len(decimals))
 
 
 def _unreadable(text: str, hint: str = "") -> Usage:
@@ -102,7 +112,7 @@ def _unreadable(text: str, hint: str = "") -> Usage:
 
 def _fractional(text: str, minutes: Fraction) -> Refused:
     below = minutes.numerator // minutes.denominator
-    nearest_first = (below + 1, below) if minutes - below >= Fraction(1, 2) else (below, below + 1)
+    nearest_first = (below + 1, below) if minutes - below >= _fraction(1, 2) else (below, below + 1)
     writable = [f"{whole}m" for whole in nearest_first if whole]
     return Refused(
         "fractional_time",

@@ -9,17 +9,15 @@ community's word is the committee's. FORMAT.md shows the same as a table. Whethe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger import events as e
 from ledger.book import Book
 from ledger.entries import Act, Entry
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """An account's word: `role` for its own keys (at its threshold), or a broker's under a mandate with `scope`."""
 
     account: str
@@ -27,8 +25,7 @@ class Word:
     scope: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Office:
+class Office(NamedTuple):
     """`count` different keys of an office; only those in `keys`, when it names any."""
 
     role: str
@@ -36,8 +33,7 @@ class Office:
     keys: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """All of `words` and `offices`; the words in `may` can be given as well and are kept."""
 
     words: tuple[Word, ...] = ()

@@ -8,28 +8,23 @@ people tables and read "withheld" where they were erased.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger import events as e
 from ledger.book import Account
-from ledger.checkpoint import parse_checkpoint
 from ledger.entries import Entry, attestation
 from ledger.errors import Refused, Usage
 from ledger.hours import show_minutes
-from ledger.merkle import EMPTY, root_from_tiles
-from ledger.notes import parse_note
 from ledger.people import everyone, openings_of, person
 
 if TYPE_CHECKING:
-    from ledger.bank import Page
+    from ledger.reading import Reading
     from ledger.proposals import Proposal
 
 WITHHELD = "withheld"
 
 
-@dataclass(frozen=True)
-class Balance:
+class Balance(NamedTuple):
     """One account at one size of the log."""
 
     account: str
@@ -38,11 +33,10 @@ class Balance:
     minutes: int
 
 
-@dataclass(frozen=True)
-class StatementLine:
+class StatementLine(NamedTuple):
     """One exchange as one account sees it; `uncredited` are minutes of help that moved no credit."""
 
-    index: int
+    leaf: int
     entry: str
     served_on: str
     minutes: int
@@ -55,8 +49,7 @@ class StatementLine:
     uncredited_minutes: int = 0
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(NamedTuple):
     """An account's lines in a span of dates of service, between two balances."""
 
     account: str
@@ -66,11 +59,10 @@ class Statement:
     closing_minutes: int
 
 
-@dataclass(frozen=True)
-class ExchangeRow:
+class ExchangeRow(NamedTuple):
     """An exchange in a list: who gave what to whom, and what became of it."""
 
-    index: int
+    leaf: int
     entry: str
     served_on: str
     givers: tuple[str, ...]
@@ -83,7 +75,7 @@ class ExchangeRow:
     state: str
 
 
-def known_size(page: Page, at: int | None) -> int:
+def known_size(page: Reading, at: int | None) -> int:
     """The size asked for, or the log's; `Usage("bad_size")` beyond it."""
     if at is None:
         return page.size
@@ -92,24 +84,29 @@ def known_size(page: Page, at: int | None) -> int:
     return at
 
 
-def root_at(page: Page, size: int) -> bytes:
+def root_at(page: Reading, size: int) -> bytes:
     """The root of the tree over the first `size` entries."""
+    from ledger.merkle import EMPTY, root_from_tiles
+
     return root_from_tiles(size, page.log.read_tile) if size else EMPTY
 
 
-def signed_size(page: Page) -> int:
+def signed_size(page: Reading) -> int:
     """How many entries the last signed head covers."""
+    from ledger.checkpoint import parse_checkpoint
+    from ledger.notes import parse_note
+
     raw = page.log.head()
     return parse_checkpoint(parse_note(raw)[0]).size if raw else 0
 
 
-def called(page: Page, account: str) -> str:
+def called(page: Reading, account: str) -> str:
     """An account's handle, or its id where no handle is kept."""
     found = person(page.db, account)
     return found.handle if found else account
 
 
-def balance_of(page: Page, account: str, at: int | None = None) -> Balance:
+def balance_of(page: Reading, account: str, at: int | None = None) -> Balance:
     """One account's balance, now or at a size."""
     found = page.book.account(account)
     if found is None or (at is not None and found.opened >= at):
@@ -117,14 +114,14 @@ def balance_of(page: Page, account: str, at: int | None = None) -> Balance:
     return Balance(account, called(page, account), found.kind, _minutes_at(page, account, found, at))
 
 
-def _minutes_at(page: Page, account: str, found: Account, at: int | None) -> int:
+def _minutes_at(page: Reading, account: str, found: Account, at: int | None) -> int:
     if at is None:
         return found.minutes
     row = page.db.row("SELECT SUM(minutes) FROM lines WHERE account = ? AND leaf < ?", (account, at))
     return int(row[0]) if row and row[0] is not None else 0
 
 
-def balances(page: Page, at: int | None = None) -> list[Balance]:
+def balances(page: Reading, at: int | None = None) -> list[Balance]:
     """Every account's balance, by handle."""
     names = everyone(page.db)
     sums: dict[str, int] = {}
@@ -141,7 +138,7 @@ def balances(page: Page, at: int | None = None) -> list[Balance]:
     return sorted(found, key=lambda one: one.handle.casefold())
 
 
-def statement(page: Page, account: str, since: str = "", until: str = "", at: int | None = None) -> Statement:
+def statement(page: Reading, account: str, since: str = "", until: str = "", at: int | None = None) -> Statement:
     """An account's statement over dates of service (both ends included), at a size of the log."""
     size = known_size(page, at)
     before = page.db.row(
@@ -161,14 +158,14 @@ def statement(page: Page, account: str, since: str = "", until: str = "", at: in
 
 
 def _statement_line(  # noqa: PLR0913  the columns of one row of `lines`
-    page: Page, account: str, served_on: str, index: int, minutes: int, balance: int, uncredited: int
+    page: Reading, account: str, served_on: str, index: int, minutes: int, balance: int, uncredited: int
 ) -> StatementLine:
     entry = page.log.entry(index)
     credit = minutes + uncredited > 0
     others = tuple(called(page, other) for other, leg in _legs(entry.fact) if other != account and (leg < 0) == credit)
     category, nature = _sort(page, entry)
     return StatementLine(
-        index=index,
+        leaf=index,
         entry=entry.hash.hex(),
         served_on=served_on,
         minutes=minutes,
@@ -187,7 +184,7 @@ def _legs(fact: Any) -> e.Legs:
     return legs
 
 
-def _sort(page: Page, entry: Entry) -> tuple[str, str]:
+def _sort(page: Reading, entry: Entry) -> tuple[str, str]:
     """Category and nature; a reversal has those of what it reverses, and says so."""
     if not isinstance(entry.fact, e.ExchangeReversed):
         return entry.fact.category, entry.fact.nature
@@ -195,7 +192,7 @@ def _sort(page: Page, entry: Entry) -> tuple[str, str]:
     return (original.fact.category if original else ""), "reversal"
 
 
-def private(page: Page, index: int, entry: Entry, name: str) -> str:
+def private(page: Reading, index: int, entry: Entry, name: str) -> str:
     """A private field of an entry: its words, nothing when it has none, "withheld" when they were erased."""
     committed = getattr(entry.fact, "commitments", None) or {}
     if name not in committed:
@@ -204,7 +201,7 @@ def private(page: Page, index: int, entry: Entry, name: str) -> str:
     return opening.value if opening else WITHHELD
 
 
-def exchanges(page: Page, indexes: Iterator[int]) -> Iterator[ExchangeRow]:
+def exchanges(page: Reading, indexes: Iterator[int]) -> Iterator[ExchangeRow]:
     """The exchanges (not reversals) at these indexes."""
     for index in indexes:
         entry = page.log.entry(index)
@@ -212,11 +209,11 @@ def exchanges(page: Page, indexes: Iterator[int]) -> Iterator[ExchangeRow]:
             yield exchange_row(page, index, entry)
 
 
-def exchange_row(page: Page, index: int, entry: Entry) -> ExchangeRow:
+def exchange_row(page: Reading, index: int, entry: Entry) -> ExchangeRow:
     """One exchange as a row."""
     legs = _legs(entry.fact)
     return ExchangeRow(
-        index=index,
+        leaf=index,
         entry=entry.hash.hex(),
         served_on=entry.fact.served_on,
         givers=tuple(called(page, account) for account, minutes in legs if minutes > 0),
@@ -230,7 +227,7 @@ def exchange_row(page: Page, index: int, entry: Entry) -> ExchangeRow:
     )
 
 
-def state_of(page: Page, entry: Entry) -> str:
+def state_of(page: Reading, entry: Entry) -> str:
     """What became of an exchange: standing, disputed, upheld, reversed."""
     contest = page.book.contest(entry.id)
     if contest.reversed >= 0:
@@ -242,7 +239,7 @@ def state_of(page: Page, entry: Entry) -> str:
     return "standing"
 
 
-def exchange_indexes(page: Page, account: str = "", since: str = "", until: str = "") -> Iterator[int]:
+def exchange_indexes(page: Reading, account: str = "", since: str = "", until: str = "") -> Iterator[int]:
     """The indexes of the exchanges with these dates of service, in order of date then index."""
     where, params = "served_on >= ? AND served_on <= ?", [since, until or "9999-12-31"]
     if account:
@@ -251,7 +248,7 @@ def exchange_indexes(page: Page, account: str = "", since: str = "", until: str 
         yield int(index)
 
 
-def find_entry(page: Page, word: str) -> tuple[int, Entry]:
+def find_entry(page: Reading, word: str) -> tuple[int, Entry]:
     """The entry a person means: its index (12 or #12), its hash, its id, or the beginning of either (8 digits or more)."""
     number = word.removeprefix("#")
     if number.isascii() and number.isdigit() and len(number) < 8:
@@ -265,7 +262,7 @@ def find_entry(page: Page, word: str) -> tuple[int, Entry]:
     return found[0], page.log.entry(found[0])
 
 
-def find_exchange(page: Page, word: str) -> tuple[int, Entry]:
+def find_exchange(page: Reading, word: str) -> tuple[int, Entry]:
     """The exchange a person means; `Refused("unknown_exchange")` when the entry is something else."""
     index, entry = find_entry(page, word)
     if not isinstance(entry.fact, e.ExchangeRecorded):
@@ -273,7 +270,7 @@ def find_exchange(page: Page, word: str) -> tuple[int, Entry]:
     return index, entry
 
 
-def _by_digits(page: Page, digits: str) -> list[int]:
+def _by_digits(page: Reading, digits: str) -> list[int]:
     if len(digits) < 8 or any(digit not in "0123456789abcdef" for digit in digits):
         raise Usage("bad_entry_name", f"{digits[:20]!r} is not an entry's number, hash or id")
     rows = page.db.rows("SELECT leaf FROM entries WHERE id >= ? AND id < ?", (digits, digits + "g"))
@@ -283,7 +280,7 @@ def _by_digits(page: Page, digits: str) -> list[int]:
     return [int(leaf) for (leaf,) in rows]
 
 
-def describe(page: Page, index: int, entry: Entry) -> str:
+def describe(page: Reading, index: int, entry: Entry) -> str:
     """An entry in one plain line, with handles."""
     return _describe(entry, lambda account: called(page, account), private(page, index, entry, "memo"))
 

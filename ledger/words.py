@@ -7,7 +7,6 @@ assigned grows with Unicode, so it is never asked about history. Pure: today is 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -101,6 +100,8 @@ def parse_date(text: str, today: date) -> date:
 
 def near_matches(word: str, candidates: Iterable[str]) -> list[str]:
     """Up to three candidates that look like the word, best first, for a hint."""
+    import difflib
+
     by_fold = {fold_handle(candidate): candidate for candidate in candidates}
     return [by_fold[fold] for fold in difflib.get_close_matches(fold_handle(word)[:100], by_fold)]
 

@@ -209,6 +209,10 @@ _SQLITE_CODES = {
 }
 
 
+#: what SQLite and Python say of a database that is not as it was made
+_DAMAGE = ("no such table", "no such column", "Could not decode")
+
+
 def _sqlite_problem(error: sqlite3.Error, where: str) -> Problem:
     number = getattr(error, "sqlite_errorcode", 0) or 0
     if number & 0xFF == sqlite3.SQLITE_NOTADB:
@@ -217,7 +221,7 @@ def _sqlite_problem(error: sqlite3.Error, where: str) -> Problem:
         return Invalid("not_a_database", f"{where} is not the database of a time bank")
     if number & 0xFF == sqlite3.SQLITE_CANTOPEN and Path(where).exists():
         return Unavailable("database_read_only", f"{where} cannot be opened: SQLite writes files beside it")
-    if number & 0xFF == sqlite3.SQLITE_CORRUPT or "no such table" in str(error):
+    if number & 0xFF == sqlite3.SQLITE_CORRUPT or any(sign in str(error) for sign in _DAMAGE):
         return Invalid("database_damaged", f"{where} is damaged: {error}")
     code, what = _SQLITE_CODES.get(number & 0xFF, ("database_error", f"reports: {error}"))
     return Unavailable(code, f"{where} {what}")

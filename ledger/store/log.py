@@ -49,13 +49,14 @@ class Log:
         while first < stop:
             rows = self.db.rows(
                 "SELECT originator_version, topic, state FROM stored_events WHERE originator_id = ?"
-                " AND originator_version > ? AND originator_version <= ? ORDER BY originator_version",
-                (self._key, first, min(stop, first + CHUNK)),
+                " AND originator_version > ? AND originator_version <= ? ORDER BY originator_version LIMIT ?",
+                (self._key, first, stop, CHUNK),
             )
             for version, topic, state in rows:
-                index = _whole(version) - 1
-                yield index, str(topic), _blob(state, f"entry {index}")
-            first += CHUNK
+                first = _whole(version)
+                yield first - 1, str(topic), _blob(state, f"entry {first - 1}")
+            if len(rows) < CHUNK:
+                return
 
     def read_tile(self, level: int, number: int) -> bytes:
         """The hashes that a tile holds; `Invalid("missing_tile")`. (The Merkle functions call this.)"""

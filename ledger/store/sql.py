@@ -25,16 +25,16 @@ SCHEMA = 1
 Row = tuple[Any, ...]
 
 _TABLES = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)
+CREATE TABLE meta (name {text} PRIMARY KEY, value {text} NOT NULL)
 CREATE TABLE tiles (level INTEGER, number BIGINT, hashes {bytes} NOT NULL, PRIMARY KEY (level, number))
-CREATE TABLE book (kind TEXT, id TEXT, record TEXT NOT NULL, PRIMARY KEY (kind, id)) {clustered}
-CREATE TABLE entries (id TEXT PRIMARY KEY, leaf BIGINT NOT NULL, hash {bytes} NOT NULL, day TEXT NOT NULL) {clustered}
-CREATE TABLE lines (account TEXT, served_on TEXT, leaf BIGINT, minutes BIGINT NOT NULL, uncredited BIGINT NOT NULL,
+CREATE TABLE book (kind {text}, id {text}, record {text} NOT NULL, PRIMARY KEY (kind, id)) {clustered}
+CREATE TABLE entries (id {text} PRIMARY KEY, leaf BIGINT NOT NULL, hash {bytes} NOT NULL, day {text} NOT NULL) {clustered}
+CREATE TABLE lines (account {text}, served_on {text}, leaf BIGINT, minutes BIGINT NOT NULL, uncredited BIGINT NOT NULL,
  PRIMARY KEY (account, served_on, leaf)) {clustered}
-CREATE TABLE openings (leaf BIGINT, field TEXT, value TEXT NOT NULL, salt {bytes} NOT NULL, PRIMARY KEY (leaf, field)) {clustered}
-CREATE TABLE people (account TEXT PRIMARY KEY, handle TEXT NOT NULL, folded TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
- contact TEXT NOT NULL, leaf BIGINT NOT NULL)
-CREATE TABLE sheets (digest TEXT PRIMARY KEY, leaf BIGINT NOT NULL, count BIGINT NOT NULL)
+CREATE TABLE openings (leaf BIGINT, field {text}, value {text} NOT NULL, salt {bytes} NOT NULL, PRIMARY KEY (leaf, field)) {clustered}
+CREATE TABLE people (account {text} PRIMARY KEY, handle {text} NOT NULL, folded {text} NOT NULL UNIQUE, name {text} NOT NULL,
+ contact {text} NOT NULL, leaf BIGINT NOT NULL)
+CREATE TABLE sheets (digest {text} PRIMARY KEY, leaf BIGINT NOT NULL, count BIGINT NOT NULL)
 """
 
 #: the columns and the key of every table that is rebuilt from the log, for comparing and emptying them
@@ -48,7 +48,9 @@ PROJECTIONS = {
 
 def create_statements(dialect: str) -> list[str]:
     """The statements that make an empty bank's tables, for `sqlite` or `postgresql`."""
-    words = {"bytes": "BLOB", "clustered": "WITHOUT ROWID"} if dialect == "sqlite" else {"bytes": "BYTEA", "clustered": ""}
+    words = {"bytes": "BLOB", "text": "TEXT", "clustered": "WITHOUT ROWID"}
+    if dialect != "sqlite":
+        words = {"bytes": "BYTEA", "text": 'TEXT COLLATE "C"', "clustered": ""}  # keys in the order of their bytes
     return ["CREATE" + statement.format(**words) for statement in _TABLES.split("CREATE") if statement.strip()]
 
 

@@ -1,0 +1,20 @@
+"""What time it is: the one place where a clock enters. Everything else is judged by the ledger day."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+
+class Clock:
+    """The machine's clock, or a fixed instant for tests."""
+
+    def __init__(self, fixed: datetime | None = None) -> None:
+        self._fixed = fixed
+
+    def now(self) -> datetime:
+        """This instant, UTC."""
+        return self._fixed or datetime.now(UTC)
+
+    def today(self) -> date:
+        """This day, where the operator is (UTC for a fixed instant)."""
+        return self._fixed.date() if self._fixed else datetime.now().astimezone().date()
