@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from cli.context import clock, given_passphrase, json_option
+from cli.context import clock, json_option, new_passphrase
 from cli.output import print_json, say
-from ledger.errors import Usage
 
 
 @click.command()
@@ -51,7 +49,7 @@ def init(  # noqa: PLR0913  each is an option that a founder may give
 
     now = clock()
     started = parse_date(founded_on, now.today()).isoformat() if founded_on else ""
-    phrase = None if no_passphrase else _new_passphrase(passphrase_file)
+    phrase = None if no_passphrase else new_passphrase("the new keys", passphrase_file)
     signing = committee // 2 + 1 if threshold is None else threshold
     plan = Plan(name, origin, committee, signing, phrase, database or DATABASE, started)
     bank = found_bank(folder, plan, now)
@@ -61,18 +59,6 @@ def init(  # noqa: PLR0913  each is an option that a founder may give
     click.echo(f"founded {bank.folder.name} in {folder}")
     click.echo(f"founding {bank.folder.founding}")
     say(f"hint: cd {folder}, then timebank account open HANDLE --name NAME")
-
-
-def _new_passphrase(passphrase_file: Path | None) -> bytes:
-    given = given_passphrase(passphrase_file)
-    if given is None and not sys.stdin.isatty():
-        raise Usage("passphrase_needed", "a new bank's keys need a passphrase")
-    if given is None:
-        typed: str = click.prompt("a passphrase for the new keys", hide_input=True, confirmation_prompt=True, err=True)
-        given = typed.encode()
-    if not given:
-        raise Usage("passphrase_needed", "the passphrase is empty", "give one, or say --no-passphrase")
-    return given
 
 
 @click.command()

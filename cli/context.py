@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -109,10 +110,30 @@ def open_keyring(folder: Folder, sign_with: Sequence[Path], passphrase_file: Pat
 
     own = key_files(folder.keys)
     if sign_with:
-        own = [path for path in own if path.name in ("bank", "checkpoint")]
+        own = [path for path in own if re.fullmatch(r"(bank|checkpoint)([.-].*)?", path.name)]  # in a rotation, two each
     elif folder.broker:
         own = [path for path in own if not path.name.startswith("broker-") or path.name == folder.broker]
     return Keyring([*sign_with, *own], passphrase_source(passphrase_file))
+
+
+def signing_keyring(bank: Bank, sign_with: Sequence[Path], passphrase_file: Path | None) -> Keyring:
+    """`open_keyring`, where every key named must be one that this bank knows and that has not ended."""
+    from ledger.keyfiles import read_public
+
+    keyring = open_keyring(bank.folder, sign_with, passphrase_file)
+    if sign_with:
+        with bank.reading() as page:
+            for path in sign_with:
+                _known_here(page, path, read_public(path).hash)
+    return keyring
+
+
+def _known_here(page: Page, path: Path, hashed: str) -> None:
+    try:
+        page.active_key(hashed)
+    except Problem as problem:
+        problem.file = str(path)
+        raise
 
 
 def passphrase_source(passphrase_file: Path | None) -> Callable[[Path], bytes]:
@@ -139,6 +160,19 @@ def given_passphrase(passphrase_file: Path | None) -> bytes | None:
             raise Unavailable("file_unavailable", f"{passphrase_file} cannot be read: {error.strerror}") from None
     given = os.environ.get("TIMEBANK_PASSPHRASE")
     return given.encode() if given else None
+
+
+def new_passphrase(what: str, passphrase_file: Path | None) -> bytes:
+    """A passphrase for new keys, typed twice."""
+    given = given_passphrase(passphrase_file)
+    if given is None and not sys.stdin.isatty():
+        raise Usage("passphrase_needed", f"{what} need a passphrase", "give one, or say --no-passphrase")
+    if given is None:
+        typed: str = click.prompt(f"a passphrase for {what}", hide_input=True, confirmation_prompt=True, err=True)
+        given = typed.encode()
+    if not given:
+        raise Usage("passphrase_needed", "the passphrase is empty", "give one, or say --no-passphrase")
+    return given
 
 
 def commit(bank: Bank, keyring: Keyring, work: Callable[[Page], T], *, rehearse: bool = True) -> T:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.context import bank_option, json_option, open_bank, open_keyring, open_reading, signing_options
+from cli.context import bank_option, json_option, open_reading, signing_options
 from cli.output import print_csv, print_json, print_table, record_json
-from cli.recorded import finish
+from cli.recorded import sign_and_finish
 from cli.seeing import csv_option
 from ledger.errors import Usage
 from ledger.hours import show_minutes
@@ -25,12 +25,6 @@ _COLUMNS = ("index", "entry", "served_on", "givers", "receivers", "minutes", "ca
 @click.group()
 def exchange() -> None:
     """Group exchanges, gifts, lists, disputes and reversals. (One to one is `timebank record`.)"""
-
-
-def _finish(options: dict[str, Any], draft: Any) -> None:
-    bank = open_bank(options["bank_dir"])
-    keyring = open_keyring(bank.folder, options["sign_with"], options["passphrase_file"])
-    finish(bank, keyring, draft, propose=options["propose"], as_json=options["as_json"])
 
 
 def _said_options(command: Any) -> Any:
@@ -72,7 +66,7 @@ def group(givers: str, receivers: str, time: str, *, remainder_to_pot: bool, nat
         legs = shared(page, *sides, time, remainder_to_pot=remainder_to_pot)
         return exchange_fact(page, legs, _said(options, nature))
 
-    _finish(options, draft)
+    sign_and_finish(options, draft)
 
 
 def _handles(text: str) -> list[str]:
@@ -97,7 +91,7 @@ def donate(giver: str, receiver: str, time: str, **options: Any) -> None:
         legs = between(page, receiver, giver, time)
         return exchange_fact(page, legs, _said(options, "gift"))
 
-    _finish(options, draft)
+    sign_and_finish(options, draft)
 
 
 @exchange.command()
@@ -118,7 +112,7 @@ def start(handle: str, **options: Any) -> None:
             raise Refused("starting_credit", f"the policy gives {handle} no starting credit, or it was given")
         return fact, {}
 
-    _finish(options, draft)
+    sign_and_finish(options, draft)
 
 
 @exchange.command("list")
@@ -165,7 +159,7 @@ def _wanted(page: Reading, handle: str | None, wanted: dict[str, Any]) -> list[A
     from ledger import views
     from ledger.words import parse_date
 
-    today = page.clock.today()
+    today = page.today
     since, until = (parse_date(wanted[key], today).isoformat() if wanted[key] else "" for key in ("since", "until"))
     account = page.account_of(handle) if handle else ""
     rows = views.exchanges(page, views.exchange_indexes(page, account, since, until))
@@ -233,7 +227,7 @@ def dispute(entry: str, reason: str, **options: Any) -> None:
     from ledger.events import ExchangeDisputed
     from ledger.exchanges import reasons, ref_to
 
-    _finish(options, lambda page: (ExchangeDisputed(ref_to(page, entry)), reasons(reason)))
+    sign_and_finish(options, lambda page: (ExchangeDisputed(ref_to(page, entry)), reasons(reason)))
 
 
 @exchange.command()
@@ -253,7 +247,7 @@ def resolve(entry: str, reason: str, *, upheld: bool | None, **options: Any) -> 
     if upheld is None:
         raise Usage("usage", "resolve needs --upheld or --rejected", "see: timebank exchange resolve --help")
     verdict = upheld
-    _finish(options, lambda page: (DisputeResolved(ref_to(page, entry), verdict), reasons(reason)))
+    sign_and_finish(options, lambda page: (DisputeResolved(ref_to(page, entry), verdict), reasons(reason)))
 
 
 @exchange.command()
@@ -270,4 +264,4 @@ def reverse(entry: str, reason: str, **options: Any) -> None:
     """
     from ledger.exchanges import reasons, reversal
 
-    _finish(options, lambda page: (reversal(page, entry), reasons(reason)))
+    sign_and_finish(options, lambda page: (reversal(page, entry), reasons(reason)))

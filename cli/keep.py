@@ -1,3 +1,98 @@
 """`timebank backup`, `restore` and `rebuild`: keeping the bank."""
 
 from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli.context import bank_option, json_option, open_bank
+from cli.output import print_json, progress, say
+from ledger.errors import Unavailable, Usage
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--no-keys", is_flag=True, help="Leave the private keys out; the bank restored then needs them put back.")
+@bank_option
+@json_option
+def backup(file: Path, bank_dir: Path | None, *, no_keys: bool, as_json: bool) -> None:
+    """Write one file from which the bank can be restored. The bank may go on recording meanwhile.
+
+    \b
+    timebank backup /media/stick/rushey-green-2026-11-20.backup
+
+    The file holds names and private keys as they lie in keys/: keep it where you would keep those.
+    """
+    from ledger.keep import backup as write_backup
+
+    bank = open_bank(bank_dir)
+    with progress("backing up") as reached:
+        size = write_backup(bank, file, keys=not no_keys, progress=reached)
+    if as_json:
+        print_json({"file": str(file), "size": size})
+    else:
+        click.echo(f"wrote {file}: {size} entries")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--published", metavar="DIR", type=click.Path(path_type=Path), help="A folder the bank published.")
+@click.option("--head", metavar="FILE", type=click.Path(path_type=Path), help="A signed head you have at hand.")
+@click.option("--database", default="", metavar="URL", help="An empty postgresql:// database, instead of bank.db.")
+@json_option
+def restore(
+    file: Path, folder: Path, *, published: Path | None, head: Path | None, database: str, as_json: bool
+) -> None:
+    """Make the bank of the backup FILE again in the new folder DIR, verified.
+
+    A head higher than the backup (beside an old database in DIR, in --published, or in --head) means that entries are
+    missing: they are taken from the published folder if they are there, else nothing is restored.
+
+    \b
+    timebank restore rushey-green.backup rushey-green
+    """
+    from ledger.folder import DATABASE
+    from ledger.keep import restore as restore_backup
+
+    note = _read(head) if head is not None else None
+    with progress("restoring") as reached:
+        done = restore_backup(
+            file, folder, published=published, head=note, database=database or DATABASE, progress=reached
+        )
+    if as_json:
+        found = {"folder": str(folder), "size": done.size, "healed": done.healed, "withheld": done.withheld}
+        print_json(found | {"signs": done.signs})
+    else:
+        click.echo(f"restored {folder}: {done.size} entries")
+    if not done.signs:
+        say("warning: the backup holds no private keys; put them back into keys/ before recording")
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise Usage("no_file", f"there is no file {file}") from None
+    except OSError as error:
+        raise Unavailable("file_unavailable", f"{file} cannot be read: {error.strerror}") from None
+
+
+@click.command()
+@bank_option
+@json_option
+def rebuild(bank_dir: Path | None, *, as_json: bool) -> None:
+    """Empty every table that follows from the log, and fold the log into them again.
+
+    \b
+    timebank rebuild && timebank verify
+    """
+    from ledger.keep import rebuild as rebuild_tables
+
+    with progress("rebuilding") as reached:
+        size = rebuild_tables(open_bank(bank_dir), reached)
+    if as_json:
+        print_json({"size": size})
+    else:
+        click.echo(f"rebuilt the tables from {size} entries")

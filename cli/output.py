@@ -12,7 +12,8 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -94,18 +95,19 @@ def _negative(cell: str, numeric: bool) -> bool:
 
 
 @contextmanager
-def progress(label: str, total: int) -> Iterator[Any]:
-    """A progress bar on stderr for work over a second, when a person watches; yields `advance(count)`."""
-    if not sys.stderr.isatty() or total < 2000:
-        yield lambda _count: None
+def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr for work over a second, when a person watches; yields `reached(done, total)`."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    started = time.monotonic()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda count: bar.advance(task, count)
+        task = bar.add_task(label, total=None, visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=time.monotonic() - started > 1)
 
 
 def print_problem(problem: Problem, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.context import commit, open_bank, open_keyring, signing_options
+from cli.context import commit, open_bank, signing_keyring, signing_options
 from cli.output import print_json, progress
 from ledger.errors import Usage
 
@@ -48,7 +48,7 @@ def record(giver: str | None, receiver: str | None, time: str | None, sheet: str
 
     said = Said(**{key: options.pop(key) for key in ("on", "category", "nature", "memo", "free", "again")})
     bank = open_bank(options["bank_dir"])
-    keyring = open_keyring(bank.folder, options["sign_with"], options["passphrase_file"])
+    keyring = signing_keyring(bank, options["sign_with"], options["passphrase_file"])
     if sheet is not None:
         if giver or options["propose"]:
             raise Usage("usage", "a sheet is recorded whole: no names beside it, and no proposal")
@@ -70,7 +70,7 @@ def _record_one(bank: Bank, keyring: Keyring, words: tuple[str, str, str], said:
 
 
 def _record_sheet(bank: Bank, keyring: Keyring, sheet: str, said: Said, *, as_json: bool) -> None:
-    from ledger.sheet import count_lines, record_sheet
+    from ledger.sheet import record_sheet
 
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(sheet)
@@ -81,8 +81,8 @@ def _record_sheet(bank: Bank, keyring: Keyring, sheet: str, said: Said, *, as_js
         if not path.is_file():
             raise Usage("no_file", f"there is no file {name}")
         _unlock_broker(bank, keyring)
-        with progress("recording", count_lines(path)) as advance:
-            count = commit(bank, keyring, lambda page: record_sheet(page, path, name, said, advance), rehearse=False)
+        with progress("recording") as reached:
+            count = commit(bank, keyring, lambda page: record_sheet(page, path, name, said, reached), rehearse=False)
     if as_json:
         print_json({"recorded": count})
     else:

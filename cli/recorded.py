@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.context import commit
+from cli.context import commit, open_bank, signing_keyring
 from cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 #: from a page to a fact and its private details
 Draft = Callable[["Page"], tuple[Any, dict[str, str]]]
+
+
+def sign_and_finish(options: dict[str, Any], draft: Draft, then: Draft | None = None) -> Bank:
+    """`finish` with the bank, the keys and the manner that a command's `signing_options` name."""
+    bank = open_bank(options["bank_dir"])
+    keyring = signing_keyring(bank, options["sign_with"], options["passphrase_file"])
+    finish(bank, keyring, draft, propose=options["propose"], as_json=options["as_json"], then=then)
+    return bank
 
 
 def finish(
@@ -60,8 +68,6 @@ def show_recorded(bank: Bank, recorded: list[Recorded], *, as_json: bool) -> Non
 def _propose(bank: Bank, keyring: Keyring, draft: Draft, path: Path) -> None:
     from ledger.proposals import write_proposal
 
-    with bank.reading(keyring) as page:
-        fact, private = draft(page)
-        missing = write_proposal(page, fact, private, path)
+    missing = bank.rehearse(lambda page: write_proposal(page, *draft(page), path), keyring)
     say(f"wrote {path}; still to sign: {', '.join(missing) or 'no one'}")
     say(f"hint: timebank sign {path} --sign-with KEY, then timebank submit {path}")

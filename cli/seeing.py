@@ -85,7 +85,7 @@ def statement(  # noqa: PLR0913  each is an option
     if bool(handle) == everyone:
         raise Usage("usage", "statement needs a HANDLE, or --all", "see: timebank statement --help")
     with open_reading(bank_dir) as page:
-        first, last = _dates(page.clock.today(), since, until)
+        first, last = _dates(page.today, since, until)
         size = views.known_size(page, at)
         accounts = [one.account for one in views.balances(page, at)] if everyone else [page.account_of(handle or "")]
         found = [views.statement(page, account, first, last, size) for account in accounts]

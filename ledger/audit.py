@@ -15,20 +15,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import chain, islice
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from ledger import canonical as c
 from ledger import events as e
 from ledger import rules
-from ledger.bank import name_account
+from ledger.bank import NAMING, name_account
 from ledger.book import NEVER, Book, Key, public_key
 from ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
-from ledger.codes import CODES
+from ledger.differences import differences
 from ledger.entries import Entry, attestation, parse_entry, signature_check
-from ledger.errors import Invalid, Problem, Unavailable
-from ledger.keys import PublicKey, encode_base64
+from ledger.errors import Invalid, Problem, Refused, Unavailable
+from ledger.findings import Finding, Report, finding, said
+from ledger.keys import PublicKey
 from ledger.merkle import HASH_BYTES, TILE_HASHES, leaf_hash, root_from_tiles, tile_growth, tile_path
 from ledger.notes import known_keys, known_signatures, parse_note
 from ledger.openings import Opening, check_openings
@@ -46,7 +45,6 @@ MOST_CACHED = 50_000
 LONGEST_GAP = 100_000
 #: stands for the hash of an entry that is missing
 _NO_LEAF = bytes(HASH_BYTES)
-_NAMING = (e.BankFounded, e.AccountOpened, e.AccountEdited)
 _PEOPLE = ("account", "account, handle, folded, name, contact, leaf")
 
 
@@ -71,62 +69,6 @@ class Source(Protocol):
         """The signed head, a note, or nothing."""
 
 
-class Finding(NamedTuple):
-    """One problem: `index` is the entry it concerns, or None."""
-
-    code: str
-    index: int | None
-    message: str
-    hint: str
-
-
-def finding(code: str, index: int | None, message: str, hint: str = "") -> Finding:
-    """A finding with the code's usual next step."""
-    return Finding(code, index, message, hint or CODES[code][1])
-
-
-def _said(problem: Problem, index: int | None, where: str = "") -> Finding:
-    return finding(problem.code, index, where + problem.message, problem.hint)
-
-
-@dataclass
-class Report:
-    """What an audit found. `size` and `root` are of the whole log; its last `unsigned` entries no head covers yet."""
-
-    origin: str
-    size: int = 0
-    root: bytes = b""
-    entries: int = 0
-    signatures: int = 0
-    problems: list[Finding] = field(default_factory=list)
-    attestation: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("both", "debited", "broker", "imported"), 0))
-    exchanges: int = 0
-    #: exchanges in which a broker signed for an account under a mandate
-    under_mandate: int = 0
-    unsigned: int = 0
-    #: the committee decides with a single key: one person can do what the committee can
-    one_founder: bool = False
-    #: the last ledger day
-    day: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return not self.problems
-
-    def to_json(self) -> dict[str, Any]:
-        """The stable shape of `verify --json`."""
-        return {
-            "ok": self.ok,
-            "origin": self.origin,
-            "size": self.size,
-            "root": encode_base64(self.root),
-            "entries": self.entries,
-            "signatures": self.signatures,
-            "problems": [problem._asdict() for problem in self.problems],
-            "attestation": dict(self.attestation),
-        }
-
-
 def audit(
     source: Source,
     *,
@@ -138,14 +80,15 @@ def audit(
 ) -> Report:
     """Verify the whole of a log.
 
-    `founding` is the pinned hash of entry 0 in hexadecimal (empty: not compared), `highest` the note of the highest head
-    known to have been signed, `live` the database whose tables and openings must agree. `workers` processes check
-    signatures (None: as many as help; 0: none). `progress` hears how many entries have been read.
+    `founding` is the pinned hash of entry 0 in hexadecimal (empty: not compared), `highest` the note of the highest
+    head known to have been signed, `live` the database whose tables and openings must agree. `workers` processes
+    check signatures (None: as many as help; 0: none). `progress` hears how many entries have been read.
     """
     with explained("the scratch database"), Checker[Place](workers) as checker:
         connection = sqlite3.connect("", isolation_level=None)  # a file without a name, gone when closed
         try:
-            walk = Walk(source, SqliteDb(connection), checker, founding, highest, live)
+            walk = Walk(source, SqliteDb(connection), checker, live)
+            walk.founding, walk.highest = founding, highest
             walk.read_all(progress or (lambda _: None))
             for check in LOG_CHECKS:
                 walk.find(None, check, walk)
@@ -154,17 +97,26 @@ def audit(
             connection.close()
 
 
+def _explained(error: sqlite3.Error) -> Problem:
+    """What the database says, as a problem; raised if it is the machine's."""
+    try:
+        with explained("the database"):
+            raise error
+    except Invalid as problem:
+        return problem
+
+
 class Place(NamedTuple):
     """Whose signature, in which entry."""
 
-    index: int
+    leaf: int
     name: str
 
 
 class Step(NamedTuple):
     """One entry in its place, with the book as it stands before it."""
 
-    index: int
+    leaf: int
     topic: str
     entry: Entry
     book: Book
@@ -175,15 +127,14 @@ class Step(NamedTuple):
 class Walk:
     """A log being read: the scratch tables it is folded into, and what was found on the way."""
 
-    def __init__(
-        self, source: Source, scratch: Db, checker: Checker[Place], founding: str, highest: bytes | None, live: Db | None
-    ) -> None:
+    def __init__(self, source: Source, scratch: Db, checker: Checker[Place], live: Db | None) -> None:
         for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA cache_size = -65536"):
             scratch.run(statement)
         for statement in create_statements("sqlite"):
             scratch.run(statement)
         self.source, self.scratch, self.checker, self.live = source, scratch, checker, live
-        self.founding, self.highest = founding, highest
+        self.founding = ""
+        self.highest: bytes | None = None
         self.tree = Log(scratch, source.origin)
         self.tables = SqlTables(scratch, source.entry)
         self.book = Book(self.tables)
@@ -211,13 +162,15 @@ class Walk:
         except Unavailable:
             raise
         except Problem as problem:
-            problems.append(_said(problem, index))
+            problems.append(said(problem, index))
+        except sqlite3.Error as error:
+            problems.append(said(_explained(error), index))
 
     def read_all(self, progress: Callable[[int], None]) -> None:
         """Read and fold every entry."""
         self.scratch.run("BEGIN")
         self.find(None, self._read, progress)
-        self._flush()
+        self.find(None, Walk._flush, self)
         progress(self.report.entries)
 
     def _read(self, progress: Callable[[int], None]) -> Iterator[Finding]:
@@ -241,7 +194,7 @@ class Walk:
         """Entries that are missing before `index`; the walk goes on behind a gap that is not too long."""
         first, length = self.size, index - self.size
         if type(index) is not int or length > LONGEST_GAP:
-            yield finding("missing_entry", first, f"entries from {first} on are missing; what stands behind was not read")
+            yield finding("missing_entry", first, f"entries from {first} on are missing; none behind was read")
             return
         what = f"entry {first} is" if length == 1 else f"entries {first} to {index - 1} are"
         yield finding("missing_entry", first, f"{what} not in the log")
@@ -253,7 +206,7 @@ class Walk:
         try:
             entry = parse_entry(raw, self.source.origin)
         except Invalid as problem:
-            self.report.problems.append(_said(problem, index))
+            self.report.problems.append(said(problem, index))
             return
         step = Step(index, topic, entry, self.book, openings, self.checker)
         for check in ENTRY_CHECKS:
@@ -264,17 +217,20 @@ class Walk:
     def _count(self, step: Step) -> None:
         entry = step.entry
         if isinstance(entry.fact, e.ExchangeRecorded):
-            self.report.exchanges += 1
             self.report.attestation[attestation(entry)] += 1
             self.report.under_mandate += any(act.mandate for signer in entry.signers for act in signer.acts)
-        elif isinstance(entry.fact, _NAMING) and self.live is not None:
-            self.find(step.index, self._name, step)
-        if step.index == 0:
+        elif isinstance(entry.fact, NAMING) and self.live is not None:
+            self.find(step.leaf, self._name, step)
+        if step.leaf == 0:
             self.first_hash = entry.hash.hex()
 
     def _name(self, step: Step) -> Iterable[Finding]:
         """Project how an account is called, as the node does."""
-        name_account(self.scratch, step.entry.fact, step.index, {one.field: one.value for one in step.openings})
+        fact, details = step.entry.fact, {one.field: one.value for one in step.openings}
+        try:
+            name_account(self.scratch, fact, step.leaf, details)
+        except Refused:  # as in `keep.rebuild`: an entry whose details were erased no longer frees its handle
+            name_account(self.scratch, fact, step.leaf, {**details, "handle": fact.account})
         return ()
 
     def _openings_of(self, index: int) -> Sequence[Opening]:
@@ -292,7 +248,7 @@ class Walk:
         self._opening = row
         return kept
 
-    def _flush(self) -> None:
+    def _flush(self) -> Iterable[Finding]:
         """Write what was folded, and the tiles over it, into the scratch database."""
         self.tables.flush()
         if len(self.tables.cache) > MOST_CACHED:
@@ -300,6 +256,7 @@ class Walk:
         growth = tile_growth(self.size - len(self._leaves), self._leaves, self.tree.read_tile)
         self.scratch.many("INSERT OR REPLACE INTO tiles (level, number, hashes) VALUES (?, ?, ?)", growth)
         self._leaves.clear()
+        return ()
 
     def root_at(self, size: int) -> bytes:
         """The root over the first `size` entries as they are."""
@@ -310,7 +267,7 @@ class Walk:
         report, bank = self.report, self.book.bank
         for place in self.checker.failures():
             what = f"the signature of {place.name} does not fit the text"
-            report.problems.append(finding("bad_signature", place.index, what))
+            report.problems.append(finding("bad_signature", place.leaf, what))
         report.signatures = self.checker.count
         report.root = self.root_at(self.size)
         report.unsigned = self.size - self.proven
@@ -329,7 +286,7 @@ def topic_is_the_kind(step: Step) -> Iterable[Finding]:
     if step.topic == step.entry.kind:
         return ()
     what = f"stored as {step.topic!r:.80}, but the entry is {step.entry.kind}"
-    return (finding("wrong_topic", step.index, what),)
+    return (finding("wrong_topic", step.leaf, what),)
 
 
 def rules_hold(step: Step) -> Iterable[Finding]:
@@ -346,9 +303,9 @@ def signatures_hold(step: Step) -> Iterable[Finding]:
             key = rules.signing_key(signer, entry.fact, step.book)
             wanted = signature_check(entry, position, public_key(key))
         except Problem as problem:
-            found.append(_said(problem, step.index))
+            found.append(said(problem, step.leaf))
         else:
-            step.checker.add(wanted, Place(step.index, signer.name))
+            step.checker.add(wanted, Place(step.leaf, signer.name))
     return found
 
 
@@ -387,7 +344,8 @@ def head_is_over_the_entries(walk: Walk) -> Iterator[Finding]:
         return
     before = len(walk.report.problems)
     head = parse_checkpoint(parse_note(raw)[0])
-    yield from _head_findings(walk, raw, head, "the signed head", "head_ahead", "head_mismatch")
+    yield from _head_findings(walk, head, "the signed head", "head_ahead", "head_mismatch")
+    yield from _head_signature_findings(walk, raw, head, "the signed head")
     if len(walk.report.problems) == before:
         walk.proven = head.size
 
@@ -400,19 +358,23 @@ def highest_head_is_of_this_log(walk: Walk) -> Iterator[Finding]:
     try:
         head = parse_checkpoint(parse_note(walk.highest)[0])
     except Invalid as problem:
-        yield _said(problem, None, f"{where}: ")
+        yield said(problem, where=f"{where}: ")
         return
-    yield from _head_findings(walk, walk.highest, head, where, "older_database", "fork")
+    yield from _head_findings(walk, head, where, "older_database", "fork")
+    yield from _head_signature_findings(walk, walk.highest, head, where)
 
 
-def _head_findings(walk: Walk, raw: bytes, head: Checkpoint, where: str, ahead: str, differs: str) -> Iterator[Finding]:
+def _head_findings(walk: Walk, head: Checkpoint, where: str, ahead: str, differs: str) -> Iterator[Finding]:
     if head.origin != walk.source.origin:
         yield finding("foreign_origin", None, f"{where} is of the log {head.origin[:80]!r}")
     elif head.size > walk.size:
         yield finding(ahead, None, f"{where} is over {head.size} entries; {walk.size} are here")
-        return
     elif walk.root_at(head.size) != head.root:
         yield finding(differs, None, f"{where} is not over the first {head.size} entries as they are here")
+
+
+def _head_signature_findings(walk: Walk, raw: bytes, head: Checkpoint, where: str) -> Iterator[Finding]:
+    """The key valid at a head's size signed it; a size beyond the log is judged by its last key."""
     keys = _checkpoint_keys(walk.book)
     valid = [(walk.source.origin, key) for key, since, until in keys if since < head.size <= until]
     try:
@@ -420,11 +382,11 @@ def _head_findings(walk: Walk, raw: bytes, head: Checkpoint, where: str, ahead: 
         for key, _, _ in keys:
             known_signatures(*parse_note(raw), known_keys([(walk.source.origin, key)]))
     except Invalid as problem:
-        yield _said(problem, None, f"{where}: ")
+        yield said(problem, where=f"{where}: ")
 
 
 def _checkpoint_keys(book: Book) -> list[tuple[PublicKey, int, int]]:
-    """Every checkpoint key there was, the newest first: the sizes it signs heads for begin above `since`, end at `until`."""
+    """Every checkpoint key there was, newest first: it signs heads of more than `since` and at most `until` entries."""
     found: dict[str, Key] = {}
     wanted = book.office("checkpoint") if book.bank is not None else ()
     while wanted and wanted[0] not in found and (key := book.key(wanted[0])) is not None:
@@ -441,7 +403,7 @@ def tiles_are_of_the_entries(walk: Walk) -> Iterator[Finding]:
         try:
             kept = walk.source.read_tile(level, number)
         except Invalid as problem:
-            yield _said(problem, None)
+            yield said(problem)
             continue
         if kept != hashes:
             yield from _tile_findings(walk, level, number, hashes, kept)
@@ -493,16 +455,17 @@ def tables_are_the_fold(walk: Walk) -> Iterator[Finding]:
         return
     for table, (key, columns) in PROJECTIONS.items():
         if table != "tiles":
-            yield from _differences(walk, table, key, columns)
-    told = walk.scratch.row("SELECT COUNT(*) FROM tiles")
-    if walk.live.row("SELECT COUNT(*) FROM tiles") != told:
-        yield from _stray_tiles(walk)
+            yield from differences(table, key, columns, walk.scratch, walk.live)
+    told = set(walk.scratch.each("SELECT level, number FROM tiles"))
+    for level, number in walk.live.each("SELECT level, number FROM tiles"):
+        if (level, number) not in told:
+            yield finding("tile_mismatch", None, f"the tile {level}/{number} is not one of this tree")
 
 
 def people_are_the_openings(walk: Walk) -> Iterator[Finding]:
     """How each account is called follows from the private details kept."""
     if walk.live is not None and walk.whole:
-        yield from _differences(walk, "people", *_PEOPLE)
+        yield from differences("people", *_PEOPLE, walk.scratch, walk.live, private=True)
 
 
 LOG_CHECKS: tuple[Callable[[Walk], Iterable[Finding]], ...] = (
@@ -517,77 +480,7 @@ LOG_CHECKS: tuple[Callable[[Walk], Iterable[Finding]], ...] = (
 )
 
 
-# Comparing the live tables with the scratch ones, both in the order of their keys.
-
-
-def _differences(walk: Walk, table: str, key: str, columns: str) -> Iterator[Finding]:
-    """Every row of a table that is not as the log says. Equal stretches are compared as lists."""
-    if walk.live is None:
-        return
-    sql = f"SELECT {columns} FROM {table} ORDER BY {key}"  # noqa: S608
-    told, kept = walk.scratch.each(sql), walk.live.each(sql)
-    width = len(key.split(","))
-    while True:
-        some, others = list(islice(told, BATCH)), list(islice(kept, BATCH))
-        if some != others:
-            break
-        if not some:
-            return
-    for one, other in _merged(chain(some, told), chain(others, kept), width):
-        yield _row_finding(table, columns.split(", "), one or (), other or (), width)
-
-
-def _merged(told: Iterator[Row], kept: Iterator[Row], width: int) -> Iterator[tuple[Row | None, Row | None]]:
-    """The rows that differ, by key: as the log says, as kept."""
-    one, other = next(told, None), next(kept, None)
-    while one is not None or other is not None:
-        left = _rank(one[:width]) if one is not None else _LAST
-        right = _rank(other[:width]) if other is not None else _LAST
-        if left == right:
-            if one != other:
-                yield one, other
-            one, other = next(told, None), next(kept, None)
-        elif left < right:
-            yield one, None
-            one = next(told, None)
-        else:
-            yield None, other
-            other = next(kept, None)
-
-
-def _rank(values: Row) -> tuple[tuple[int, Any], ...]:
-    """A key in the order of the database, which tells numbers before texts before bytes, whatever was put in there."""
-    return tuple((2, v) if type(v) is str else (3, v) if type(v) is bytes else (v is not None, v or 0) for v in values)
-
-
-_LAST = ((9, 0),)
-
-
-def _row_finding(table: str, columns: list[str], one: Row, other: Row, width: int) -> Finding:
-    """What is wrong with one row. Of people, whose details are private, only the columns are told."""
-    row = dict(zip(columns, one or other, strict=True))
-    which = " ".join(str(value)[:80] for value in (one or other)[:width])
-    said = "has a row that does not follow from the log" if other else "lacks a row that the log says"
-    if one and other:
-        wrong = [at for at, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1]]
-        said = f"differs in {', '.join(columns[at] for at in wrong)}"
-        if table != "people":
-            said += "".join(f": {_shown(other[at])} is kept, the log says {_shown(one[at])}" for at in wrong)
-    leaf = row.get("leaf")
-    return finding("table_mismatch", leaf if type(leaf) is int else None, f"{table} {which}: {said}")
-
-
-def _shown(value: Any) -> str:
-    return value.hex() if type(value) is bytes else str(value)[:400]
-
-
-def _stray_tiles(walk: Walk) -> Iterator[Finding]:
-    if walk.live is None:
-        return
-    told = set(walk.scratch.each("SELECT level, number FROM tiles"))
-    for level, number in walk.live.each("SELECT level, number FROM tiles"):
-        if (level, number) not in told:
-            yield finding("tile_mismatch", None, f"the tile {level}/{number} is not one of this tree")
+# The private details kept.
 
 
 def _openings(live: Db | None) -> Iterator[Row]:

@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from ledger import events as e
 from ledger import rules
-from ledger.book import Book
+from ledger.book import Book, Key
 from ledger.clock import Clock
 from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from ledger.drafts import choose_signers
-from ledger.entries import Entry, format_entry, format_text, parse_entry, parse_text, signature_check
+from ledger.entries import Entry, draft_entry, format_entry, parse_entry, signature_check
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.folder import Folder, replace_file
 from ledger.keyring import Keyring
@@ -58,6 +60,7 @@ class _Pending:
 
     entries: list[tuple[str, bytes]] = field(default_factory=list)
     leaves: list[bytes] = field(default_factory=list)
+    openings: list[tuple[int, Opening]] = field(default_factory=list)
 
 
 class Page(Reading):
@@ -79,14 +82,14 @@ class Page(Reading):
 
     def open_day(self) -> None:
         """Open the ledger day if the date has moved on since the last entry."""
-        today = self.clock.today().isoformat()
+        today = self.today.isoformat()
         bank = self.book.bank
         if bank is not None and today > bank.day:
             self.add(e.DayOpened(today))
 
     def add(self, fact: Any, private: Mapping[str, str] | None = None) -> Recorded:
         """Draft, check, sign and add one fact with keys at hand. `private` values have their commitments in it."""
-        openings = self.seal(private or {})
+        openings = self.seal(private) if private else ()
         return self.add_sealed(committed(fact, openings), openings)
 
     def seal(self, private: Mapping[str, str]) -> tuple[Opening, ...]:
@@ -95,33 +98,27 @@ class Page(Reading):
 
     def add_sealed(self, fact: Any, openings: tuple[Opening, ...]) -> Recorded:
         """Add a fact that already holds the commitments of its openings."""
-        text = self.draft(fact)
-        entry = parse_text(text) if text else self._unsigned(fact)
-        self._check(entry)
+        entry = self.draft(fact) or self._unsigned(fact)
+        self.tables.drawn = entry.id
+        self.check(entry)
         signatures = self._sign(entry)
-        return self._keep(entry, format_entry(text, signatures), openings)
+        return self._keep(entry, format_entry(entry.text, signatures), openings)
 
-    def draft(self, fact: Any, *, elsewhere: bool = False) -> str:
-        """The text of an entry for a fact, or nothing when no key at hand can begin to sign it."""
+    def draft(self, fact: Any, *, elsewhere: bool = False) -> Entry | None:
+        """The entry for a fact, not yet signed, or None when no key at hand can begin to sign it."""
         keyring = self.keyring
         at_hand = keyring.at_hand if keyring else (lambda _: False)
         signers = choose_signers(fact, self.book, at_hand, elsewhere=elsewhere)
         if not signers:
-            return ""
-        now = self.clock.now()
-        stamp = f"{int(now.timestamp() * 1000):012x}"
-        return format_text(
-            self.log.origin,
-            fact,
-            at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            entry_id=stamp + secrets.token_hex(10),
-            signers=signers,
-        )
+            return None
+        milliseconds = int(self.clock.now().timestamp() * 1000)
+        drawn = f"{milliseconds:012x}{secrets.token_hex(10)}"
+        return draft_entry(self.log.origin, fact, _instant(milliseconds // 1000), drawn, signers)
 
     def submit(self, raw: bytes, openings: tuple[Opening, ...]) -> Recorded:
         """Add an entry that was signed elsewhere: its bytes, signatures and openings are checked, then the rules."""
         entry = parse_entry(raw, self.log.origin)
-        self._check(entry)
+        self.check(entry)
         check_signatures(entry, self.book)
         check_openings(openings, getattr(entry.fact, "commitments", None))
         return self._keep(entry, raw, openings)
@@ -134,6 +131,7 @@ class Page(Reading):
         first = self.size - len(self._pending.entries)
         log.append(first, self._pending.entries)
         log.grow_tree(first, self._pending.leaves)
+        save_openings(self.db, self._pending.openings)
         self.tables.flush()
         self._pending = _Pending()
         self.fresh_exchanges.clear()
@@ -142,13 +140,22 @@ class Page(Reading):
         """An entry without signers, for the rules to refuse with what is missing."""
         return Entry("", b"", self.log.origin, e.kind_of(fact), "", secrets.token_hex(16), fact, (), ())
 
-    def _check(self, entry: Entry) -> None:
+    def check(self, entry: Entry) -> None:
+        """Ask the rules whether an entry may be added."""
+        self._ask(rules.check, entry)
+        self.warned += [self._named(message) for message in rules.warnings(entry, self.book)]
+
+    def active_key(self, hashed: str) -> Key:
+        """The key with this hash; `Refused("unknown_key")` or `Refused("revoked_key")`."""
+        return self._ask(rules.active_key, hashed)
+
+    def _ask(self, rule: Callable[[Any, Book], T], what: Any) -> T:
+        """Ask a rule; a refusal names people by their handles."""
         try:
-            rules.check(entry, self.book)
+            return rule(what, self.book)
         except Refused as refusal:
             refusal.message = self._named(refusal.message)
             raise
-        self.warned += [self._named(message) for message in rules.warnings(entry, self.book)]
 
     def _named(self, message: str) -> str:
         """A message with handles where it has account ids: only the bank knows them."""
@@ -169,25 +176,29 @@ class Page(Reading):
 
     def _keep(self, entry: Entry, raw: bytes, openings: tuple[Opening, ...]) -> Recorded:
         index = self.size
-        if self.writing:
-            save_openings(self.db, index, openings)
-            if isinstance(entry.fact, NAMING):
-                self._handles.clear()
-                name_account(self.db, entry.fact, index, {opening.field: opening.value for opening in openings})
+        if self.writing and isinstance(entry.fact, NAMING):
+            self._handles.clear()
+            name_account(self.db, entry.fact, index, {opening.field: opening.value for opening in openings})
         self.book.apply(entry, index)
+        self.tables.drawn = ""
         self.tables.fresh[index] = entry
         self._pending.entries.append((entry.kind, raw))
         self._pending.leaves.append(leaf_hash(raw))
+        self._pending.openings += [(index, opening) for opening in openings]
         self.size += 1
         if len(self._pending.entries) >= BATCH:
             self.flush()
         return Recorded(index, entry)
 
 
-def committed(fact: Any, openings: Iterable[Opening]) -> Any:
+@lru_cache(maxsize=16)
+def _instant(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def committed(fact: Any, openings: Sequence[Opening]) -> Any:
     """The fact with the commitments of its openings."""
-    made = commitments(openings)
-    return fact._replace(commitments=made) if made else fact
+    return fact._replace(commitments=commitments(openings)) if openings else fact
 
 
 def name_account(db: Any, fact: Any, index: int, details: Mapping[str, str]) -> None:

@@ -10,14 +10,13 @@ forged log) folds to as little as possible. No clock, no randomness, no database
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol, cast
 
 from ledger import canonical as c
 from ledger import events as e
 from ledger.entries import Entry
 from ledger.keys import PublicKey, decode_key, key_hash
-
-T = TypeVar("T")
 
 NEVER = -1
 
@@ -201,34 +200,37 @@ class Book:
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
-
-    def _get(self, kind: str, key: str, _: type[T]) -> T | None:
-        return cast("T | None", self.tables.get(kind, key))
+        self._in_force: tuple[Bank, e.Policy] | None = None
 
     @property
     def bank(self) -> Bank | None:
         """The bank, or None before its founding."""
-        return self._get("bank", "", Bank)
+        found: Bank | None = self.tables.get("bank", "")
+        return found
 
     @property
     def founded(self) -> Bank:
         """The bank; `ValueError` before its founding."""
-        bank = self.bank
+        bank: Bank | None = self.tables.get("bank", "")
         if bank is None:
             raise ValueError("the bank is not founded")
         return bank
 
     def account(self, account: str) -> Account | None:
-        return self._get("account", account, Account)
+        found: Account | None = self.tables.get("account", account)
+        return found
 
     def key(self, hashed: str) -> Key | None:
-        return self._get("key", hashed, Key)
+        found: Key | None = self.tables.get("key", hashed)
+        return found
 
     def mandate(self, mandate: str) -> Mandate | None:
-        return self._get("mandate", mandate, Mandate)
+        found: Mandate | None = self.tables.get("mandate", mandate)
+        return found
 
     def contest(self, entry_id: str) -> Contest:
-        return self._get("contest", entry_id, Contest) or Contest()
+        found: Contest | None = self.tables.get("contest", entry_id)
+        return found or Contest()
 
     def about(self, ref: e.Ref) -> Entry | None:
         """The entry a reference names, if it stands in the log with that very hash."""
@@ -242,13 +244,31 @@ class Book:
         bank = self.founded
         return tuple(h for h in bank.offices if (key := self.key(h)) is not None and key.purpose == purpose)
 
+    def successor(self, hashed: str) -> str:
+        """The active office key in the place of a key: itself, or what came of it by rotation; empty when it ended."""
+        key = self.key(hashed)
+        if key is None or key.active:
+            return hashed if key else ""
+        for held in self.founded.offices:
+            later = self.key(held)
+            while later is not None and later.replaces:
+                if later.replaces == hashed:
+                    return held
+                later = self.key(later.replaces)
+        return ""
+
     @property
     def policy(self) -> e.Policy:
         """The policy in force: the last adopted whose start has come, by the ledger day."""
         bank = self.founded
+        if self._in_force is None or self._in_force[0] is not bank:  # it changes with the bank's record only
+            self._in_force = bank, self._policy_of(bank)
+        return self._in_force[1]
+
+    def _policy_of(self, bank: Bank) -> e.Policy:
         for start in reversed(bank.policies):
             if start.starts_on <= bank.day:
-                found = self._get("policy", policy_key(start.leaf), Adopted)
+                found: Adopted | None = self.tables.get("policy", policy_key(start.leaf))
                 if found is not None:
                     return found.policy
         raise ValueError("no policy is in force")
@@ -272,8 +292,10 @@ class Book:
             self.tables.put(kind, key, before._replace(**changes))
 
     def _enrol(self, spec: e.KeySpec, index: int, account: str = "", replaces: str = "") -> str:
+        """Keep a key and return its hash; one that is known stays what it is."""
         hashed = key_hash(decode_key(spec.key))
-        self.tables.put("key", hashed, Key(spec.key, spec.name, spec.purpose, index, account, replaces=replaces))
+        if self.key(hashed) is None:
+            self.tables.put("key", hashed, Key(spec.key, spec.name, spec.purpose, index, account, replaces=replaces))
         return hashed
 
     def _post(self, legs: e.Legs, uncredited: e.Legs, served_on: str, index: int) -> None:
@@ -294,10 +316,17 @@ def policy_key(index: int) -> str:
 
 def public_key(key: Key) -> PublicKey:
     """The public key of a record; `Invalid("weak_key")` if it is not a good one."""
-    return PublicKey.parse(decode_key(key.public))
+    return _parsed(key.public)
+
+
+@lru_cache(maxsize=16_384)
+def _parsed(text: str) -> PublicKey:
+    return PublicKey.parse(decode_key(text))
 
 
 def _bank_founded(book: Book, fact: e.BankFounded, entry: Entry, index: int) -> None:
+    if book.bank is not None:
+        return
     offices = tuple(book._enrol(spec, index) for spec in fact.keys)
     day = entry.at[:10]
     policies = (PolicyStart(index, day),)
@@ -310,6 +339,8 @@ def _bank_founded(book: Book, fact: e.BankFounded, entry: Entry, index: int) -> 
 
 
 def _account_opened(book: Book, fact: e.AccountOpened, entry: Entry, index: int) -> None:
+    if book.account(fact.account) is not None:
+        return
     keys = tuple(book._enrol(spec, index, fact.account) for spec in fact.keys)
     mandates: tuple[str, ...] = ()
     if fact.mandate is not None:
@@ -363,7 +394,9 @@ def _swapped(keys: tuple[str, ...], old: str, new: tuple[str, ...]) -> tuple[str
 
 def _key_rotated(book: Book, fact: e.KeyRotated, entry: Entry, index: int) -> None:
     old = book.key(fact.old)
-    hashed = book._enrol(fact.key, index, old.account if old else "", fact.old)
+    if old is None or book.key(key_hash(decode_key(fact.key.key))) is not None:
+        return  # so that following `replaces` always comes to an end
+    hashed = book._enrol(fact.key, index, old.account, fact.old)
     _end_key(book, fact.old, index, (hashed,), 0)
 
 
@@ -391,16 +424,21 @@ def _mandate_revoked(book: Book, fact: e.MandateRevoked, entry: Entry, index: in
 
 
 def _exchange_recorded(book: Book, fact: e.ExchangeRecorded, entry: Entry, index: int) -> None:
-    book._post(fact.legs, fact.uncredited, fact.served_on, index)
-    legs = dict(fact.legs)
-    for signer in entry.signers:
-        for act in signer.acts:
-            if act.mandate:
-                _use_mandate(book, act.mandate, legs.get(act.account, 0))
+    book._post(fact.legs, () if fact.legs else fact.uncredited, fact.served_on, index)
+    _use_mandates(book, fact.legs, entry)
     if fact.nature == "starting":
         for account, minutes in fact.legs:
             if minutes > 0:
                 book._change("account", account, started=True)
+
+
+def _use_mandates(book: Book, legs: e.Legs, entry: Entry) -> None:
+    """Count what brokers debited under mandates against their daily caps."""
+    minutes = dict(legs)
+    for signer in entry.signers:
+        for act in signer.acts:
+            if act.mandate:
+                _use_mandate(book, act.mandate, minutes.get(act.account, 0))
 
 
 def _use_mandate(book: Book, mandate_id: str, leg: int) -> None:
@@ -413,6 +451,7 @@ def _use_mandate(book: Book, mandate_id: str, leg: int) -> None:
 
 def _exchange_reversed(book: Book, fact: e.ExchangeReversed, entry: Entry, index: int) -> None:
     book._post(fact.legs, (), fact.served_on, index)
+    _use_mandates(book, fact.legs, entry)
     _contest(book, fact.about, reversed=index)
 
 
@@ -430,7 +469,9 @@ def _contest(book: Book, about: e.Ref, **changes: Any) -> None:
 
 def _day_opened(book: Book, fact: e.DayOpened, entry: Entry, index: int) -> None:
     book.tables.put("day", fact.date, Day(index))
-    book._change("bank", "", day=fact.date)
+    bank = book.bank
+    if bank is not None and fact.date > bank.day:
+        book._change("bank", "", day=fact.date)
 
 
 def _policy_adopted(book: Book, fact: e.PolicyAdopted, entry: Entry, index: int) -> None:
@@ -481,7 +522,7 @@ class MemoryTables:
         return self.ids.get(entry_id)
 
     def add_seen(self, entry_id: str, seen: Seen) -> None:
-        self.ids[entry_id] = seen
+        self.ids.setdefault(entry_id, seen)
 
     def add_line(self, line: Line) -> None:
         self.lines.append(line)

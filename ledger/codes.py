@@ -56,6 +56,14 @@ CODES: dict[str, tuple[str, str]] = {
         "a backup is cut or changed",
         "use another backup; this one may have been cut off while it was copied",
     ),
+    "ambiguous_key": (
+        "more than one key is meant",
+        "name one by the beginning of its hash: timebank key list",
+    ),
+    "ambiguous_mandate": (
+        "more than one mandate is meant",
+        "name one by its id: timebank mandate list",
+    ),
     "bad_body": (
         "the fourth line of an entry does not say what its kind must say",
         "the entry was made by another program, or changed; ask whoever sent it",
@@ -75,6 +83,10 @@ CODES: dict[str, tuple[str, str]] = {
     "bad_consistency_proof": (
         "the newer head does not continue the older one",
         "keep both heads and show them to the committee: history may have been rewritten",
+    ),
+    "bad_consent": (
+        "the word for how consent was given is not one",
+        "write a word such as paper, by-phone or in-person",
     ),
     "bad_date": (
         "the date cannot be read or is not in the calendar",
@@ -111,6 +123,10 @@ CODES: dict[str, tuple[str, str]] = {
     "bad_origin": (
         "an origin is not like a web name with a path",
         "use a name that is yours, such as rushey-green.example/hours",
+    ),
+    "bad_policy": (
+        "a file does not say a policy",
+        "compare it with the one in force: timebank policy show",
     ),
     "bad_proposal": (
         "a file is not a proposal",
@@ -215,10 +231,6 @@ CODES: dict[str, tuple[str, str]] = {
     "file_exists": (
         "a file of this name exists and is not overwritten",
         "choose another name, or move the old file away",
-    ),
-    "file_exists": (
-        "a file of this name exists and is never overwritten",
-        "choose another name, or move the old file away yourself",
     ),
     "file_unavailable": (
         "a file cannot be read or written",
@@ -471,6 +483,10 @@ CODES: dict[str, tuple[str, str]] = {
     "unbalanced": (
         "legs do not sum to zero",
         "what one gives, others receive: mend the times",
+    ),
+    "unchanged": (
+        "what was asked for is already so",
+        "nothing needs doing",
     ),
     "unknown_account": (
         "an account id is not in this bank",

@@ -14,7 +14,7 @@ from ledger.entries import Act, Signer
 from ledger.events import BankFounded
 from ledger.keys import decode_key, key_hash
 from ledger.needs import Need, Office, Word, needs, voice
-from ledger.rules import introduced
+from ledger.rules import introduced, mandate_expired
 
 AtHand = Callable[[str], bool]
 Plan = dict[str, list[Act]]
@@ -58,10 +58,9 @@ def _plan_word(word: Word, plan: Plan, fact: Any, book: Book, at_hand: AtHand, *
         mandate = book.mandate(mandate_id)
         if mandate is None or not mandate.active or word.scope not in mandate.terms.scope:
             continue
-        if mandate.terms.expires_on is not None and mandate.terms.expires_on < book.founded.day:
-            continue
-        if at_hand(mandate.terms.broker):
-            plan.setdefault(mandate.terms.broker, []).append(Act("broker", word.account, mandate_id))
+        broker = book.successor(mandate.terms.broker)
+        if not mandate_expired(mandate, book) and at_hand(broker):
+            plan.setdefault(broker, []).append(Act("broker", word.account, mandate_id))
             return True
     return _plan_own(word, plan, fact, book, at_hand, everyone=everyone)
 
@@ -93,9 +92,9 @@ def _plan_office(office: Office, plan: Plan, fact: Any, book: Book, at_hand: AtH
     chosen = [hashed for hashed in held if at_hand(hashed)]
     if everyone:
         chosen += [hashed for hashed in held if hashed not in chosen]
-    for hashed in chosen[: office.count]:
+    for hashed in chosen[: office.keys_needed]:
         plan.setdefault(hashed, []).append(Act(office.role))
-    return len(chosen) >= office.count
+    return len(chosen) >= office.keys_needed
 
 
 def _office_keys(office: Office, fact: Any, book: Book) -> tuple[str, ...]:

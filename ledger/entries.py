@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ledger import canonical as c
@@ -49,7 +50,22 @@ class Signer(NamedTuple):
     name: str
 
 
-_read_signers = c.many(c.part(Signer), least=1, most=MOST_SIGNERS)
+@lru_cache(maxsize=16_384)
+def _signer(key: str, name: str, acts: tuple[tuple[tuple[str, str], ...], ...]) -> Signer:
+    """The signer of these words, remembered: in a log few keys sign, each of them again and again."""
+    return c.from_object(Signer, {"acts": [dict(act) for act in acts], "key": key, "name": name})
+
+
+def _read_signer(value: Any) -> Signer:
+    try:
+        if len(value) == 3:
+            return _signer(value["key"], value["name"], tuple([tuple(act.items()) for act in value["acts"]]))
+    except (AttributeError, KeyError, TypeError):
+        pass  # not even of that form: the strict reader says what is wrong
+    return c.from_object(Signer, value)
+
+
+_read_signers = c.many(_read_signer, least=1, most=MOST_SIGNERS)
 
 
 class Entry(NamedTuple):
@@ -74,12 +90,14 @@ class SignatureCheck(NamedTuple):
     message: bytes
 
 
-def format_text(origin: str, fact: object, *, at: str, entry_id: str, signers: Sequence[Signer]) -> str:
-    """The four lines that are signed."""
-    line = c.format_json(
-        {"at": at, "body": c.to_object(fact), "id": entry_id, "signers": [c.to_object(signer) for signer in signers]}
-    )
-    return f"{HEADER}\n{origin}\n{kind_of(fact)}\n{line}\n"
+def draft_entry(origin: str, fact: Any, at: str, entry_id: str, signers: tuple[Signer, ...]) -> Entry:
+    """An entry not yet signed. The fact is read as a parser would read it, so nothing is signed that none could."""
+    kind, body = kind_of(fact), c.to_object(fact)
+    read = fact_from(kind, body)
+    acting = [c.to_object(signer) for signer in signers]
+    line = c.format_json({"at": c.instant(at), "body": body, "id": c.entry_id(entry_id), "signers": acting})
+    text = f"{HEADER}\n{origin}\n{kind}\n{line}\n"
+    return Entry(text, text_hash(text), origin, kind, at, entry_id, read, signers, ())
 
 
 def text_hash(text: str) -> bytes:
@@ -103,17 +121,8 @@ def parse_text(text: str, signatures: tuple[Signature, ...] = ()) -> Entry:
     read = _read_signers(signers)
     if len({signer.key for signer in read}) != len(read):
         raise Invalid("bad_body", "one key signs twice")
-    return Entry(
-        text=text,
-        hash=text_hash(text),
-        origin=lines[1],
-        kind=kind,
-        at=c.instant(at),
-        id=c.entry_id(entry_id),
-        fact=fact_from(kind, body),
-        signers=read,
-        signatures=signatures,
-    )
+    instant, drafted = c.instant(at), c.entry_id(entry_id)
+    return Entry(text, text_hash(text), lines[1], kind, instant, drafted, fact_from(kind, body), read, signatures)
 
 
 def parse_entry(raw: bytes, origin: str) -> Entry:

@@ -9,7 +9,6 @@ test keeps the two, and the code, equal. Misuse by the programmer is `ValueError
 from __future__ import annotations
 
 
-
 class Problem(Exception):
     """One thing that is wrong: a stable `code`, one line that says what and where, and the next step."""
 

@@ -84,7 +84,7 @@ def _shares(credited: list[str], debited: list[str], minutes: int, share: int, r
 
 def exchange_fact(page: Page, legs: e.Legs, said: Said) -> tuple[e.ExchangeRecorded, dict[str, str]]:
     """The fact for some legs, and its private details; refuses a twin unless `said.again`."""
-    served_on = parse_date(said.on or "today", page.clock.today()).isoformat()
+    served_on = parse_date(said.on or "today", page.today).isoformat()
     category = clean_category(said.category) if said.category else "other"
     private = {"memo": clean_text("the text", said.memo, LONGEST_MEMO)} if said.memo else {}
     moved, uncredited = ((), legs) if said.free else (legs, ())

@@ -105,7 +105,7 @@ def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
         with opened_new(beside, mode) as file:
             _write_all(file, content)
             os.fsync(file)
-        os.replace(beside, path)
+        beside.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):

@@ -23,7 +23,7 @@ from ledger.keys import encode_key
 from ledger.store import Store
 from ledger.words import clean_text, quote
 
-_ORIGIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9._-]+)+")
+_ORIGIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9._-]+)+")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
 #: what a new bank starts with: no rounding, the debited party's word, ten hours of debt for people
@@ -78,7 +78,7 @@ def _check_plan(path: Path, plan: Plan) -> None:
         raise Refused("bank_exists", f"there is a bank in {path} already; nothing was changed")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise Refused("folder_not_empty", f"{path} is not an empty folder")
-    if not _ORIGIN.fullmatch(plan.origin) or len(plan.origin) > 200:
+    if not _ORIGIN.fullmatch(plan.origin) or len(plan.origin) > 80:
         raise Usage("bad_origin", f"{quote(plan.origin)} is not an origin like rushey-green.example/hours")
     if not 1 <= plan.threshold <= plan.committee <= e.MOST_SIGNERS:
         raise Usage("bad_threshold", f"{plan.threshold} of {plan.committee}: a committee of 1 to {e.MOST_SIGNERS} keys")

@@ -10,6 +10,7 @@ A bare number is refused: 2 could be minutes or hours. Between reading and round
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ledger.errors import Refused, Usage
@@ -50,6 +51,7 @@ def parse_time(text: str) -> Fraction:
     return minutes
 
 
+@lru_cache(maxsize=1024)
 def whole_minutes(text: str, rounding: str) -> int:
     """Read a time and make whole minutes of it as policy says: at least 1, or a quarter if it rounds.
 

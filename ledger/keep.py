@@ -21,7 +21,6 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,18 +61,16 @@ _APPLICATION = 0x74626B70  # "tbkp", in the header of the file: what `file` and 
 _CACHE_RECORDS = 20_000
 _ABOUT = ("name", "origin", "founding", "broker")
 
-#: columns of the tables that a backup takes as they are, with their types
-_COPIED: dict[str, dict[str, type]] = {
+#: the columns of a backup, with their types
+_COLUMNS: dict[str, dict[str, type]] = {
+    "about": {"name": str, "value": str},
+    "entries": {"leaf": int, "kind": str, "note": bytes},
     "openings": {"leaf": int, "field": str, "value": str, "salt": bytes},
     "sheets": {"digest": str, "leaf": int, "count": int},
     "meta": {"name": str, "value": str},
-}
-_COLUMNS: dict[str, dict[str, type]] = {
-    **_COPIED,
-    "about": {"name": str, "value": str},
-    "entries": {"leaf": int, "kind": str, "note": bytes},
     "files": {"path": str, "content": bytes},
 }
+_COPIED = ("openings", "sheets", "meta")
 _TABLES = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE entries (leaf INTEGER PRIMARY KEY, kind TEXT NOT NULL, note BLOB NOT NULL);
@@ -84,8 +81,7 @@ CREATE TABLE files (path TEXT PRIMARY KEY, content BLOB NOT NULL);
 """
 
 
-@dataclass(frozen=True)
-class Restored:
+class Restored(NamedTuple):
     """A bank as restored: its folder, its entries, and how many of them came from the published folder (`healed`).
 
     `withheld` counts private details that did not open their commitment and were left out; `signs` says whether the
@@ -127,7 +123,7 @@ def _empty_projections(db: Db) -> None:
     """Empty the tables that are rebuilt, or make them; a table is not dropped, so that readers can go on."""
     statements = {statement.split()[2]: statement for statement in create_statements(db.dialect)}
     for table in (*PROJECTIONS, "people"):
-        db.run(f"DELETE FROM {table}" if db.has_table(table) else statements[table])
+        db.run(f"DELETE FROM {table}" if db.has_table(table) else statements[table])  # noqa: S608 (our own names)
 
 
 class _Fold:
@@ -238,9 +234,8 @@ def backup(bank: Bank, file: Path, *, keys: bool = True, progress: Progress | No
             out.execute(f"PRAGMA application_id = {_APPLICATION}")
         heads = [_says(note) for note in (log.head(), beside) if note]
         size = _copy_entries(log, heads, out, file, progress)
-        for table, columns in _COPIED.items():
-            rows = log.db.each(f"SELECT {', '.join(columns)} FROM {table}")
-            for chunk in _chunks(rows):
+        for table in _COPIED:
+            for chunk in _chunks(log.db.each(_select(table))):
                 _insert(out, file, table, chunk)
         about = {key: getattr(bank.folder, key) for key in _ABOUT}
         _insert(out, file, "about", [("version", str(VERSION)), *about.items()])
@@ -283,9 +278,18 @@ def _chunks(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def _insert(out: sqlite3.Connection, file: Path, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    columns = _COLUMNS[table]
     with explained(str(file)):
-        out.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", rows)
+        out.executemany(_inserted(table), rows)
+
+
+def _select(table: str) -> str:
+    return f"SELECT {', '.join(_COLUMNS[table])} FROM {table} ORDER BY 1"  # noqa: S608 (our own names)
+
+
+def _inserted(table: str) -> str:
+    columns = _COLUMNS[table]
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 (our own names)
 
 
 def _key_contents(folder: Path, *, private: bool) -> dict[str, bytes]:
@@ -329,12 +333,13 @@ def restore(
         beside = folder.with_name(f".{folder.name}.restoring-{secrets.token_hex(4)}")
         try:
             made_folder(beside)
-            restored = _make(source, beside, heads, published, database, progress)
+            settings = Folder(beside, source.name, source.origin, database, source.founding, source.broker)
+            restored = _make(source, settings, heads, published, progress)
             move_in(beside, folder)
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
             raise
-    return replace(restored, folder=replace(restored.folder, path=folder))
+    return restored._replace(folder=restored.folder._replace(path=folder))
 
 
 class _Source:
@@ -360,10 +365,15 @@ class _Source:
     def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a table, in the order of its key."""
         types = tuple(_COLUMNS[table].values())
-        for row in self._connection.execute(f"SELECT {', '.join(_COLUMNS[table])} FROM {table} ORDER BY 1"):
-            if tuple(map(type, row)) != types:
-                raise self.damaged(f"a row of {table} is not of its kind")
-            yield row
+        rows = self._connection.cursor()
+        try:
+            rows.execute(_select(table))
+            while row := rows.fetchone():
+                if tuple(map(type, row)) != types:
+                    raise self.damaged(f"a row of {table} is not of its kind")
+                yield row
+        except sqlite3.Error as error:  # said here: the restored database is being written at the same time
+            raise self.damaged(str(error)) from None
 
     def heads(self) -> list[_Head]:
         """The signed head in the database, and the one beside it."""
@@ -394,8 +404,14 @@ def _open_backup(file: Path) -> Iterator[_Source]:
     _read(file, 1)  # say so, if it is not there or may not be read
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
-            if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+            application, pages, page_bytes = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("application_id", "page_count", "page_size")
+            )
+            if application != _APPLICATION:
                 raise Invalid("not_a_backup", f"{file} is not a backup that timebank made")
+            if file.stat().st_size != pages * page_bytes:  # SQLite reads zeros where a file has been cut
+                raise Invalid("backup_damaged", f"{file} is cut: it is to have {pages * page_bytes} bytes")
             yield _Source(file, connection)
     except sqlite3.Error as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
@@ -411,7 +427,7 @@ def _refuse_occupied(folder: Path, source: _Source) -> None:
     if beside.exists():
         head = _head(_read(beside), source.origin)
         if head.says.size > source.size:
-            raise _older(source, head.says.size, source.size, beside)
+            raise _older(head.says.size, source.size, beside)
     if (folder / CONFIG).exists():
         raise Refused(
             "bank_exists",
@@ -421,19 +437,15 @@ def _refuse_occupied(folder: Path, source: _Source) -> None:
     raise Refused("folder_not_empty", f"{folder} is not an empty folder")
 
 
-def _older(source: _Source, signed: int, size: int, where: Path | str) -> Invalid:
-    count = signed - size
-    return Invalid(
-        "older_backup",
-        f"{where} is over {signed} entries and there are {size} here: {count} {'are' if count > 1 else 'is'} missing",
-    )
+def _older(signed: int, size: int, where: Path | str) -> Invalid:
+    lack = "1 entry is" if signed - size == 1 else f"{signed - size} entries are"
+    return Invalid("older_backup", f"{where} is over {signed} entries, and the backup has {size}: {lack} missing")
 
 
 def _make(
-    source: _Source, path: Path, heads: list[_Head], published: Path | None, database: str, progress: Progress | None
+    source: _Source, folder: Folder, heads: list[_Head], published: Path | None, progress: Progress | None
 ) -> Restored:
-    """Make the whole bank in `path`, which nobody looks at yet."""
-    folder = Folder(path, source.name, source.origin, database, source.founding, source.broker)
+    """Make the whole bank in a folder that nobody looks at yet."""
     signs = _write_keys(source, folder)
     write_config(folder)
     store = Store(folder.where)
@@ -445,7 +457,7 @@ def _make(
             fold.through(source.size, progress)
             if source.size == 0 or log.entry(0).hash.hex() != source.founding:
                 raise source.damaged("its first entry is not the founding it names")
-            highest = _settle_heads(source, log, fold, heads, published, progress)
+            highest = _settle_heads(log, fold, heads, published, progress)
             if highest is not None:
                 log.set_meta("head", highest.note.decode())
                 replace_file(folder.head, highest.note)
@@ -476,17 +488,15 @@ def _copy_back(source: _Source, log: Writing) -> None:
         log.append(first, [(kind, note) for _, kind, note in chunk])
         first += len(chunk)
     for table in ("openings", "sheets"):
-        columns = _COLUMNS[table]
-        marks = ", ".join("?" * len(columns))
         for chunk in _chunks(source.rows(table)):
-            log.db.many(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", chunk)
+            log.db.many(_inserted(table), chunk)
     for name, value in source.meta.items():
         if name not in ("schema", "origin", "head"):
             log.set_meta(name, value)
 
 
 def _settle_heads(
-    source: _Source, log: Writing, fold: _Fold, heads: list[_Head], published: Path | None, progress: Progress | None
+    log: Writing, fold: _Fold, heads: list[_Head], published: Path | None, progress: Progress | None
 ) -> _Head | None:
     """Check every head; fetch entries that the published head is over and the backup lacks. The highest head."""
     heads = sorted(heads, key=lambda head: head.says.size)
@@ -498,7 +508,7 @@ def _settle_heads(
             fold.must_be(head.says)
         open_checkpoint(head.note, _checkpoint_keys(log.db, log.origin, size))
         if size > fold.size:
-            raise _older(source, size, fold.size, "a signed head")
+            raise _older(size, fold.size, "a signed head")
         fold.must_be(head.says)
     return heads[-1] if heads else None
 

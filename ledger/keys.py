@@ -189,6 +189,7 @@ def _encodable(text: str) -> bool:
     return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
+@lru_cache(maxsize=_CACHED_KEYS)
 def key_id(name: str, raw: bytes) -> bytes:
     """The 4 bytes that name a key in a signature line; an identifier, not a proof (C2SP signed-note)."""
     return hashlib.sha256(name.encode() + b"\n" + _NOTE_ED25519 + raw).digest()[:KEY_ID_BYTES]

@@ -26,10 +26,10 @@ class Word(NamedTuple):
 
 
 class Office(NamedTuple):
-    """`count` different keys of an office; only those in `keys`, when it names any."""
+    """`keys_needed` different keys of an office; only those in `keys`, when it names any."""
 
     role: str
-    count: int = 1
+    keys_needed: int = 1
     keys: tuple[str, ...] = ()
 
 
@@ -81,6 +81,11 @@ def _need_bank(fact: object, book: Book) -> tuple[Need, ...]:
     return (Need(offices=(Office("bank"),)),)
 
 
+def _need_day(fact: object, book: Book) -> tuple[Need, ...]:
+    """The bank's key; or the committee, or a lost bank key could never be replaced on a later day."""
+    return (*_need_bank(fact, book), _committee(book))
+
+
 def _own_word(account: str, book: Book) -> tuple[Need, ...]:
     """The account's own keys where it has some, else nothing."""
     found = book.account(account)
@@ -115,7 +120,7 @@ def _need_mandate_end(fact: e.MandateRevoked, book: Book) -> tuple[Need, ...]:
     mandate = book.mandate(fact.mandate)
     if mandate is None:
         return (Need(offices=(Office("committee"),)),)
-    broker = Need(offices=(Office("broker", 1, (mandate.terms.broker,)),))
+    broker = Need(offices=(Office("broker", 1, (book.successor(mandate.terms.broker) or mandate.terms.broker,)),))
     return (broker, *_own_word(mandate.account, book), Need(offices=(Office("committee"),)))
 
 
@@ -153,7 +158,7 @@ def _reversing_brokers(original: Entry, fact: e.ExchangeReversed, book: Book) ->
     if seen is None or _days_between(seen.day, book.founded.day) > book.policy.reversal_days:
         return []
     wrote = [s.key for s in original.signers if any(act.role == "broker" for act in s.acts)]
-    return [Need(offices=(Office("broker", 1, (key,)),)) for key in wrote]
+    return [Need(offices=(Office("broker", 1, (book.successor(key) or key,)),)) for key in wrote]
 
 
 def _days_between(first: str, last: str) -> int:
@@ -189,7 +194,7 @@ _NEEDS: dict[type, Callable[[Any, Book], tuple[Need, ...]]] = {
     e.ExchangeReversed: _need_reversal,
     e.ExchangeDisputed: _need_dispute,
     e.DisputeResolved: _need_committee,
-    e.DayOpened: _need_bank,
+    e.DayOpened: _need_day,
     e.PolicyAdopted: _need_committee,
 }
 
@@ -212,9 +217,15 @@ def lacking(need: Need, given: Given, fact: Any, book: Book) -> tuple[str, set[t
     for office in need.offices:
         holders = {(act, key) for act, key in given.get("", ()) if fits_office(office, act, key)}
         used |= holders
-        if len(holders) < office.count:
-            lack = lack or f"{office.count} signature{'s' if office.count > 1 else ''} by a {office.role} key missing"
+        if len(holders) < office.keys_needed:
+            lack = lack or _office_lacks(office, len(holders))
     return lack, used
+
+
+def _office_lacks(office: Office, signed: int) -> str:
+    if office.keys_needed == 1:
+        return f"the signature of a {office.role} key is missing"
+    return f"it takes {office.keys_needed} {office.role} keys, and {signed or 'none'} of them signed"
 
 
 def fits_office(office: Office, act: Act, key: str) -> bool:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from ledger.errors import Invalid
@@ -130,17 +131,24 @@ def _format_signature(signature: Signature) -> bytes:
 def _parse_signature(line: bytes) -> Signature:
     try:
         dash, raw_name, base64 = line.split(b" ")
-        name = raw_name.decode()
+        name = _key_name(raw_name)
         data = a2b_base64(base64)
     except ValueError as error:
         raise _bad(f"{_shown(line)} is not a signature line") from error
-    if dash != _DASH or name.split() != [name] or "+" in name:
+    if dash != _DASH or not name:
         raise _bad(f"{_shown(line)} is not a signature line")
     if b2a_base64(data, newline=False) != base64:
         raise _bad(f"the signature of {name} is not base64 as RFC 4648 writes it")
     if len(data) <= KEY_ID_BYTES:
         raise _bad(f"the signature of {name} is too short")
     return Signature(name, data[:KEY_ID_BYTES], data[KEY_ID_BYTES:])
+
+
+@lru_cache(maxsize=16_384)
+def _key_name(raw: bytes) -> str:
+    """The name of a key on a signature line, or nothing if it cannot be one; `ValueError` if it is not UTF-8."""
+    name = raw.decode()
+    return name if name.split() == [name] and "+" not in name else ""
 
 
 def _shown(line: bytes) -> str:

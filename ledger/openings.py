@@ -40,5 +40,6 @@ def commitments(openings: Iterable[Opening]) -> dict[str, str]:
 def check_openings(openings: Iterable[Opening], committed: Mapping[str, str] | None) -> None:
     """Every opening must open a commitment of the entry, else `Invalid("wrong_opening")`."""
     for opening in openings:
-        if (committed or {}).get(opening.field) != commitment(opening):
+        # a salt of another length could move the seams between salt, name and value
+        if len(opening.salt) != SALT_BYTES or (committed or {}).get(opening.field) != commitment(opening):
             raise Invalid("wrong_opening", f"the {opening.field} given is not the one that the entry commits to")

@@ -28,11 +28,11 @@ class Person(NamedTuple):
 _PERSON = "SELECT account, handle, name, contact FROM people"
 
 
-def save_openings(db: Db, index: int, openings: Iterable[Opening]) -> None:
-    """Keep the private details of entry `index`."""
+def save_openings(db: Db, openings: Iterable[tuple[int, Opening]]) -> None:
+    """Keep private details, each with the index of the entry it belongs to."""
     db.many(
         "INSERT INTO openings (leaf, field, value, salt) VALUES (?, ?, ?, ?)",
-        [(index, opening.field, opening.value, opening.salt) for opening in openings],
+        [(index, opening.field, opening.value, opening.salt) for index, opening in openings],
     )
 
 
@@ -49,14 +49,26 @@ def call(db: Db, account: str, index: int, details: dict[str, str]) -> None:
     name = details.get("name", before.name if before else handle)
     contact = details.get("contact", before.contact if before else "")
     folded = fold_handle(handle)
-    holder = db.row("SELECT account, handle FROM people WHERE folded = ?", (folded,))
-    if holder is not None and holder[0] != account:
-        raise Refused("handle_taken", f"the handle {quote(handle)} is taken: it is read as {quote(holder[1])}")
+    holder = handle_holder(db, handle)
+    if holder is not None and holder.account != account:
+        raise taken(handle, holder.handle)
     db.run("DELETE FROM people WHERE account = ?", (account,))
     db.run(
         "INSERT INTO people (account, handle, folded, name, contact, leaf) VALUES (?, ?, ?, ?, ?, ?)",
         (account, handle, folded, name, contact, index),
     )
+
+
+def handle_holder(db: Db, handle: str) -> Person | None:
+    """Who has this handle, or one that is read as the same."""
+    row = db.row(f"{_PERSON} WHERE folded = ?", (fold_handle(handle),))
+    return Person(*row) if row else None
+
+
+def taken(handle: str, held: str) -> Refused:
+    """The refusal of a handle that someone has."""
+    same = "" if handle == held else f": it is read as {quote(held)}"
+    return Refused("handle_taken", f"the handle {quote(handle)} is taken{same}")
 
 
 def person(db: Db, account: str) -> Person | None:
@@ -75,6 +87,8 @@ def resolve(db: Db, word: str) -> str:
 
     `Refused("unknown_handle")` with near matches as hint, or `Refused("ambiguous_handle")`.
     """
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in word):  # no database takes it
+        raise _unknown(word, everyone(db).values())
     folded = fold_handle(word.strip())
     row = db.row("SELECT account FROM people WHERE folded = ?", (folded,))
     row = row or db.row("SELECT account FROM people WHERE account = ?", (word,))

@@ -29,10 +29,11 @@ from ledger.keys import Signer
 from ledger.notes import Signature, format_note, parse_note, sign_text
 from ledger.openings import Opening, check_openings
 from ledger.people import everyone
-from ledger.rules import check
+from ledger.words import clean_handle, clean_text
 
 HEADER = "timebank/proposal/v1"
 MOST_BYTES = 400_000
+LONGEST_TEXT = 1000
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ class Proposal:
 
     @property
     def missing(self) -> list[str]:
-        """The names of the signers still to sign."""
+        """The names of the signers still to sign, as the proposer calls them."""
         pairs = zip(self.entry.signers, self.signatures, strict=True)
-        return [signer.name for signer, signature in pairs if signature is None]
+        return [self.names.get(signer.name, signer.name) for signer, signature in pairs if signature is None]
 
     def raw(self) -> bytes:
         """The entry as the log takes it; `Refused("half_signed")` while a signature is missing."""
@@ -83,10 +84,25 @@ def parse_proposal(raw: bytes) -> Proposal:
 
 
 def _details(found: Any) -> tuple[dict[str, str], tuple[Opening, ...], list[int]]:
-    names = {str(account): str(name) for account, name in found["names"].items()}
+    names = {str(c.account_id(account)): _clean(name) for account, name in found["names"].items()}
     private = found["private"].items()
-    openings = tuple(Opening(name, str(one["value"]), bytes.fromhex(one["salt"])) for name, one in private)
-    return names, openings, [int(position) for position in found["signed"]]
+    openings = tuple(
+        Opening(name, _clean(one["value"], name), bytes.fromhex(c.digest(one["salt"]))) for name, one in private
+    )
+    signed = [int(c.whole(0)(position)) for position in found["signed"]]
+    if len(found) + sum(len(one) for _, one in private) != 3 + 2 * len(openings) or signed != sorted(set(signed)):
+        raise ValueError("something more is said, or not in order")
+    return names, openings, signed
+
+
+def _clean(text: Any, field: str = "handle") -> str:
+    """Somebody's words, as a person is about to read them: nothing in them may steer a terminal. May be empty."""
+    if type(text) is not str:
+        raise TypeError("not a text")
+    cleaned = clean_handle(text) if field == "handle" else text and clean_text(f"the {field}", text, LONGEST_TEXT)
+    if cleaned != text:
+        raise ValueError("not a clean text")
+    return text
 
 
 def _placed(entry: Entry, signatures: Sequence[Signature], signed: list[int]) -> tuple[Signature | None, ...]:
@@ -122,7 +138,7 @@ def add_signature(proposal: Proposal, key: Signer) -> Proposal:
             made = sign_text(proposal.entry.text.encode(), signer.name, key)
             signatures = (*proposal.signatures[:position], made, *proposal.signatures[position + 1 :])
             return replace(proposal, signatures=signatures)
-    asked = ", ".join(signer.name for signer in proposal.entry.signers)
+    asked = ", ".join(proposal.names.get(signer.name, signer.name) for signer in proposal.entry.signers)
     raise Refused("not_asked", f"this key is not among the signers of the proposal: {asked}")
 
 
@@ -131,12 +147,11 @@ def write_proposal(page: Page, fact: Any, private: dict[str, str], path: Path) -
     if path.exists():
         raise Usage("file_exists", f"{path} already exists; nothing was written")
     openings = page.seal(private)
-    text = page.draft(committed(fact, openings), elsewhere=True)
-    if not text:
+    entry = page.draft(committed(fact, openings), elsewhere=True)
+    if entry is None:
         raise Refused("word_missing", "no key in this bank can give the word that is needed")
-    entry = parse_text(text)
-    check(entry, page.book)
-    proposal = Proposal(entry, (None,) * len(entry.signers), openings, _names(page, text))
+    page.check(entry)
+    proposal = Proposal(entry, (None,) * len(entry.signers), openings, _names(page, entry.text, entry.fact, openings))
     for signer in entry.signers:
         if page.keyring is not None and page.keyring.at_hand(signer.key):
             proposal = add_signature(proposal, page.keyring.unlock(signer.key))
@@ -149,5 +164,8 @@ def save_proposal(path: Path, proposal: Proposal) -> None:
     replace_file(path, format_proposal(proposal), mode=0o600)
 
 
-def _names(page: Page, text: str) -> dict[str, str]:
-    return {account: person.handle for account, person in everyone(page.db).items() if f'"{account}"' in text}
+def _names(page: Page, text: str, fact: Any, openings: tuple[Opening, ...]) -> dict[str, str]:
+    """What the accounts in a text are called, a new one too."""
+    names = {account: person.handle for account, person in everyone(page.db).items() if f'"{account}"' in text}
+    handle = next((opening.value for opening in openings if opening.field == "handle"), "")
+    return names | ({fact.account: handle} if handle else {})

@@ -16,6 +16,7 @@ class Reading:
         self.log = log
         self.db = log.db
         self.clock = clock
+        self.today = clock.today()
         self.tables = SqlTables(log.db, log.entry, cache)
         self.book = Book(self.tables)
         self.size = log.size()

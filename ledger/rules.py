@@ -30,6 +30,7 @@ def check(entry: Entry, book: Book) -> None:
     _not_replayed(entry, book)
     if (book.bank is None) != isinstance(entry.fact, e.BankFounded):
         raise Refused("not_founded", "a log begins with its founding, and has only one")
+    _heads_named(entry)
     for rule in _FACT_RULES[type(entry.fact)]:
         rule(entry.fact, book)
     _signers_known(entry, book)
@@ -54,11 +55,20 @@ def _not_replayed(entry: Entry, book: Book) -> None:
         raise Refused("already_recorded", f"this entry {what}, as entry {seen.leaf}")
 
 
+def _heads_named(entry: Entry) -> None:
+    """The checkpoint key is named as the log is, because its name stands on every head (C2SP tlog-checkpoint)."""
+    for spec in entry.fact.keys if isinstance(entry.fact, e.BankFounded) else ():
+        if spec.purpose == "checkpoint" and spec.name != entry.origin:
+            raise Refused("bad_founding", f"the checkpoint key is named {spec.name}, and the log {entry.origin}")
+
+
 def _founding_sound(fact: e.BankFounded, book: Book) -> None:
     purposes = [spec.purpose for spec in fact.keys]
     for purpose in ("committee", "broker", "bank", "checkpoint"):
         if purpose not in purposes or "member" in purposes:
             raise Refused("bad_founding", "a founding names keys for committee, broker, bank and checkpoint only")
+    if purposes.count("bank") > 1 or purposes.count("checkpoint") > 1:
+        raise Refused("bad_founding", "a bank has one bank key and one checkpoint key")
     if fact.threshold > purposes.count("committee"):
         raise Refused("threshold", f"{fact.threshold} of {purposes.count('committee')} committee keys cannot sign")
     _keys_new([spec.key for spec in fact.keys], book)
@@ -72,6 +82,11 @@ def _keys_new(keys: Sequence[str], book: Book) -> None:
             raise Refused("key_used", f"the key {hashed[:12]} already has a holder; one key, one purpose")
 
 
+def _may_hold_keys(kind: str) -> None:
+    if kind == "community":
+        raise Refused("key_purpose", "the committee speaks for a community account: it has no keys of its own")
+
+
 def _specs_for(account: str, specs: Sequence[e.KeySpec], threshold: int) -> None:
     for spec in specs:
         if spec.purpose != "member" or spec.name != account:
@@ -83,10 +98,15 @@ def _specs_for(account: str, specs: Sequence[e.KeySpec], threshold: int) -> None
 def _account_new(fact: e.AccountOpened, book: Book) -> None:
     if book.account(fact.account) is not None:
         raise Refused("account_exists", f"account {fact.account} is already open")
+    if fact.keys:
+        _may_hold_keys(fact.kind)
     _specs_for(fact.account, fact.keys, fact.threshold)
     _keys_new([spec.key for spec in fact.keys], book)
     if fact.mandate is not None:
         _terms_sound(fact.mandate, book)
+
+
+_LATER = "choose a later last day for it"
 
 
 def _terms_sound(terms: e.Terms, book: Book) -> None:
@@ -96,7 +116,7 @@ def _terms_sound(terms: e.Terms, book: Book) -> None:
     if not key.active:
         raise Refused("revoked_key", f"the broker key {key.name} is no longer valid")
     if terms.expires_on is not None and terms.expires_on < book.founded.day:
-        raise Refused("mandate_expired", f"the mandate would end on {terms.expires_on}, before it begins")
+        raise Refused("mandate_expired", f"the mandate would end on {terms.expires_on}, before it begins", _LATER)
 
 
 def known_account(account: str, book: Book) -> Account:
@@ -138,6 +158,9 @@ def _may_add_key(fact: e.KeyAdded, book: Book) -> None:
     _keys_new([fact.key.key], book)
     if fact.account:
         account = known_account(fact.account, book)
+        if account.status == "closed":
+            raise Refused("account_closed", f"account {fact.account} is closed")
+        _may_hold_keys(account.kind)
         if fact.key.purpose != "member" or fact.key.name != fact.account:
             raise Refused("key_purpose", f"a key of account {fact.account} is a member key of that name")
         _threshold_fits(fact.threshold, len(account.keys) + 1)
@@ -152,33 +175,49 @@ def _threshold_fits(threshold: int, keys: int) -> None:
         raise Refused("threshold", f"{threshold} of {keys} keys cannot sign")
 
 
-def _active_key(hashed: str, book: Book) -> Key:
+def active_key(hashed: str, book: Book) -> Key:
+    """The key with this hash, if it may sign."""
     key = book.key(hashed)
     if key is None:
         raise Refused("unknown_key", f"no key {hashed[:12]} in this bank")
     if not key.active:
-        raise Refused("revoked_key", f"the key {key.name} ({hashed[:12]}) ended with entry {key.until}")
+        raise _ended(key, hashed)
     return key
 
 
+def _ended(key: Key, hashed: str) -> Refused:
+    return Refused("revoked_key", f"{key_called(key, hashed)} ended with entry {key.until}")
+
+
+def key_called(key: Key, hashed: str) -> str:
+    """A key inside a message: a member's by the account, an office's by its name."""
+    return f"the key {hashed[:12]} of " + (f"account {key.account}" if key.account else key.name)
+
+
 def _may_rotate(fact: e.KeyRotated, book: Book) -> None:
-    old = _active_key(fact.old, book)
+    old = active_key(fact.old, book)
     _keys_new([fact.key.key], book)
     if (fact.key.purpose, fact.key.name) != (old.purpose, old.name):
         raise Refused("key_purpose", f"the new key must be {old.name}, a {old.purpose} key, as the old one is")
 
 
 def _may_revoke(fact: e.KeyRevoked, book: Book) -> None:
-    key = _active_key(fact.key, book)
+    key = active_key(fact.key, book)
     if key.purpose in ("bank", "checkpoint"):
         raise Refused("key_purpose", f"a bank always has a {key.purpose} key: rotate it instead")
     if key.purpose == "committee":
         left = len(book.office("committee")) - 1
         _threshold_fits(fact.threshold or book.founded.threshold, left)
+    elif key.account:
+        account = known_account(key.account, book)
+        _threshold_fits(fact.threshold, len(account.keys) - 1)
+    elif fact.threshold:  # a broker may end her own key alone: that must not touch the committee's threshold
+        raise Refused("threshold", f"the end of the key of {key.name} changes no threshold")
 
 
 def _may_recover(fact: e.KeyRecovered, book: Book) -> None:
     _not_closed(fact, book)
+    _may_hold_keys(known_account(fact.account, book).kind)
     _specs_for(fact.account, fact.keys, fact.threshold)
     _keys_new([spec.key for spec in fact.keys], book)
 
@@ -207,7 +246,8 @@ def _parties_open(fact: e.ExchangeRecorded, book: Book) -> None:
     for account in parties(fact):
         found = known_account(account, book)
         if found.status != "open":
-            raise Refused(f"account_{found.status}", f"account {account} is {found.status}")
+            code = "account_closed" if found.status == "closed" else "account_suspended"
+            raise Refused(code, f"account {account} is {found.status}")
 
 
 def _dates_fit(fact: Any, book: Book) -> None:
@@ -327,14 +367,14 @@ def introduced(fact: Any) -> Iterator[tuple[e.KeySpec, str]]:
 
 def signing_key(signer: Signer, entry_fact: Any, book: Book) -> Key:
     """The key record of a signer, from the book or from the fact itself; refused when unknown or ended."""
-    key = book.key(signer.key) if book.bank is not None else None
+    key = book.key(signer.key)
     if key is None:
         for spec, account in introduced(entry_fact):
             if key_hash(decode_key(spec.key)) == signer.key:
                 return Key(spec.key, spec.name, spec.purpose, 0, account)
         raise Refused("unknown_key", f"the signer {signer.name} ({signer.key[:12]}) has no key in this bank")
     if not key.active:
-        raise Refused("revoked_key", f"the key {key.name} ({signer.key[:12]}) ended with entry {key.until}")
+        raise _ended(key, signer.key)
     return key
 
 
@@ -361,13 +401,24 @@ def _act_fits(act: Act, signer: Signer, key: Key, book: Book) -> None:
 
 def _mandate_holds(act: Act, signer: Signer, book: Book) -> None:
     mandate = book.mandate(act.mandate)
-    if mandate is None or mandate.account != act.account or mandate.terms.broker != signer.key:
+    if mandate is None or mandate.account != act.account or not _broker_of(mandate, signer.key, book):
         raise Refused("unknown_mandate", f"{signer.name} has no mandate {act.mandate[:12]} for account {act.account}")
     if not mandate.active:
         raise Refused("mandate_revoked", f"the mandate for account {act.account} ended with entry {mandate.until}")
+    if mandate_expired(mandate, book):
+        ended_on = mandate.terms.expires_on
+        raise Refused("mandate_expired", f"the mandate for account {act.account} ended on {ended_on}")
+
+
+def _broker_of(mandate: Mandate, key: str, book: Book) -> bool:
+    """Whether a key is the broker's, or took its place by a rotation that the committee signed."""
+    return key in (mandate.terms.broker, book.successor(mandate.terms.broker))
+
+
+def mandate_expired(mandate: Mandate, book: Book) -> bool:
+    """Whether the last day of a mandate is past, by the ledger day."""
     expires_on = mandate.terms.expires_on
-    if expires_on is not None and expires_on < book.founded.day:
-        raise Refused("mandate_expired", f"the mandate for account {act.account} ended on {expires_on}")
+    return expires_on is not None and expires_on < book.founded.day
 
 
 def _no_self_dealing(entry: Entry, book: Book) -> None:
@@ -398,7 +449,7 @@ def _word_given(entry: Entry, book: Book) -> None:
 
 
 def _within_caps(entry: Entry, book: Book) -> None:
-    if not isinstance(entry.fact, e.ExchangeRecorded):
+    if not isinstance(entry.fact, (e.ExchangeRecorded, e.ExchangeReversed)):
         return
     legs = dict(entry.fact.legs)
     for signer in entry.signers:

@@ -43,23 +43,23 @@ def sheet_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def count_lines(path: Path) -> int:
+def _count_lines(path: Path) -> int:
     """How many lines a file has, for a progress bar."""
     with path.open("rb") as file:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
-def record_sheet(page: Page, path: Path, name: str, said: Said, advance: Callable[[int], None]) -> int:
+def record_sheet(page: Page, path: Path, name: str, said: Said, reached: Callable[[int, int], None]) -> int:
     """Record every line of a sheet, or raise `Several` with every line that cannot be; the number recorded.
 
-    `said` holds what a line leaves open (date, category, nature) and whether twins are meant.
+    `said` holds what a line leaves open (date, category, nature) and whether twins are meant; `reached` hears how far it is.
     """
     digest = sheet_digest(path)
     row = page.db.row("SELECT leaf, count FROM sheets WHERE digest = ?", (digest,))
     if row is not None and not said.again:
         raise Refused("twin", f"{name} is already recorded: {row[1]} exchanges from entry {row[0]} on")
     problems: list[Problem] = []
-    first, count = page.size, 0
+    first, count, lines = page.size, 0, _count_lines(path)
     for found in read_rows(path, name, problems):
         problem = _record_row(page, found, said)
         if problem is not None:
@@ -67,7 +67,7 @@ def record_sheet(page: Page, path: Path, name: str, said: Said, advance: Callabl
             problems.append(problem)
         count += 1
         if count % 500 == 0:
-            advance(500)
+            reached(count, lines)
         if len(problems) >= MOST_PROBLEMS:
             break
     if problems:

@@ -209,15 +209,21 @@ def exchanges(page: Reading, indexes: Iterator[int]) -> Iterator[ExchangeRow]:
             yield exchange_row(page, index, entry)
 
 
+def hours_given_away(fact: e.ExchangeRecorded) -> bool:
+    """Whether hours themselves were given (by those debited), not help (by those credited)."""
+    return fact.nature in ("gift", "starting", "opening")
+
+
 def exchange_row(page: Reading, index: int, entry: Entry) -> ExchangeRow:
-    """One exchange as a row."""
+    """One exchange as a row; who gave hours away stands among the givers, as who gave help does."""
     legs = _legs(entry.fact)
+    credit = -1 if hours_given_away(entry.fact) else 1
     return ExchangeRow(
         leaf=index,
         entry=entry.hash.hex(),
         served_on=entry.fact.served_on,
-        givers=tuple(called(page, account) for account, minutes in legs if minutes > 0),
-        receivers=tuple(called(page, account) for account, minutes in legs if minutes < 0),
+        givers=tuple(called(page, account) for account, minutes in legs if minutes * credit > 0),
+        receivers=tuple(called(page, account) for account, minutes in legs if minutes * credit < 0),
         minutes=sum(minutes for _, minutes in legs if minutes > 0),
         category=entry.fact.category,
         nature=entry.fact.nature + (" (free)" if entry.fact.uncredited else ""),
@@ -305,9 +311,16 @@ def _exchange_words(fact: e.ExchangeRecorded, name: Any) -> str:
     givers = _shares([(name(account), minutes) for account, minutes in legs if minutes > 0])
     receivers = _shares([(name(account), -minutes) for account, minutes in legs if minutes < 0])
     total = show_minutes(sum(minutes for _, minutes in legs if minutes > 0))
+    if hours_given_away(fact):
+        return f"{receivers} gave away {total} to {givers} on {fact.served_on} ({fact.nature})"
     how = " without credit" if fact.uncredited else ""
     kind = fact.category if fact.nature == "service" else f"{fact.category}, {fact.nature}"
     return f"{givers} gave {receivers} {total}{how} on {fact.served_on} ({kind})"
+
+
+def _holder(key: e.KeySpec, name: Any) -> str:
+    """Whose key it is: a checkpoint key bears the log's origin as its name."""
+    return key.purpose if key.purpose == "checkpoint" else str(name(key.name))
 
 
 def _shares(sides: list[tuple[str, int]]) -> str:
@@ -325,8 +338,8 @@ _WORDS: dict[type, Any] = {
     e.AccountSuspended: lambda fact, name: f"account {name(fact.account)} suspended",
     e.AccountResumed: lambda fact, name: f"account {name(fact.account)} resumed",
     e.AccountClosed: lambda fact, name: f"account {name(fact.account)} closed",
-    e.KeyAdded: lambda fact, name: f"key {fact.key.name} added" + (f" for {name(fact.account)}" if fact.account else ""),
-    e.KeyRotated: lambda fact, name: f"key {name(fact.key.name)} rotated",
+    e.KeyAdded: lambda fact, name: f"a key added for {name(fact.account or fact.key.name)}",
+    e.KeyRotated: lambda fact, name: f"the key of {_holder(fact.key, name)} rotated",
     e.KeyRevoked: lambda fact, name: f"key {fact.key[:12]} revoked",
     e.KeyRecovered: lambda fact, name: f"new keys for {name(fact.account)}, by the committee",
     e.MandateGranted: lambda fact, name: f"mandate granted for {name(fact.account)}",

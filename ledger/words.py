@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from datetime import date, timedelta
 from unicodedata import category, normalize
 
@@ -70,6 +71,7 @@ def fold_handle(handle: str) -> str:
     return normalize("NFKC", folded.casefold())
 
 
+@lru_cache(maxsize=1024)
 def clean_category(text: str) -> str:
     """Lower-case words joined by `-`, as categories are counted: `Home care` is home-care. Refusal: `bad_category`."""
     words = re.split(r"[ _-]", text.strip(_SPACES)) if len(text) <= 4 * LONGEST_CATEGORY else []

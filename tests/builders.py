@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ledger import events as e
-from ledger.bank import Bank, Clock, Page, Recorded
+from ledger.bank import Bank, Page, Recorded
+from ledger.clock import Clock
 from ledger.founding import FIRST_POLICY, Plan, found_bank, random_account
 from ledger.keyfiles import make_key
 from ledger.keyring import Keyring, key_files
@@ -94,7 +95,8 @@ class Village:
     def help(self, giver: str, receiver: str, minutes: int) -> e.ExchangeRecorded:
         """The fact that `giver` helped `receiver` today."""
         today = self.bank.clock.today().isoformat()
-        return e.ExchangeRecorded(today, "gardening", "service", tuple(sorted(((giver, minutes), (receiver, -minutes)))))
+        legs = tuple(sorted(((giver, minutes), (receiver, -minutes))))
+        return e.ExchangeRecorded(today, "gardening", "service", legs)
 
     def sign_head(self) -> bytes:
         """Sign the head over everything recorded."""
@@ -106,10 +108,16 @@ class Village:
 
 
 def found(
-    path: Path, *, committee: int = 1, threshold: int = 1, policy: e.Policy = FIRST_POLICY, clock: Clock | None = None
+    path: Path,
+    *,
+    committee: int = 1,
+    threshold: int = 1,
+    policy: e.Policy = FIRST_POLICY,
+    clock: Clock | None = None,
+    founded_on: str = "",
 ) -> Village:
     """Found a bank in `path`/bank."""
-    plan = Plan("Village", ORIGIN, committee=committee, threshold=threshold, policy=policy)
+    plan = Plan("Village", ORIGIN, committee=committee, threshold=threshold, policy=policy, founded_on=founded_on)
     return Village(found_bank(path / "bank", plan, clock or Clock(FIRST_DAY)))
 
 

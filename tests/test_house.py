@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from ledger import errors
-from ledger.errors import CODES, Problem
+from ledger.codes import CODES
+from ledger.errors import Problem
 
 HOUSE = Path(__file__).parent.parent
 PACKAGES = ("ledger", "cli", "federation")
@@ -49,7 +50,15 @@ LEDGER_ORDER = (
     "proposals",
     "exchanges",
     "sheet",
+    "keyholders",
+    "mandates",
+    "accounts",
+    "policyfile",
+    "succession",
     "keep",
+    "signatures",
+    "findings",
+    "differences",
     "audit",
 )
 

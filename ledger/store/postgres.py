@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from eventsourcing.postgres import PostgresApplicationRecorder
+from psycopg.errors import InFailedSqlTransaction
+from psycopg.pq import TransactionStatus
 
 from ledger.store.sql import Db, PostgresDb
 
@@ -23,6 +25,10 @@ class PostgresLog(PostgresApplicationRecorder):
         with self.datastore.get_connection() as connection, connection.transaction():
             self._lock_table(connection.cursor())
             yield PostgresDb(connection)
+            if connection.info.transaction_status == TransactionStatus.INERROR:
+                raise InFailedSqlTransaction(
+                    "a statement failed and was passed over; COMMIT would roll back in silence"
+                )
 
     @contextmanager
     def reading(self) -> Iterator[Db]:
@@ -34,7 +40,6 @@ class PostgresLog(PostgresApplicationRecorder):
     def append(self, db: Any, events: Sequence[StoredEvent]) -> None:
         """Insert entries into the open transaction."""
         db.many(
-            f"INSERT INTO {self.datastore.schema}.{self.events_table_name}"
-            " (originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?)",
+            "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?)",
             [(s.originator_id, s.originator_version, s.topic, s.state) for s in events],
         )

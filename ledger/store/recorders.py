@@ -36,7 +36,7 @@ class SQLiteLog(SQLiteApplicationRecorder):
     def appending(self) -> Iterator[Db]:
         """One transaction that holds the write lock from its first moment; committed when the block ends well."""
         with self.datastore.get_connection(commit=True) as connection:
-            raw: sqlite3.Connection = connection._sqlite_conn
+            raw: sqlite3.Connection = connection._sqlite_conn  # noqa: SLF001 (there is no other way in)
             for pragma in ("synchronous = FULL", "secure_delete = ON", "cache_size = -65536"):
                 raw.execute(f"PRAGMA {pragma}")
             raw.execute("BEGIN IMMEDIATE")

@@ -28,12 +28,14 @@ _TABLES = """
 CREATE TABLE meta (name {text} PRIMARY KEY, value {text} NOT NULL)
 CREATE TABLE tiles (level INTEGER, number BIGINT, hashes {bytes} NOT NULL, PRIMARY KEY (level, number))
 CREATE TABLE book (kind {text}, id {text}, record {text} NOT NULL, PRIMARY KEY (kind, id)) {clustered}
-CREATE TABLE entries (id {text} PRIMARY KEY, leaf BIGINT NOT NULL, hash {bytes} NOT NULL, day {text} NOT NULL) {clustered}
+CREATE TABLE entries (id {text} PRIMARY KEY, leaf BIGINT NOT NULL, hash {bytes} NOT NULL, day {text} NOT NULL)
+ {clustered}
 CREATE TABLE lines (account {text}, served_on {text}, leaf BIGINT, minutes BIGINT NOT NULL, uncredited BIGINT NOT NULL,
  PRIMARY KEY (account, served_on, leaf)) {clustered}
-CREATE TABLE openings (leaf BIGINT, field {text}, value {text} NOT NULL, salt {bytes} NOT NULL, PRIMARY KEY (leaf, field)) {clustered}
-CREATE TABLE people (account {text} PRIMARY KEY, handle {text} NOT NULL, folded {text} NOT NULL UNIQUE, name {text} NOT NULL,
- contact {text} NOT NULL, leaf BIGINT NOT NULL)
+CREATE TABLE openings (leaf BIGINT, field {text}, value {text} NOT NULL, salt {bytes} NOT NULL,
+ PRIMARY KEY (leaf, field)) {clustered}
+CREATE TABLE people (account {text} PRIMARY KEY, handle {text} NOT NULL, folded {text} NOT NULL UNIQUE,
+ name {text} NOT NULL, contact {text} NOT NULL, leaf BIGINT NOT NULL)
 CREATE TABLE sheets (digest {text} PRIMARY KEY, leaf BIGINT NOT NULL, count BIGINT NOT NULL)
 """
 
@@ -103,7 +105,7 @@ class SqliteDb:
         return found
 
     def each(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Row]:
-        yield from self.new_cursor().execute(sql, params)
+        return self.new_cursor().execute(sql, params)
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> int:
         return self._cursor.execute(sql, params).rowcount

@@ -29,6 +29,8 @@ class SqlTables:
         self._seen: dict[str, Seen] = {}
         self._lines: list[Line] = []
         self.fresh: dict[int, Entry] = {}
+        #: an id just drawn at random here: it need not be looked for
+        self.drawn = ""
 
     def get(self, kind: str, key: str) -> Any | None:
         where = (kind, key)
@@ -48,7 +50,7 @@ class SqlTables:
 
     def seen(self, entry_id: str) -> Seen | None:
         found = self._seen.get(entry_id)
-        if found is not None:
+        if found is not None or entry_id == self.drawn:
             return found
         row = self.db.row("SELECT leaf, hash, day FROM entries WHERE id = ?", (entry_id,))
         return None if row is None else Seen(row[0], bytes(row[1]), row[2])

@@ -1,0 +1,262 @@
+"""`timebank account`: who is in the bank; opening, naming, resting and closing accounts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.context import bank_option, find_folder, json_option, open_reading, signing_options
+from cli.mandate import TERMS, mandate_words, terms_options
+from cli.output import print_csv, print_json, print_table, record_json, say
+from cli.recorded import sign_and_finish
+from cli.seeing import csv_option
+from ledger.hours import show_minutes
+
+if TYPE_CHECKING:
+    from ledger.accounts import AccountDetails, AccountRow
+    from ledger.mandates import Allowed
+
+_KINDS = click.Choice(["person", "institution", "community"])
+_COLUMNS = (
+    "account",
+    "handle",
+    "name",
+    "kind",
+    "status",
+    "minutes",
+    "keys",
+    "threshold",
+    "brokers",
+    "last_active",
+    "inactive",
+)
+
+
+@click.group()
+def account() -> None:
+    """Open accounts, see them, name them, let them rest, close them."""
+
+
+@account.command("open")
+@click.argument("handle")
+@click.option("--name", required=True, help="The full name (kept private, outside the log).")
+@click.option("--kind", type=_KINDS, default="person", show_default=True)
+@click.option("--contact", metavar="TEXT", default="", help="How to reach them (kept private).")
+@click.option(
+    "--public-key",
+    "key_paths",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A key of their own, an ssh .pub file (repeat for several).",
+)
+@click.option(
+    "--threshold", metavar="M", type=click.IntRange(0), default=0, help="How many of the keys sign (default: most)."
+)
+@click.option("--no-mandate", is_flag=True, help="Without a key: grant no broker a mandate yet.")
+@terms_options
+@signing_options
+def open_account(handle: str, key_paths: tuple[Path, ...], **options: Any) -> None:
+    """Open an account called HANDLE.
+
+    \b
+    timebank account open mary --name "Mary Ward" --contact "020 7946 0000"
+    timebank account open bob --name "Bob Hill" --public-key bob.pub
+    timebank account open surgery --name "Green Lane Surgery" --kind institution \\
+        --public-key ann.pub --public-key raj.pub --public-key sue.pub --threshold 2
+
+    A member with a key signs with it. A member without one is served by a broker under a mandate, granted here and
+    signed by a committee key. A community account speaks with the committee's keys.
+    """
+    from ledger.accounts import Newcomer, opening_fact
+    from ledger.exchanges import starting_fact
+    from ledger.founding import random_account
+    from ledger.keyfiles import read_public
+
+    keys = tuple(read_public(path) for path in key_paths)
+    mandate = _mandate(options, has_keys=bool(keys))
+    said = (options["name"], options["kind"], options["contact"], keys, options["threshold"], mandate)
+    new = Newcomer(random_account(), handle, *said)
+    sign_and_finish(options, lambda page: opening_fact(page, new), lambda page: (starting_fact(page, new.account), {}))
+    if options["propose"]:
+        say(f"hint: starting credit, if the policy gives any, comes after: timebank exchange start {handle}")
+
+
+def _mandate(options: dict[str, Any], *, has_keys: bool) -> Allowed | None:
+    """The mandate that was asked for, or goes without saying; None for none."""
+    from ledger.errors import Usage
+    from ledger.mandates import EVERYDAY_SCOPE, Allowed
+
+    broker, scope, cap, expires, consent = said = [options[key] for key in TERMS]
+    if options["no_mandate"] and any(said):
+        raise Usage("usage", "--no-mandate, and what the mandate allows", "leave one of them out")
+    if options["no_mandate"] or ((has_keys or options["kind"] == "community") and not any(said)):
+        return None
+    name = broker or find_folder(options["bank_dir"]).broker
+    return Allowed(name, scope or EVERYDAY_SCOPE, consent or "paper", cap, expires)
+
+
+@account.command("list")
+@click.option("--kind", type=_KINDS, default=None)
+@click.option("--status", type=click.Choice(["open", "suspended", "closed"]), default=None)
+@click.option("--inactive", is_flag=True, help="Only those without an exchange for longer than the policy's days.")
+@bank_option
+@json_option
+@csv_option
+def list_accounts(
+    kind: str | None, status: str | None, bank_dir: Path | None, *, inactive: bool, as_json: bool, as_csv: bool
+) -> None:
+    """List the accounts.
+
+    \b
+    timebank account list --kind institution
+    timebank account list --inactive --csv
+
+    JSON: accounts: [account, handle, name, kind, status, minutes, keys, threshold, brokers, last_active, inactive].
+    """
+    from ledger.accounts import account_rows, listed
+
+    with open_reading(bank_dir) as page:
+        rows = listed(account_rows(page), kind or "", status or "", inactive=inactive)
+    if as_json:
+        print_json({"accounts": record_json(rows)})
+    elif as_csv:
+        print_csv(_COLUMNS, [[_joined(value) for value in row] for row in rows])
+    else:
+        header = ("handle", "name", "kind", "status", "balance", "signs", "last active")
+        print_table(header, [_cells(row) for row in rows], right=(4,))
+
+
+def _joined(value: Any) -> Any:
+    return " ".join(value) if isinstance(value, tuple) else value
+
+
+def _cells(row: AccountRow) -> tuple[str, ...]:
+    last = row.last_active + (" (inactive)" if row.inactive else "")
+    return row.handle, row.name, row.kind, row.status, show_minutes(row.minutes), who_signs(row), last
+
+
+def who_signs(row: AccountRow) -> str:
+    """Whose word the account's is, in a few words."""
+    if row.kind == "community":
+        voices = ["committee"]
+    elif row.keys:
+        voices = ["own key" if row.keys == 1 else f"{row.threshold} of {row.keys} keys"]
+    else:
+        voices = []
+    return ", ".join([*voices, *row.brokers]) or "no one"
+
+
+@account.command()
+@click.argument("handle")
+@bank_option
+@json_option
+def show(handle: str, bank_dir: Path | None, *, as_json: bool) -> None:
+    """Show what the bank holds about HANDLE.
+
+    \b
+    timebank account show mary
+
+    JSON: the keys of `account list` (keys become a list as in `key list`), contact, mandates (as in `mandate list`),
+    opened: {index, entry, on}.
+    """
+    from ledger.accounts import account_details
+
+    with open_reading(bank_dir) as page:
+        found = account_details(page, page.account_of(handle))
+    if as_json:
+        print_json(_details_json(found))
+    else:
+        for label, value in _details_lines(found):
+            click.echo(f"{label:12} {value}")
+
+
+def _details_json(found: AccountDetails) -> dict[str, Any]:
+    opened = {"index": found.opened_index, "entry": found.opened_entry, "on": found.opened_on}
+    lists = {"keys": record_json(found.keys), "mandates": record_json(found.mandates)}
+    row: dict[str, Any] = record_json(found.row)
+    return row | {"contact": found.contact, "opened": opened} | lists
+
+
+def _details_lines(found: AccountDetails) -> list[tuple[str, str]]:
+    row = found.row
+    lines = [
+        ("handle", row.handle),
+        ("name", row.name),
+        ("contact", found.contact or "none"),
+        ("account", row.account),
+        ("kind", row.kind),
+        ("status", row.status + (", inactive" if row.inactive else "")),
+        ("balance", show_minutes(row.minutes)),
+        ("signs", who_signs(row)),
+    ]
+    for key in found.keys:
+        lines += [
+            ("key", key.key + (f" (ended with entry {key.until})" if key.until is not None else "")),
+            ("", key.vkey),
+        ]
+    lines += [("mandate", mandate_words(mandate)) for mandate in found.mandates]
+    lines.append(("opened", f"{found.opened_on}, entry {found.opened_index} ({found.opened_entry})"))
+    return [*lines, ("last active", row.last_active)]
+
+
+@account.command()
+@click.argument("handle")
+@click.option("--handle", "new_handle", metavar="NEW", default=None, help="Another handle.")
+@click.option("--name", default=None, help="Another name.")
+@click.option("--contact", metavar="TEXT", default=None, help='Another contact; "" takes it away.')
+@signing_options
+def edit(handle: str, new_handle: str | None, name: str | None, contact: str | None, **options: Any) -> None:
+    """Change the handle, the name or the contact of HANDLE.
+
+    \b
+    timebank account edit mary --name "Mary Ward-Hill" --handle mary.hill
+    """
+    from ledger.accounts import editing_fact
+
+    sign_and_finish(options, lambda page: editing_fact(page, handle, new_handle, name, contact))
+
+
+@account.command()
+@click.argument("handle")
+@click.option("--reason", metavar="TEXT", default="", help="Why (kept private).")
+@signing_options
+def suspend(handle: str, reason: str, **options: Any) -> None:
+    """Let HANDLE rest: no exchange until it is resumed.
+
+    \b
+    timebank account suspend mary --reason "in hospital until May"
+    """
+    from ledger.accounts import suspending_fact
+
+    sign_and_finish(options, lambda page: suspending_fact(page, handle, reason))
+
+
+@account.command()
+@click.argument("handle")
+@signing_options
+def resume(handle: str, **options: Any) -> None:
+    """Let HANDLE exchange again.
+
+    \b
+    timebank account resume mary
+    """
+    from ledger.accounts import resuming_fact
+
+    sign_and_finish(options, lambda page: resuming_fact(page, handle))
+
+
+@account.command()
+@click.argument("handle")
+@signing_options
+def close(handle: str, **options: Any) -> None:
+    """Close HANDLE for good. Its balance must be zero.
+
+    \b
+    timebank account close mary
+    """
+    from ledger.accounts import closing_fact
+
+    sign_and_finish(options, lambda page: closing_fact(page, handle))

@@ -1,0 +1,77 @@
+"""What an audit has to say: problems as values, and the report that holds them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ledger.codes import CODES
+from ledger.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem: `index` is the entry it concerns, or None."""
+
+    code: str
+    index: int | None
+    message: str
+    hint: str
+
+
+def finding(code: str, index: int | None, message: str, hint: str = "") -> Finding:
+    """A finding with the code's usual next step."""
+    return Finding(code, index, message, hint or CODES[code][1])
+
+
+def said(problem: Problem, index: int | None = None, where: str = "") -> Finding:
+    """What an exception says, as a value."""
+    return finding(problem.code, index, where + problem.message, problem.hint)
+
+
+def _nothing() -> dict[str, int]:
+    return dict.fromkeys(("both", "debited", "broker", "imported"), 0)
+
+
+@dataclass
+class Report:
+    """What an audit found: `size` and `root` are of the whole log, of which `entries` could be read."""
+
+    origin: str
+    size: int = 0
+    root: bytes = b""
+    entries: int = 0
+    signatures: int = 0
+    problems: list[Finding] = field(default_factory=list)
+    #: exchanges by whose word they stand on (see `entries.attestation`)
+    attestation: dict[str, int] = field(default_factory=_nothing)
+    #: exchanges in which a broker signed for an account under a mandate
+    under_mandate: int = 0
+    #: entries at the end that no valid head covers yet
+    unsigned: int = 0
+    #: the committee decides with a single key: one person can do what the committee can
+    one_founder: bool = False
+    #: the last ledger day
+    day: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+    @property
+    def exchanges(self) -> int:
+        """How many exchanges were recorded."""
+        return sum(self.attestation.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """The stable shape of `verify --json`."""
+        return {
+            "ok": self.ok,
+            "origin": self.origin,
+            "size": self.size,
+            "root": self.root.hex(),
+            "entries": self.entries,
+            "signatures": self.signatures,
+            "problems": [asdict(problem) for problem in self.problems],
+            "attestation": dict(self.attestation),
+        }

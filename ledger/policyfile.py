@@ -1,0 +1,260 @@
+"""A policy as a TOML file that people read, change and adopt; and the policy in force at any size of the log.
+
+    rounding = "none"
+    signing = "debited"
+    reversal_days = 14
+    inactive_days = 365
+
+    [person]
+    floor = "-10h"
+    ceiling = "100h"
+    advisory = false
+    starting = "2h"
+
+    [institution]
+    …
+    [community]
+    …
+
+Formatter beside strict parser: what `format_policy` writes, `parse_policy` reads back as the same policy. Every key at
+the top and every table must be there; `floor`, `ceiling` and `starting` may be left out for none. What is wrong is
+refused with the key and its line. (Proposing a policy and voting on it, `policy.proposed` and `vote.cast`, have their
+place between this file and `policy.adopted`; today the committee's keys adopt.)
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ledger import events as e
+from ledger.errors import Problem, Refused, Unavailable, Usage
+from ledger.hours import parse_time
+from ledger.reading import Reading
+from ledger.words import parse_date, quote
+
+MOST_BYTES = 65_536
+
+_CHOICES = {"rounding": e.ROUNDINGS, "signing": ("debited", "both")}
+_DAYS = {"reversal_days": (0, 3660), "inactive_days": (1, 36600)}
+_TIMES = {"floor": "floor_minutes", "ceiling": "ceiling_minutes", "starting": "starting_minutes"}
+_MOST_STARTING = 6000
+
+_ABOUT = {
+    "rounding": "How a time is rounded: none, nearest-quarter, up-quarter (quarters of an hour).",
+    "signing": "Whose word an exchange needs: debited (the receiver's), or both.",
+    "reversal_days": "For how many days the broker who wrote an exchange may reverse it herself.",
+    "inactive_days": "After how many days without an exchange an account counts as inactive.",
+}
+_ABOUT_KIND = """\
+# For each kind of account: how far below and above zero it may go, and what a new one gets from the pot.
+# Leave floor, ceiling or starting out for none. An advisory limit warns and lets pass. Times: "10h", "1h30", "45m"."""
+
+
+class InForce(NamedTuple):
+    """A policy and where it comes from: the entry that adopted it, and the ledger day from which it holds."""
+
+    policy: e.Policy
+    leaf: int
+    entry: str
+    starts_on: str
+
+
+class Situation(NamedTuple):
+    """The policy in force at a size of the log, the ledger day then, and what is adopted for later."""
+
+    size: int
+    day: str
+    now: InForce
+    later: tuple[InForce, ...]
+
+
+# The policy at a point of the log.
+
+
+def policies_at(page: Reading, size: int) -> Situation:
+    """What was in force after the first `size` entries."""
+    seen = page.tables.seen(page.log.entry(size - 1).id)
+    day = seen.day if seen else page.book.founded.day
+    adopted = [
+        _in_force(page, start.leaf, start.starts_on) for start in page.book.founded.policies if start.leaf < size
+    ]
+    begun = [one for one in adopted if one.starts_on <= day]
+    later = tuple(one for one in adopted if one.starts_on > day)
+    return Situation(size, day, begun[-1], later)
+
+
+def _in_force(page: Reading, leaf: int, starts_on: str) -> InForce:
+    entry = page.log.entry(leaf)
+    return InForce(entry.fact.policy, leaf, entry.hash.hex(), starts_on)
+
+
+# From words to the fact.
+
+
+def adopting_fact(page: Reading, policy: e.Policy, starting: str) -> tuple[e.PolicyAdopted, dict[str, str]]:
+    """The adoption of a policy from a day on (empty: the ledger day); refused when that changes nothing."""
+    bank = page.book.founded
+    starts_on = parse_date(starting, page.today).isoformat() if starting else bank.day
+    before = [start.leaf for start in bank.policies if start.starts_on <= starts_on]
+    if before and page.log.entry(before[-1]).fact.policy == policy:
+        raise Refused("unchanged", f"this policy is the one that holds on {starts_on} already, by entry {before[-1]}")
+    return e.PolicyAdopted(policy, starts_on), {}
+
+
+# The file.
+
+
+def format_policy(policy: e.Policy, heading: Iterable[str] = ()) -> str:
+    """The file's text, with a comment for every key."""
+    lines = [f"# {line}" for line in heading]
+    lines += [""] if lines else []
+    for key, about in _ABOUT.items():
+        value = getattr(policy, key)
+        lines += [f"# {about}", f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}", ""]
+    lines.append(_ABOUT_KIND)
+    for kind in e.ACCOUNT_KINDS:
+        lines += ["", f"[{kind}]", *_format_kind(getattr(policy, kind))]
+    return "\n".join(lines) + "\n"
+
+
+def _format_kind(limits: e.KindPolicy) -> list[str]:
+    times = {key: getattr(limits, name) for key, name in _TIMES.items()}
+    lines = [f'{key} = "{time_text(minutes)}"' for key, minutes in times.items() if minutes is not None]
+    return [*lines, f"advisory = {str(limits.advisory).lower()}"]
+
+
+def time_text(minutes: int) -> str:
+    """Minutes as they are typed: 10h, 1h30, 45m, -10h."""
+    hours, rest = divmod(abs(minutes), 60)
+    sign = "-" if minutes < 0 else ""
+    if hours and rest:
+        return f"{sign}{hours}h{rest:02}"
+    return f"{sign}{rest}m" if rest else f"{sign}{hours}h"
+
+
+def read_policy(path: Path) -> e.Policy:
+    """The policy in a file; `Usage("no_file")` or `Usage("bad_policy")` with the key and the line."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise Usage("no_file", f"there is no file {path}") from None
+    except OSError as error:
+        raise Unavailable("file_unavailable", f"{path} cannot be read: {error.strerror}") from None
+    try:
+        return parse_policy(_text(raw))
+    except Problem as problem:
+        problem.file = str(path)
+        raise
+
+
+def _text(raw: bytes) -> str:
+    if len(raw) > MOST_BYTES:
+        raise Usage("bad_policy", f"{len(raw)} bytes are too many for a policy")
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        raise Usage("bad_policy", "it is not UTF-8 text") from None
+
+
+def parse_policy(text: str) -> e.Policy:
+    """The policy that a file says; `Usage("bad_policy")`."""
+    try:
+        found = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        line = re.search(r" \(at line (\d+), column \d+\)", str(error))
+        what = str(error).replace(line[0], "") if line else str(error)
+        raise Usage("bad_policy", f"it is not TOML: {what[:100]}", line=int(line[1]) if line else 0) from None
+    reader = _Reader(text)
+    reader.only(found, (*_CHOICES, *_DAYS, *e.ACCOUNT_KINDS), "")
+    values: dict[str, Any] = {key: reader.choice(key, found[key], words) for key, words in _CHOICES.items()}
+    values |= {key: reader.days(key, found[key], bounds) for key, bounds in _DAYS.items()}
+    values |= {kind: reader.kind(kind, found[kind]) for kind in e.ACCOUNT_KINDS}
+    return e.Policy(**values)
+
+
+class _Reader:
+    """Reads values strictly; knows the text, to name the line of what is wrong."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.split("\n")
+
+    def _wrong(self, key: str, why: str) -> Usage:
+        return Usage("bad_policy", f"{key} {why}", line=self._line_of(key))
+
+    def _line_of(self, dotted: str) -> int:
+        """The line on which a key, or its table, stands; 0 when it is nowhere."""
+        table, _, key = dotted.rpartition(".")
+        inside, fallback = "", 0
+        for number, line in enumerate(self._lines, start=1):
+            if heading := re.match(r"\s*\[\s*([^]\s]+)\s*\]", line):
+                inside = heading[1].strip("\"'")
+                fallback = number if inside in (table, dotted) else fallback
+            elif inside == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
+                return number
+        return fallback
+
+    def only(self, found: dict[str, Any], needed: Iterable[str], table: str, optional: Iterable[str] = ()) -> None:
+        """Refuse a key that is not known, then one that is missing."""
+        prefix = f"{table}." if table else ""
+        for key in found:
+            if key not in (*needed, *optional):
+                raise self._wrong(prefix + key[:40], "is not a key of a policy")
+        for key in needed:
+            if key not in found:
+                raise self._wrong(prefix + key, "is missing")
+
+    def choice(self, key: str, value: Any, words: tuple[str, ...]) -> str:
+        if value not in words or type(value) is not str:
+            raise self._wrong(key, f"is {_shown(value)}, and can be {', '.join(words)}")
+        return value
+
+    def days(self, key: str, value: Any, bounds: tuple[int, int]) -> int:
+        if type(value) is not int or not bounds[0] <= value <= bounds[1]:
+            raise self._wrong(key, f"is {_shown(value)}, and can be {bounds[0]} to {bounds[1]} days")
+        return value
+
+    def kind(self, kind: str, value: Any) -> e.KindPolicy:
+        if type(value) is not dict:
+            raise self._wrong(kind, f"is {_shown(value)}, and should be a table: [{kind}]")
+        self.only(value, (), kind, (*_TIMES, "advisory"))
+        advisory = value.get("advisory", False)
+        if type(advisory) is not bool:
+            raise self._wrong(f"{kind}.advisory", f"is {_shown(advisory)}, and can be true or false")
+        times = {name: self._time(f"{kind}.{key}", value.get(key)) for key, name in _TIMES.items()}
+        return e.KindPolicy(advisory=advisory, **times)
+
+    def _time(self, dotted: str, value: Any) -> int | None:
+        if value is None:
+            return None
+        if type(value) is not str:
+            raise self._wrong(dotted, f'is {_shown(value)}, and should be a time in quotes, such as "10h"')
+        minutes = self._minutes(dotted, value)
+        key = dotted.rpartition(".")[2]
+        if key == "floor" and minutes > 0:
+            raise self._wrong(dotted, f'is above zero; a debt of {value} at most is floor = "-{value.strip()}"')
+        if key == "ceiling" and minutes < 0:
+            raise self._wrong(dotted, f"is {quote(value)}, and cannot be below zero")
+        if key == "starting" and not 0 < minutes <= _MOST_STARTING:
+            raise self._wrong(dotted, f"is {quote(value)}, and can be 1m to {_MOST_STARTING // 60}h")
+        return minutes
+
+    def _minutes(self, dotted: str, value: str) -> int:
+        """Whole minutes, with a sign, and zero too."""
+        unsigned = value.strip().removeprefix("-").removeprefix("\u2212")
+        try:
+            minutes = parse_time(unsigned)
+        except Problem as problem:
+            if problem.code == "zero_time":
+                return 0
+            raise self._wrong(dotted, f"is {quote(value)}: {problem.message}") from None
+        if minutes != int(minutes):
+            raise self._wrong(dotted, f"is {quote(value)}, not whole minutes")
+        return int(minutes) if unsigned == value.strip() else -int(minutes)
+
+
+def _shown(value: Any) -> str:
+    return {True: "true", False: "false"}[value] if type(value) is bool else quote(str(value))

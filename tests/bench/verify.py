@@ -1,0 +1,131 @@
+"""How fast is `verify`? Side by side with bare Ed25519 verification of the same signatures on the same two cores.
+
+    python -m tests.bench.verify [EXCHANGES] [--keep DIR]
+
+Makes a bank with that many two-party-signed exchanges (100,000 unless told), then measures both five times in turn and
+prints the medians and their ratio. The target is 0.65, the aim 0.8. With --keep the bank is left in DIR and used again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from ledger.audit import audit
+from ledger.bank import Bank, Page
+from ledger.book import public_key
+from ledger.clock import Clock
+from ledger.findings import Report
+from ledger.folder import open_folder
+from ledger.store import Store
+from tests.builders import Village, found
+
+MEMBERS = 42  # the median bank
+ROUNDS = 5
+CORES = 2
+Signed = tuple[bytes, bytes, bytes]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("exchanges", nargs="?", type=int, default=100_000)
+    parser.add_argument("--keep", type=Path)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        compare(make_bank(asked.keep or Path(folder), asked.exchanges))
+
+
+def make_bank(path: Path, exchanges: int) -> Bank:
+    """A bank whose members help each other to and fro, so that balances stay within the first policy's limits."""
+    if (path / "bank").exists():
+        folder = open_folder(path / "bank")
+        return Bank(folder, Store(folder.where, folder.origin), Clock())
+    path.mkdir(exist_ok=True)
+    village = found(path, clock=Clock())
+    members = [village.open(f"member{number}") for number in range(MEMBERS)]
+    chance = random.Random(17)  # noqa: S311
+    started = time.perf_counter()
+    village.write(lambda page: _exchange_to_and_fro(page, village, members, exchanges, chance))
+    village.sign_head()
+    print(f"made {exchanges} exchanges in {time.perf_counter() - started:.1f} s")
+    return village.bank
+
+
+def _exchange_to_and_fro(
+    page: Page, village: Village, members: list[str], exchanges: int, chance: random.Random
+) -> None:
+    giver, receiver, minutes = "", "", 0
+    for number in range(exchanges):
+        if number % 2 == 0:
+            giver, receiver = chance.sample(members, 2)
+            minutes = chance.randrange(15, 180)
+        else:
+            giver, receiver = receiver, giver
+        page.add(village.help(giver, receiver, minutes))
+
+
+def compare(bank: Bank) -> None:
+    shares = _shares(bank)
+    count = sum(map(len, shares))
+    bare, whole = [], []
+    with ProcessPoolExecutor(CORES, get_context("spawn")) as pool:
+        for _ in range(ROUNDS):
+            bare.append(max(pool.map(verify_bare, shares)))
+            whole.append(_verify(bank, count))
+            print(f"bare {count / bare[-1]:8.0f}/s   verify {count / whole[-1]:8.0f}/s", file=sys.stderr)
+    ratio = statistics.median(bare) / statistics.median(whole)
+    print(f"{count} signatures: bare {count / statistics.median(bare):.0f}/s on {CORES} processes, ", end="")
+    print(f"verify {count / statistics.median(whole):.0f}/s; ratio {ratio:.2f} (target 0.65)")
+    print(f"peak memory of the main process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
+
+
+def _shares(bank: Bank) -> list[list[Signed]]:
+    """All signatures of the log with their keys and texts, dealt out to the cores."""
+    signed: list[Signed] = []
+    with bank.reading() as page:
+        for index, _, _ in page.log.each(0, page.size):
+            entry = page.log.entry(index)
+            for signer, signature in zip(entry.signers, entry.signatures, strict=True):
+                key = page.book.key(signer.key)
+                if key is not None:
+                    signed.append((public_key(key).raw, signature.signature, entry.text.encode()))
+    return [signed[core::CORES] for core in range(CORES)]
+
+
+def verify_bare(signed: list[Signed]) -> float:
+    """The seconds that nothing but Ed25519 takes, in one process."""
+    keys = {raw: Ed25519PublicKey.from_public_bytes(raw) for raw in {raw for raw, _, _ in signed}}
+    checks = [(keys[raw], signature, message) for raw, signature, message in signed]
+    started = time.perf_counter()
+    for key, signature, message in checks:
+        key.verify(signature, message)
+    return time.perf_counter() - started
+
+
+def _verify(bank: Bank, signatures: int) -> float:
+    started = time.perf_counter()
+    report = _audited(bank)
+    seconds = time.perf_counter() - started
+    if not report.ok or report.signatures != signatures:
+        raise SystemExit(f"the bank does not verify: {report.problems[:5]}")
+    return seconds
+
+
+def _audited(bank: Bank) -> Report:
+    with bank.store.reading() as log:
+        head = bank.folder.head.read_bytes()
+        return audit(log, founding=bank.folder.founding, highest=head, live=log.db, workers=CORES)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Two processes at one bank: nothing is lost, repeated or refused, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ledger import events as e
+from ledger.audit import audit
+from ledger.bank import Bank
+from ledger.checkpoint import parse_checkpoint
+from ledger.clock import Clock
+from ledger.errors import Problem
+from ledger.folder import open_folder
+from ledger.founding import Plan, found_bank
+from ledger.keep import backup, rebuild, restore
+from ledger.merkle import root_from_tiles
+from ledger.notes import parse_note
+from ledger.store import Store
+from tests import children
+from tests.builders import FIRST_DAY, ORIGIN, Village
+
+Send = Callable[[object], None]
+
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+EACH = 100
+
+
+@pytest.fixture(params=BOTH)
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The folder of a bank with two members."""
+    database = "bank.db" if request.param == "sqlite" else str(request.getfixturevalue("postgres_database"))
+    plan = Plan("Village", ORIGIN, database=database)
+    village = Village(found_bank(tmp_path / "bank", plan, Clock(FIRST_DAY)))
+    village.open("ada")
+    village.open("bo")
+    village.bank.store.close()
+    return village.bank.folder.path
+
+
+def village_in(folder: Path, days: int = 0) -> Village:
+    settings = open_folder(folder)
+    return Village(Bank(settings, Store(settings.where, settings.origin), Clock(FIRST_DAY + timedelta(days=days))))
+
+
+def check(bank: Bank) -> int:
+    """Audit the whole bank; its size."""
+    with bank.store.reading() as log:
+        report = audit(log, founding=bank.folder.founding, highest=bank.head_note() or None, live=log.db, workers=0)
+    assert report.problems == []
+    return report.size
+
+
+def record(send: Send, folder: Path, giver: str, receiver: str) -> None:
+    """Record one exchange after another, sign the head now and then, and tell everything."""
+    village = village_in(folder)
+    with village.bank.reading() as page:
+        credited, debited = page.account_of(giver), page.account_of(receiver)
+    for number in range(EACH):
+        recorded = village.exchange(credited, debited, 1, memo=f"the {number}th time")
+        send((recorded.index, recorded.entry.id))
+        if number % 10 == 0:
+            send(village.sign_head())
+    village.bank.store.close()
+
+
+def test_two_processes_record_at_once(folder: Path) -> None:
+    outcomes = children.together(
+        children.Child(record, folder, "ada", "bo"),
+        children.Child(record, folder, "bo", "ada"),
+    )
+    assert [outcome.exit_code for outcome in outcomes] == [0, 0]
+    sent = [item for outcome in outcomes for item in outcome.sent]
+    acknowledged = dict(item for item in sent if isinstance(item, tuple))
+    heads = [parse_checkpoint(parse_note(item)[0]) for item in sent if isinstance(item, bytes)]
+    assert len(acknowledged) == 2 * EACH
+    village = village_in(folder)
+    village.sign_head()
+    assert check(village.bank) == 2 * EACH + 3
+    with village.bank.store.reading() as log:
+        assert all(log.entry(index).id == entry_id for index, entry_id in acknowledged.items())
+        assert all(root_from_tiles(head.size, log.read_tile) == head.root for head in heads)
+    with village.bank.reading() as page:
+        balances = [page.book.account(page.account_of(handle)) for handle in ("ada", "bo")]
+    assert [found.minutes if found else None for found in balances] == [0, 0]
+    village.bank.store.close()
+
+
+def keep(send: Send, folder: Path) -> None:
+    """Back up, rebuild and read, again and again, while somebody records."""
+    village = village_in(folder)
+    for number in range(5):
+        size = backup(village.bank, folder / f"backup-{number}")
+        send(size)
+        rebuild(village.bank)
+        with village.bank.reading() as page:
+            send(page.size)
+    village.bank.store.close()
+
+
+def test_one_process_keeps_the_bank_while_another_records(folder: Path, tmp_path: Path) -> None:
+    outcomes = children.together(
+        children.Child(record, folder, "ada", "bo"),
+        children.Child(keep, folder),
+    )
+    assert [outcome.exit_code for outcome in outcomes] == [0, 0]
+    sizes = outcomes[1].sent
+    assert sizes == sorted(sizes)
+    village = village_in(folder)
+    assert check(village.bank) == EACH + 3
+    village.bank.store.close()
+    for number in range(5):
+        restored = restore(folder / f"backup-{number}", tmp_path / f"again-{number}")
+        assert restored.size == sizes[2 * number]
+        check(village_in(tmp_path / f"again-{number}").bank)
+
+
+def open_day(send: Send, folder: Path) -> None:
+    village = village_in(folder, days=1)
+    with village.bank.reading() as page:
+        ada, bo = page.account_of("ada"), page.account_of("bo")
+    send(village.exchange(ada, bo, 1).index)
+    village.bank.store.close()
+
+
+def test_two_processes_open_the_day_at_once(folder: Path) -> None:
+    outcomes = children.together(*(children.Child(open_day, folder) for _ in range(3)))
+    assert [outcome.exit_code for outcome in outcomes] == [0, 0, 0]
+    village = village_in(folder, days=1)
+    with village.bank.store.reading() as log:
+        kinds = [log.entry(index).fact for index in range(log.size())]
+    assert sum(isinstance(fact, e.DayOpened) for fact in kinds) == 1
+    village.sign_head()
+    assert check(village.bank) == 7
+    village.bank.store.close()
+
+
+def found_one(send: Send, folder: Path, database: str) -> None:
+    try:
+        bank = found_bank(folder, Plan("Village", ORIGIN, database=database), Clock(FIRST_DAY))
+    except Problem as problem:
+        send(problem.code)
+    else:
+        send(bank.folder.founding)
+        bank.store.close()
+
+
+def test_two_processes_found_one_bank(tmp_path: Path) -> None:
+    for attempt in range(4):
+        target = tmp_path / f"bank-{attempt}"
+        outcomes = children.together(*(children.Child(found_one, target, "bank.db") for _ in range(2)))
+        said = sorted((item for outcome in outcomes for item in outcome.sent), key=len)
+        assert said[:-1] in (["bank_exists"], ["folder_not_empty"])
+        village = village_in(target)
+        assert village.bank.folder.founding == said[-1]
+        assert check(village.bank) == 1
+        village.bank.store.close()
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.postgres
+def test_two_processes_found_a_bank_in_one_database(postgres_database: str, tmp_path: Path) -> None:
+    outcomes = children.together(
+        *(children.Child(found_one, tmp_path / name, postgres_database) for name in ("one", "two"))
+    )
+    said = sorted((item for outcome in outcomes for item in outcome.sent), key=len)
+    assert len(said[-1]) == 64
+    (folder,) = tmp_path.iterdir()
+    village = village_in(folder)
+    assert village.bank.folder.founding == said[-1]
+    assert check(village.bank) == 1
+    village.bank.store.close()
