@@ -42,7 +42,7 @@ def account() -> None:
 @account.command("open")
 @click.argument("handle")
 @click.option("--name", required=True, help="The full name (kept private, outside the log).")
-@click.option("--kind", type=_KINDS, default="person", show_default=True)
+@click.option("--kind", type=_KINDS, default="person", show_default=True, help="What it is.")
 @click.option("--contact", metavar="TEXT", default="", help="How to reach them (kept private).")
 @click.option(
     "--public-key",
@@ -99,8 +99,8 @@ def _mandate(options: dict[str, Any], *, has_keys: bool) -> Allowed | None:
 
 
 @account.command("list")
-@click.option("--kind", type=_KINDS, default=None)
-@click.option("--status", type=click.Choice(["open", "suspended", "closed"]), default=None)
+@click.option("--kind", type=_KINDS, default=None, help="Only those of this kind.")
+@click.option("--status", type=click.Choice(["open", "suspended", "closed"]), help="Only those that are so.")
 @click.option("--inactive", is_flag=True, help="Only those without an exchange for longer than the policy's days.")
 @bank_option
 @json_option
@@ -130,6 +130,8 @@ def list_accounts(
 
 
 def _joined(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return " ".join(value) if isinstance(value, tuple) else value
 
 

@@ -34,13 +34,13 @@ def init(  # noqa: PLR0913  each is an option that a founder may give
     passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Found a bank in the new folder DIR: its keys, its first policy, its community pot.
+    """Found a bank in the new folder DIR.
 
     \b
     timebank init rushey-green --name "Rushey Green Time Bank" --origin rushey-green.example/hours
     timebank init DIR --name NAME --origin ORIGIN --committee 3 --threshold 2
 
-    One passphrase is asked for and protects the committee's and the broker's keys; hand the committee's keys out,
+    It gets its keys, its first policy and its community pot. One passphrase is asked for and protects the committee's and the broker's keys; hand the committee's keys out,
     and change their passphrases with ssh-keygen -p -f FILE.
     """
     from ledger.folder import DATABASE

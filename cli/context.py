@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Command = Callable[..., Any]
 
+#: key files that sign by themselves; in a rotation there are two of each, checkpoint.new or checkpoint-2026-11-22
+_UNATTENDED = re.compile(r"(bank|checkpoint)([.-].*)?")
+
 bank_option = click.option(
     "--bank",
     "bank_dir",
@@ -110,7 +113,7 @@ def open_keyring(folder: Folder, sign_with: Sequence[Path], passphrase_file: Pat
 
     own = key_files(folder.keys)
     if sign_with:
-        own = [path for path in own if re.fullmatch(r"(bank|checkpoint)([.-].*)?", path.name)]  # in a rotation, two each
+        own = [path for path in own if _UNATTENDED.fullmatch(path.name)]
     elif folder.broker:
         own = [path for path in own if not path.name.startswith("broker-") or path.name == folder.broker]
     return Keyring([*sign_with, *own], passphrase_source(passphrase_file))
@@ -166,7 +169,7 @@ def new_passphrase(what: str, passphrase_file: Path | None) -> bytes:
     """A passphrase for new keys, typed twice."""
     given = given_passphrase(passphrase_file)
     if given is None and not sys.stdin.isatty():
-        raise Usage("passphrase_needed", f"{what} need a passphrase", "give one, or say --no-passphrase")
+        raise Usage("passphrase_needed", f"there is no passphrase for {what}", "give one, or say --no-passphrase")
     if given is None:
         typed: str = click.prompt(f"a passphrase for {what}", hide_input=True, confirmation_prompt=True, err=True)
         given = typed.encode()

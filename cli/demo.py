@@ -67,13 +67,13 @@ _END = (
 @click.command()
 @click.argument("folder", metavar="[DIR]", default="timebank-demo", type=click.Path(path_type=Path))
 def demo(folder: Path) -> None:
-    """Found a bank in DIR/rushey-green, load a sample history, record a day, show it and verify it.
+    """Play a bank's founding, three months and a day, and verify it.
 
     \b
     timebank demo
     timebank demo /tmp/look
 
-    Every command is printed as it is typed, so you can repeat it. It takes about ten seconds.
+    The bank is made in DIR/rushey-green. Every command is printed as it is typed, so you can repeat it. It takes about ten seconds.
     """
     if (folder / "rushey-green").exists():
         raise Refused("bank_exists", f"there is a demo in {folder} already", f"name another folder, or delete {folder}")

@@ -10,8 +10,9 @@ import click
 
 from cli.context import bank_option, json_option, open_reading, signing_options
 from cli.output import print_csv, print_json, print_table, record_json
+from cli.record import NATURE_HELP, NATURES
 from cli.recorded import sign_and_finish
-from cli.seeing import csv_option
+from cli.seeing import category_words, csv_option
 from ledger.errors import Usage
 from ledger.hours import show_minutes
 
@@ -49,7 +50,7 @@ def _said(options: dict[str, Any], nature: str) -> Any:
 @click.option("--to", "receivers", metavar="HANDLES", required=True, help="Who received, separated by commas.")
 @click.argument("time")
 @click.option("--remainder-to-pot", is_flag=True, help="What cannot be shared in whole minutes goes to the pot.")
-@click.option("--nature", type=click.Choice(["service", "obligatory", "care", "goods"]), default="service")
+@click.option("--nature", type=click.Choice(NATURES), default="service", show_default=True, help=NATURE_HELP)
 @_said_options
 @signing_options
 def group(givers: str, receivers: str, time: str, *, remainder_to_pot: bool, nature: str, **options: Any) -> None:
@@ -107,9 +108,12 @@ def start(handle: str, **options: Any) -> None:
     from ledger.exchanges import starting_fact
 
     def draft(page: Page) -> tuple[Any, dict[str, str]]:
-        fact = starting_fact(page, page.account_of(handle))
+        account = page.account_of(handle)
+        fact = starting_fact(page, account)
         if fact is None:
-            raise Refused("starting_credit", f"the policy gives {handle} no starting credit, or it was given")
+            record = page.book.account(account)
+            why = "has had its starting credit" if record and record.started else "is given none by the policy"
+            raise Refused("starting_credit", f"{handle} {why}")
         return fact, {}
 
     sign_and_finish(options, draft)
@@ -119,10 +123,10 @@ def start(handle: str, **options: Any) -> None:
 @click.argument("handle", required=False)
 @click.option("--since", default="", metavar="DATE", help="From this date of service on.")
 @click.option("--until", default="", metavar="DATE", help="Up to and with this date of service.")
-@click.option("--category", default="", metavar="WORD")
+@click.option("--category", default="", metavar="WORD", help="Only of this category.")
 @click.option("--nature", default="", metavar="WORD", help="service, obligatory, care, goods, gift or starting.")
-@click.option("--attested", type=click.Choice(["both", "debited", "broker", "imported"]))
-@click.option("--state", type=click.Choice(["standing", "disputed", "reversed"]))
+@click.option("--attested", type=click.Choice(["both", "debited", "broker", "imported"]), help="By whose word.")
+@click.option("--state", type=click.Choice(["standing", "disputed", "reversed"]), help="What became of it.")
 @click.option("--last", type=click.IntRange(1), metavar="N", help="Only the last N of them.")
 @bank_option
 @json_option
@@ -152,7 +156,7 @@ def list_exchanges(handle: str | None, bank_dir: Path | None, *, as_json: bool, 
 
 
 def _tail(row: Any) -> tuple[str, ...]:
-    return row.category, row.attested, row.state, row.memo
+    return category_words(row.category, row.nature), row.attested, row.state, row.memo
 
 
 def _wanted(page: Reading, handle: str | None, wanted: dict[str, Any]) -> list[Any]:
@@ -197,21 +201,24 @@ def show(entry: str, bank_dir: Path | None, *, as_json: bool) -> None:
     JSON: the keys of `exchange list`, and id, at, signers: [name, key, roles], legs: [[handle, minutes]].
     """
     from ledger import views
+    from ledger.telling import signers_of
 
     with open_reading(bank_dir) as page:
         index, found = views.find_exchange(page, entry)
         row = record_json(views.exchange_row(page, index, found))
-        legs = [[views.called(page, account), minutes] for account, minutes in found.fact.legs or found.fact.uncredited]
+        legs = sorted([views.called(page, account), minutes] for account, minutes in views.legs_of(found.fact))
+        names = signers_of(page, found)
     signers = [{"name": s.name, "key": s.key, "roles": sorted({act.role for act in s.acts})} for s in found.signers]
     if as_json:
         print_json(row | {"id": found.id, "at": found.at, "signers": signers, "legs": legs})
         return
     for key, value in (row | {"id": found.id, "written at": found.at}).items():
-        click.echo(f"{key:10} {show_minutes(value) if key == 'minutes' else _joined(value)}")
+        if value != "":
+            click.echo(f"{key:10} {show_minutes(value) if key == 'minutes' else _joined(value)}")
     for handle, minutes in legs:
         click.echo(f"{'leg':10} {handle} {show_minutes(minutes)}")
-    for signer in signers:
-        click.echo(f"{'signed by':10} {signer['name']} as {', '.join(signer['roles'])} (key {signer['key'][:12]})")
+    for name, signer in zip(names, signers, strict=True):
+        click.echo(f"{'signed by':10} {name} as {', '.join(signer['roles'])} (key {signer['key'][:12]})")
 
 
 @exchange.command()

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cli.context import bank_option, json_option, open_bank
-from cli.output import print_json, progress, say
+from cli.output import counted, print_json, progress, say
 from ledger.errors import Unavailable, Usage
 
 
@@ -32,7 +32,7 @@ def backup(file: Path, bank_dir: Path | None, *, no_keys: bool, as_json: bool) -
     if as_json:
         print_json({"file": str(file), "size": size})
     else:
-        click.echo(f"wrote {file}: {size} entries")
+        click.echo(f"wrote {file}: {counted(size, 'entry', 'entries')}")
 
 
 @click.command()
@@ -45,7 +45,9 @@ def backup(file: Path, bank_dir: Path | None, *, no_keys: bool, as_json: bool) -
 def restore(
     file: Path, folder: Path, *, published: Path | None, head: Path | None, database: str, as_json: bool
 ) -> None:
-    """Make the bank of the backup FILE again in the new folder DIR, verified.
+    """Restore the backup FILE into the new folder DIR.
+
+    It is verified on the way, all of it; what does not hold is not restored.
 
     A head higher than the backup (beside an old database in DIR, in --published, or in --head) means that entries are
     missing: they are taken from the published folder if they are there, else nothing is restored.
@@ -56,6 +58,8 @@ def restore(
     from ledger.folder import DATABASE
     from ledger.keep import restore as restore_backup
 
+    if not file.exists():
+        raise Usage("no_file", f"there is no file {file}")
     note = _read(head) if head is not None else None
     with progress("restoring") as reached:
         done = restore_backup(
@@ -65,7 +69,7 @@ def restore(
         found = {"folder": str(folder), "size": done.size, "healed": done.healed, "withheld": done.withheld}
         print_json(found | {"signs": done.signs})
     else:
-        click.echo(f"restored {folder}: {done.size} entries")
+        click.echo(f"restored {folder}: {counted(done.size, 'entry', 'entries')}")
     if not done.signs:
         say("warning: the backup holds no private keys; put them back into keys/ before recording")
 
@@ -83,7 +87,7 @@ def _read(file: Path) -> bytes:
 @bank_option
 @json_option
 def rebuild(bank_dir: Path | None, *, as_json: bool) -> None:
-    """Empty every table that follows from the log, and fold the log into them again.
+    """Make the tables that follow from the log anew.
 
     \b
     timebank rebuild && timebank verify
@@ -95,4 +99,4 @@ def rebuild(bank_dir: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"size": size})
     else:
-        click.echo(f"rebuilt the tables from {size} entries")
+        click.echo(f"rebuilt the tables from {counted(size, 'entry', 'entries')}")

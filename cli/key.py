@@ -23,7 +23,7 @@ _COLUMNS = ("key", "name", "purpose", "holder", "account", "since", "until", "vk
 
 @click.group()
 def key() -> None:
-    """Make keys; see who holds which; add, replace, end and recover them."""
+    """Make keys, see who holds which, replace and end them."""
 
 
 @key.command()
@@ -81,7 +81,7 @@ def list_keys(
     if as_json:
         print_json({"keys": [record_json(row) | {"here": row.key in here} for row in rows]})
     elif as_csv:
-        print_csv(_COLUMNS, [(*row, row.key in here) for row in rows])
+        print_csv(_COLUMNS, [(*row, "yes" if row.key in here else "no") for row in rows])
     elif only_vkey:
         for row in rows:
             click.echo(row.vkey)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.context import bank_option, json_option, open_bank, open_keyring, open_reading
-from cli.output import print_json, print_table, progress, say
+from cli.output import counted, print_json, print_table, progress, say
 from ledger.errors import Invalid
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def entries(first: int | None, last: int | None, bank_dir: Path | None, *, raw: 
 
 
 def _entry_json(page: Reading, index: int) -> dict[str, Any]:
-    from ledger.views import describe
+    from ledger.telling import describe
 
     found = page.log.entry(index)
     return {
@@ -67,11 +67,10 @@ def _entry_json(page: Reading, index: int) -> dict[str, Any]:
 
 
 def _entry_row(page: Reading, index: int) -> tuple[str, ...]:
-    from ledger.views import describe
+    from ledger.telling import describe, signers_of
 
     found = page.log.entry(index)
-    signers = ", ".join(signer.name for signer in found.signers)
-    return str(index), found.at, found.kind, signers, describe(page, index, found)
+    return str(index), found.at, found.kind, ", ".join(signers_of(page, found)), describe(page, index, found)
 
 
 @log.command()
@@ -115,9 +114,9 @@ def head_key(bank: Bank) -> str:
 @bank_option
 @json_option
 def verify(folder: Path | None, bank_dir: Path | None, *, as_json: bool) -> int:
-    """Check the whole log of the bank in DIR: every byte, signature, rule, the head, and every table.
+    """Check the whole history of the bank in DIR.
 
-    Exit status 0 when all of it holds, 4 with every problem named.
+    Every byte, every signature, every rule, the signed head, and every table. Exit status 0 when all of it holds, 4 with every problem named.
 
     \b
     timebank verify
@@ -153,14 +152,15 @@ def _print_report(report: Report) -> None:
         where = f"entry {found.index}: " if found.index is not None else ""
         say(f"error[{found.code}]: {where}{found.message}")
         say(f"hint: {found.hint}")
-    verdict = "all of it holds" if report.ok else f"{len(report.problems)} problems"
-    click.echo(f"{report.origin}: {report.size} entries, {report.signatures} signatures: {verdict}")
+    verdict = "all of it holds" if report.ok else counted(len(report.problems), "problem")
+    checked = f"{counted(report.size, 'entry', 'entries')}, {counted(report.signatures, 'signature')}"
+    click.echo(f"{report.origin}: {checked}: {verdict}")
     click.echo(f"root {report.root.hex()} on the ledger day {report.day}")
     if report.exchanges:
         shares = ", ".join(f"{count} by {_WORD_OF[who]}" for who, count in report.attestation.items() if count)
-        click.echo(f"{report.exchanges} exchanges: {shares}")
+        click.echo(f"{counted(report.exchanges, 'exchange')}: {shares}")
     if report.unsigned:
-        click.echo(f"{report.unsigned} entries are not under a signed head yet")
+        click.echo(f"not under a signed head yet: {counted(report.unsigned, 'entry', 'entries')}")
     if report.one_founder:
         click.echo("note: one committee key decides alone, so one person can do what the committee can")
 

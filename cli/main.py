@@ -7,6 +7,7 @@ evidence, 5 neighbour diverged. No traceback reaches a person (TIMEBANK_DEBUG=1 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -14,7 +15,7 @@ from importlib import import_module
 import click
 
 from cli.output import print_problem
-from ledger.errors import Problem, Unavailable, Usage
+from ledger.errors import Problem, Refused, Unavailable, Usage
 
 #: what is typed: where it lives (module:name)
 COMMANDS = {
@@ -65,11 +66,17 @@ def timebank() -> None:
     Daily:   timebank record GIVER RECEIVER 1h30 --for "shopping"
              timebank balance
     Check:   timebank verify
+
+    \b
+    Which bank:  --bank DIR, or TIMEBANK_DIR, or the nearest folder upward
+    Reading:     --json, --csv, --at SIZE
+    Signing:     --sign-with KEY, --passphrase-file FILE or TIMEBANK_PASSPHRASE, --propose FILE
     """
 
 
 def main() -> None:
     """Run the command line; every way out is an exit status and, if need be, one clear message."""
+    gc.set_threshold(50_000, 20, 50)  # starting up makes many objects and no garbage: look for it less often
     sys.exit(run(sys.argv[1:]))
 
 
@@ -84,8 +91,9 @@ def run(arguments: list[str]) -> int:
         print_problem(problem, as_json=as_json)
         return problem.exit_status
     except click.UsageError as error:
-        print_problem(_usage(error), as_json=as_json)
-        return Usage.exit_status
+        wrong = _usage(error)
+        print_problem(wrong, as_json=as_json)
+        return wrong.exit_status
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -106,10 +114,12 @@ def run(arguments: list[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _usage(error: click.UsageError) -> Usage:
+def _usage(error: click.UsageError) -> Problem:
     command = error.ctx.command_path if error.ctx else "timebank"
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return Usage("usage", f"{command} needs a command", f"see them with: {command} --help")
+    if isinstance(error, click.NoSuchOption) and error.option_name[1:2].isdecimal():
+        return Refused("negative_time", "a time is never below zero")
     message = error.format_message().rstrip(".").replace("\n", " ")
     return Usage("usage", message[:1].lower() + message[1:], f"see: {command} --help")
 

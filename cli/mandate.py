@@ -17,20 +17,27 @@ if TYPE_CHECKING:
     from ledger.mandates import MandateRow
 
 _COLUMNS = (
-    "mandate", "account", "handle", "broker", "scope", "daily_cap_minutes", "used_today_minutes", "expires_on", "consent",
-    "note", "status", "since", "until",
-)  # fmt: skip
-
-
+    "mandate",
+    "account",
+    "handle",
+    "broker",
+    "scope",
+    "daily_cap_minutes",
+    "used_today_minutes",
+    "expires_on",
+    "consent",
+    "note",
+    "status",
+    "since",
+    "until",
+)
 TERMS = ("broker", "scope", "daily_cap", "expires", "consent")
 
 
 def terms_options(command: Any) -> Any:
     """The options that say what a mandate allows; what is left out stands at its default."""
     for option in (
-        click.option(
-            "--consent", metavar="WORD", default="", help="How consent was given, in a word (default: paper)."
-        ),
+        click.option("--consent", metavar="WORD", default="", help="How consent was given (default: paper)."),
         click.option("--expires", metavar="DATE", default="", help="The last day of the mandate."),
         click.option("--daily-cap", metavar="TIME", default="", help="The most the broker may debit in a day."),
         click.option("--scope", metavar="WORDS", multiple=True, help="exchange, gift (both by default), dispute."),
@@ -136,6 +143,5 @@ def mandate_words(row: MandateRow) -> str:
     cap = f", {show_minutes(row.daily_cap_minutes)} a day" if row.daily_cap_minutes is not None else ""
     expires = f", until {row.expires_on}" if row.expires_on else ""
     note = f" ({row.note})" if row.note else ""
-    return (
-        f"{row.mandate[:16]} {row.broker}: {', '.join(row.scope)}{cap}{expires}, by {row.consent}{note}, {row.status}"
-    )
+    may = f"{row.broker}: {', '.join(row.scope)}{cap}{expires}"
+    return f"{row.mandate[:16]} {may}, consent {row.consent}{note}, {row.status}"

@@ -30,6 +30,11 @@ def say(message: str) -> None:
     click.echo(message, err=True)
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number of things: 1 exchange, 2 exchanges."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def print_json(value: Any) -> None:
     """A result as one JSON object."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -56,7 +56,7 @@ def show(at: int | None, bank_dir: Path | None, *, as_json: bool) -> None:
 
 def _heading(origin: str, found: Situation) -> list[str]:
     return [
-        f"The policy of {origin} on the ledger day {found.day}, after {found.size} entries:",
+        f"The policy of {origin} on the ledger day {found.day}, with {found.size} entries in the log:",
         f"{_from_entry(found.now)}, in force since {found.now.starts_on}.",
         "Change a copy of this, then: timebank policy adopt FILE",
     ]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.context import bank_option, commit, json_option, open_bank, open_keyring, passphrase_source
 from cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from ledger.proposals import Proposal
 
 
 @click.command()
@@ -22,19 +25,32 @@ def sign(file: Path, sign_with: Path, passphrase_file: Path | None, *, as_json: 
     \b
     timebank sign help.proposal --sign-with mary.key
     """
+    from ledger.keyfiles import read_public
     from ledger.keyring import Keyring
-    from ledger.proposals import add_signature, read_proposal, save_proposal
-    from ledger.views import describe_proposal
+    from ledger.proposals import add_signature, position_of, read_proposal, save_proposal
 
     proposal = read_proposal(file)
+    position_of(proposal, read_public(sign_with).hash)
     keyring = Keyring([sign_with], passphrase_source(passphrase_file))
-    say(f"you sign: {describe_proposal(proposal)}")
+    _say_what(proposal)
     signed = add_signature(proposal, keyring.only())
     save_proposal(file, signed)
     if as_json:
         print_json({"file": str(file), "missing": signed.missing})
     else:
         click.echo(f"signed {file}; still to sign: {', '.join(signed.missing) or 'no one'}")
+
+
+def _say_what(proposal: Proposal) -> None:
+    """Say what is about to be signed; a policy is read whole."""
+    from ledger.events import PolicyAdopted
+    from ledger.policyfile import format_policy
+    from ledger.telling import describe_proposal
+
+    say(f"you sign: {describe_proposal(proposal)}")
+    if isinstance(proposal.entry.fact, PolicyAdopted):
+        lines = format_policy(proposal.entry.fact.policy).splitlines()
+        say("\n".join(f"    {line}" for line in lines if line and not line.startswith("#")))
 
 
 @click.command()

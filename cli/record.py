@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.context import commit, open_bank, signing_keyring, signing_options
-from cli.output import print_json, progress
+from cli.output import counted, print_json, progress
 from ledger.errors import Usage
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from ledger.exchanges import Said
     from ledger.keyring import Keyring
 
-_NATURES = ("service", "obligatory", "care", "goods")
+NATURES = ("service", "obligatory", "care", "goods")
+NATURE_HELP = "Owed hours (a court's), unpaid care, or goods, where it was not plain service."
+_HELP = "see: timebank record --help"
 
 
 @click.command()
@@ -28,20 +30,20 @@ _NATURES = ("service", "obligatory", "care", "goods")
 @click.option("--for", "memo", metavar="TEXT", default="", help="What was done (kept private, outside the log).")
 @click.option("--category", metavar="WORD", default="", help="A coarse category, such as care or gardening.")
 @click.option("--on", metavar="DATE", default="", help="The day of service: YYYY-MM-DD, today (default) or yesterday.")
-@click.option("--nature", type=click.Choice(_NATURES), default="service", show_default=True)
+@click.option("--nature", type=click.Choice(NATURES), default="service", show_default=True, help=NATURE_HELP)
 @click.option("--free", is_flag=True, help="Help given without credit: the minutes are kept, no balance moves.")
 @click.option("--again", is_flag=True, help="It really happened twice: record an identical exchange or sheet again.")
 @click.option("--sheet", metavar="FILE", help="Record a day sheet (CSV; - for standard input), all lines or none.")
 @signing_options
 def record(giver: str | None, receiver: str | None, time: str | None, sheet: str | None, **options: Any) -> None:
-    """Record help given: GIVER is credited TIME, RECEIVER is debited it.
+    """Record help given: one exchange, or a whole day sheet.
 
     \b
     timebank record bob mary 1h30 --for "shopping" --category errands
     timebank record ada green-lane 2h --nature obligatory --on yesterday
     timebank record --sheet tuesday.csv
 
-    TIME is 1h30, 1:30, 90m or 1.5h. A sheet has the columns giver, receiver, time and, as you need them,
+    GIVER is credited TIME, RECEIVER is debited it. TIME is 1h30, 1:30, 90m or 1.5h. A sheet has the columns giver, receiver, time and, as you need them,
     for, category, on, nature, free, again; a first line may name them.
     """
     from ledger.exchanges import Said
@@ -51,12 +53,12 @@ def record(giver: str | None, receiver: str | None, time: str | None, sheet: str
     keyring = signing_keyring(bank, options["sign_with"], options["passphrase_file"])
     if sheet is not None:
         if giver or options["propose"]:
-            raise Usage("usage", "a sheet is recorded whole: no names beside it, and no proposal")
+            raise Usage("usage", "a sheet is recorded whole: no names beside it, and no proposal", _HELP)
         _record_sheet(bank, keyring, sheet, said, as_json=options["as_json"])
     elif giver and receiver and time:
         _record_one(bank, keyring, (giver, receiver, time), said, options)
     else:
-        raise Usage("usage", "record needs GIVER RECEIVER TIME, or --sheet FILE", "see: timebank record --help")
+        raise Usage("usage", "record needs GIVER RECEIVER TIME, or --sheet FILE", _HELP)
 
 
 def _record_one(bank: Bank, keyring: Keyring, words: tuple[str, str, str], said: Said, options: dict[str, Any]) -> None:
@@ -86,7 +88,7 @@ def _record_sheet(bank: Bank, keyring: Keyring, sheet: str, said: Said, *, as_js
     if as_json:
         print_json({"recorded": count})
     else:
-        click.echo(f"recorded {count} exchanges from {name}")
+        click.echo(f"recorded {counted(count, 'exchange')} from {name}")
 
 
 def _unlock_broker(bank: Bank, keyring: Keyring) -> None:

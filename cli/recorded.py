@@ -58,7 +58,7 @@ def show_recorded(bank: Bank, recorded: list[Recorded], *, as_json: bool) -> Non
         entries = [{"index": one.index, "entry": one.entry.hash.hex(), "kind": one.entry.kind} for one in recorded]
         print_json({"recorded": entries})
         return
-    from ledger.views import describe
+    from ledger.telling import describe
 
     with bank.reading() as page:
         for one in recorded:
@@ -70,4 +70,4 @@ def _propose(bank: Bank, keyring: Keyring, draft: Draft, path: Path) -> None:
 
     missing = bank.rehearse(lambda page: write_proposal(page, *draft(page), path), keyring)
     say(f"wrote {path}; still to sign: {', '.join(missing) or 'no one'}")
-    say(f"hint: timebank sign {path} --sign-with KEY, then timebank submit {path}")
+    say("hint: " + (f"timebank sign {path} --sign-with KEY, then " if missing else "") + f"timebank submit {path}")

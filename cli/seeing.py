@@ -129,6 +129,11 @@ def _joined(value: Any) -> Any:
     return " ".join(value) if isinstance(value, tuple) else value
 
 
+def category_words(category: str, nature: str) -> str:
+    """A category, and the nature where it is not plain service."""
+    return category if nature == "service" or category.startswith(nature) else f"{category}, {nature}"
+
+
 def _print_statement(found: Statement) -> None:
     click.echo(f"{found.handle}: opening balance {show_minutes(found.opening_minutes)}")
     rows = [
@@ -138,7 +143,7 @@ def _print_statement(found: Statement) -> None:
             ", ".join(line.counterparties[:3]) + (" …" if len(line.counterparties) > 3 else ""),
             f"({show_minutes(line.uncredited_minutes)})" if line.uncredited_minutes else show_minutes(line.minutes),
             show_minutes(line.balance_minutes),
-            line.category,
+            category_words(line.category, line.nature),
             line.attested,
             line.memo,
         )

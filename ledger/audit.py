@@ -217,8 +217,10 @@ class Walk:
     def _count(self, step: Step) -> None:
         entry = step.entry
         if isinstance(entry.fact, e.ExchangeRecorded):
-            self.report.attestation[attestation(entry)] += 1
-            self.report.under_mandate += any(act.mandate for signer in entry.signers for act in signer.acts)
+            word = attestation(entry)
+            self.report.attestation[word] += 1
+            if word == "broker":
+                self.report.under_mandate += any(act.mandate for signer in entry.signers for act in signer.acts)
         elif isinstance(entry.fact, NAMING) and self.live is not None:
             self.find(step.leaf, self._name, step)
         if step.leaf == 0:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,8 +25,8 @@ from ledger.book import Book, Key
 from ledger.clock import Clock
 from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from ledger.drafts import choose_signers
-from ledger.entries import Entry, draft_entry, format_entry, parse_entry, signature_check
-from ledger.errors import Invalid, Refused, Unavailable
+from ledger.entries import Entry, Signer, draft_entry, format_entry, parse_entry, signature_check
+from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.folder import Folder, replace_file
 from ledger.keyring import Keyring
 from ledger.keys import PublicKey, check, decode_key
@@ -34,12 +35,16 @@ from ledger.notes import Signature, parse_note, sign_note, sign_text
 from ledger.openings import SALT_BYTES, Opening, check_openings, commitments
 from ledger.people import call, person, save_openings
 from ledger.reading import Reading
+from ledger.signatures import Scribe
 from ledger.store import Log, Store, Writing
 from ledger.store.tables import Cache
 
 T = TypeVar("T")
 
 BATCH = 2000
+#: batches that may wait for their signatures
+AHEAD = 2
+OFTEN = 20
 _ACCOUNT = re.compile("account ([a-z2-7]{6,16})(?![a-z2-7])")
 
 #: details that say how an account is called, and the kinds of fact that bring them
@@ -55,12 +60,14 @@ class Recorded:
 
 
 @dataclass
-class _Pending:
-    """Entries checked and folded, not yet written."""
+class _Batch:
+    """Entries checked and folded, not yet written; their signatures may still be on their way."""
 
-    entries: list[tuple[str, bytes]] = field(default_factory=list)
-    leaves: list[bytes] = field(default_factory=list)
+    first: int
+    entries: list[Entry] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
     openings: list[tuple[int, Opening]] = field(default_factory=list)
+    wait: Callable[[], list[bytes]] | None = None
 
 
 class Page(Reading):
@@ -69,11 +76,32 @@ class Page(Reading):
     def __init__(self, log: Log, clock: Clock, keyring: Keyring | None, cache: Cache | None = None) -> None:
         super().__init__(log, clock, cache)
         self.keyring = keyring
-        self._pending = _Pending()
+        #: the index of the first entry that may be added here
+        self.first = self.size
+        self._batch = _Batch(self.size)
+        self._unwritten: deque[_Batch] = deque()
+        self._scribe: Scribe | None = None
+        #: who signs what kind of exchange, until an entry of another kind is added
+        self._plans: dict[Any, tuple[Signer, ...]] = {}
         #: what advisory limits say of the entries added
         self.warned: list[str] = []
-        #: exchanges added and not yet flushed, for noticing twins: what was said, and the index
-        self.fresh_exchanges: dict[Any, int] = {}
+        self._asked: Counter[str] = Counter()
+        self._days: dict[str, frozenset[str]] = {}
+        #: hashes of what was said of the exchanges added here, for noticing twins
+        self.said: set[int] = set()
+
+    def may_have_exchanged(self, account: str, day: str) -> bool:
+        """Whether an account may have had an exchange on a date before this page.
+
+        Asked often about one account, as a long sheet does, it looks up all its dates once.
+        """
+        self._asked[account] += 1
+        if self._asked[account] < OFTEN:
+            return True
+        if account not in self._days:
+            query = "SELECT DISTINCT served_on FROM lines WHERE account = ? AND leaf < ?"
+            self._days[account] = frozenset(found for (found,) in self.db.rows(query, (account, self.first)))
+        return day in self._days[account]
 
     @property
     def writing(self) -> bool:
@@ -101,16 +129,20 @@ class Page(Reading):
         entry = self.draft(fact) or self._unsigned(fact)
         self.tables.drawn = entry.id
         self.check(entry)
-        signatures = self._sign(entry)
-        return self._keep(entry, format_entry(entry.text, signatures), openings)
+        lent = self._scribe is not None and all(signer.key in self._scribe for signer in entry.signers)
+        raw = b"" if lent else format_entry(entry.text, self._sign(entry))
+        return self._keep(entry, raw, openings)
 
     def draft(self, fact: Any, *, elsewhere: bool = False) -> Entry | None:
         """The entry for a fact, not yet signed, or None when no key at hand can begin to sign it."""
         keyring = self.keyring
-        at_hand = keyring.at_hand if keyring else (lambda _: False)
-        signers = choose_signers(fact, self.book, at_hand, elsewhere=elsewhere)
+        at_hand = keyring.at_hand if keyring else _nothing_at_hand
+        plan = _plan_of(fact) if not elsewhere else None
+        signers = self._plans.get(plan) or choose_signers(fact, self.book, at_hand, elsewhere=elsewhere)
         if not signers:
             return None
+        if plan is not None:
+            self._plans[plan] = signers
         milliseconds = int(self.clock.now().timestamp() * 1000)
         drawn = f"{milliseconds:012x}{secrets.token_hex(10)}"
         return draft_entry(self.log.origin, fact, _instant(milliseconds // 1000), drawn, signers)
@@ -119,22 +151,52 @@ class Page(Reading):
         """Add an entry that was signed elsewhere: its bytes, signatures and openings are checked, then the rules."""
         entry = parse_entry(raw, self.log.origin)
         self.check(entry)
-        check_signatures(entry, self.book)
+        self._ask(check_signatures, entry)
         check_openings(openings, getattr(entry.fact, "commitments", None))
         return self._keep(entry, raw, openings)
 
-    def flush(self) -> None:
-        """Write what is pending into the transaction."""
-        if not self.writing or not self._pending.entries:
+    @contextmanager
+    def scribe(self) -> Iterator[None]:
+        """While this lasts, a process beside this one makes the signatures: for thousands of entries.
+
+        Only keys held in memory can be lent to it; with others, and while rehearsing, nothing changes.
+        """
+        held = self.keyring.held() if self.keyring and self.writing else {}
+        if not held:
+            yield
             return
+        self.flush()
+        with Scribe(held) as self._scribe:
+            try:
+                yield
+                self.flush()
+            finally:
+                self._scribe = None
+
+    def flush(self, ahead: int = 0) -> None:
+        """Write what is pending into the transaction, but for the newest `ahead` batches still being signed."""
+        if not self.writing:
+            return
+        batch, self._batch = self._batch, _Batch(self.size)
+        if batch.entries:
+            self.tables.flush()
+            if self._scribe is not None:
+                pairs = zip(batch.entries, batch.raw, strict=True)
+                unsigned = [entry for entry, raw in pairs if not raw]
+                batch.wait = self._scribe.send([(entry.text, _lines(entry)) for entry in unsigned])
+            self._unwritten.append(batch)
+        while len(self._unwritten) > ahead:
+            self._write(self._unwritten.popleft())
+
+    def _write(self, batch: _Batch) -> None:
         log: Any = self.log
-        first = self.size - len(self._pending.entries)
-        log.append(first, self._pending.entries)
-        log.grow_tree(first, self._pending.leaves)
-        save_openings(self.db, self._pending.openings)
-        self.tables.flush()
-        self._pending = _Pending()
-        self.fresh_exchanges.clear()
+        made = iter(batch.wait()) if batch.wait else iter(())
+        raw = [one or next(made) for one in batch.raw]
+        log.append(batch.first, [(entry.kind, one) for entry, one in zip(batch.entries, raw, strict=True)])
+        log.grow_tree(batch.first, [leaf_hash(one) for one in raw])
+        save_openings(self.db, batch.openings)
+        for index in range(batch.first, batch.first + len(raw)):
+            del self.tables.fresh[index]
 
     def _unsigned(self, fact: Any) -> Entry:
         """An entry without signers, for the rules to refuse with what is missing."""
@@ -142,19 +204,18 @@ class Page(Reading):
 
     def check(self, entry: Entry) -> None:
         """Ask the rules whether an entry may be added."""
-        self._ask(rules.check, entry)
-        self.warned += [self._named(message) for message in rules.warnings(entry, self.book)]
+        self.warned += [self._named(message) for message in self._ask(rules.check, entry)]
 
     def active_key(self, hashed: str) -> Key:
         """The key with this hash; `Refused("unknown_key")` or `Refused("revoked_key")`."""
         return self._ask(rules.active_key, hashed)
 
     def _ask(self, rule: Callable[[Any, Book], T], what: Any) -> T:
-        """Ask a rule; a refusal names people by their handles."""
+        """Ask a rule; what it says against it names people by their handles."""
         try:
             return rule(what, self.book)
-        except Refused as refusal:
-            refusal.message = self._named(refusal.message)
+        except Problem as problem:
+            problem.message = self._named(problem.message)
             raise
 
     def _named(self, message: str) -> str:
@@ -180,15 +241,33 @@ class Page(Reading):
             self._handles.clear()
             name_account(self.db, entry.fact, index, {opening.field: opening.value for opening in openings})
         self.book.apply(entry, index)
+        if not isinstance(entry.fact, e.ExchangeRecorded):
+            self._plans.clear()
         self.tables.drawn = ""
         self.tables.fresh[index] = entry
-        self._pending.entries.append((entry.kind, raw))
-        self._pending.leaves.append(leaf_hash(raw))
-        self._pending.openings += [(index, opening) for opening in openings]
+        self._batch.entries.append(entry)
+        self._batch.raw.append(raw)
+        self._batch.openings += [(index, opening) for opening in openings]
         self.size += 1
-        if len(self._pending.entries) >= BATCH:
-            self.flush()
+        if len(self._batch.entries) >= BATCH:
+            self.flush(ahead=AHEAD if self._scribe else 0)
         return Recorded(index, entry)
+
+
+def _lines(entry: Entry) -> tuple[tuple[str, str], ...]:
+    """The signature lines an entry needs: the name, and the key by its hash."""
+    return tuple([(signer.name, signer.key) for signer in entry.signers])
+
+
+def _nothing_at_hand(_key: str) -> bool:
+    return False
+
+
+def _plan_of(fact: Any) -> Any:
+    """What the choice of signers depends on, for an exchange: its nature, and who stands on which side."""
+    if not isinstance(fact, e.ExchangeRecorded):
+        return None
+    return fact.nature, tuple([(account, minutes > 0) for account, minutes in fact.legs or fact.uncredited])
 
 
 @lru_cache(maxsize=16)
@@ -213,7 +292,7 @@ def check_signatures(entry: Entry, book: Book) -> None:
         key = rules.signing_key(signer, entry.fact, book)
         wanted = signature_check(entry, position, PublicKey.parse(decode_key(key.public)))
         if not check(*wanted):
-            raise Invalid("bad_signature", f"the signature of {signer.name} does not fit the text")
+            raise Invalid("bad_signature", f"the text is not what {rules.key_called(key, signer.key)} signed")
 
 
 class Bank:

@@ -134,7 +134,13 @@ def from_object(cls: type[T], value: Any) -> T:
 
 
 def _matching(what: str, pattern: str) -> Reader:
-    match = re.compile(pattern).fullmatch
+    """A reader of texts that fit a pattern, which is compiled at the first use: few commands need them all."""
+    match: Callable[[str], Any] = lambda value: compiled()(value)  # noqa: E731  replaced by what it makes
+
+    def compiled() -> Callable[[str], Any]:
+        nonlocal match
+        match = re.compile(pattern).fullmatch
+        return match
 
     def read(value: Any) -> str:
         if type(value) is not str or match(value) is None:

@@ -98,7 +98,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "bad_entry_name": (
         "a word is not an entry's number, hash or id",
-        "use the number in the first column of: timebank exchange list",
+        "use the number under `entry` in: timebank exchange list",
     ),
     "bad_founding": (
         "a founding does not name the keys every bank needs",
@@ -374,7 +374,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "not_asked": (
         "a key is not among the signers of a proposal",
-        "sign with the key that is named, or have the proposal made again",
+        "sign with a key that is named, or have it made again for this one: --propose FILE --sign-with KEY.pub",
     ),
     "not_canonical": (
         "an entry's JSON is not in its one spelling",
@@ -534,7 +534,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "word_missing": (
         "the word of someone who must agree is missing",
-        "sign with that key (--sign-with KEY), send it round (--propose FILE), or have a mandate granted",
+        "sign with a key that gives it (--sign-with KEY), send it round (--propose FILE), or have a mandate granted",
     ),
     "wrong_founding": (
         "the log does not begin with the founding that was pinned",
@@ -546,7 +546,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "wrong_passphrase": (
         "the passphrase does not open the key file",
-        "try again; nobody can recover a lost passphrase, then rotate to a new key",
+        "try again; if it is lost, nobody can recover it: rotate to a new key",
     ),
     "wrong_role": (
         "a key signs as something it is not",

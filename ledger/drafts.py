@@ -62,7 +62,20 @@ def _plan_word(word: Word, plan: Plan, fact: Any, book: Book, at_hand: AtHand, *
         if not mandate_expired(mandate, book) and at_hand(broker):
             plan.setdefault(broker, []).append(Act("broker", word.account, mandate_id))
             return True
+    if not everyone:
+        _plan_ended(word, plan, book, at_hand)
     return _plan_own(word, plan, fact, book, at_hand, everyone=everyone)
+
+
+def _plan_ended(word: Word, plan: Plan, book: Book, at_hand: AtHand) -> None:
+    """The newest mandate of a broker at hand, though it is over, so that the refusal says when it ended."""
+    account = book.account(word.account)
+    for mandate_id in reversed(account.mandates if account else ()):
+        mandate = book.mandate(mandate_id)
+        broker = book.successor(mandate.terms.broker) if mandate else ""
+        if mandate is not None and word.scope in mandate.terms.scope and at_hand(broker):
+            plan.setdefault(broker, []).append(Act("broker", word.account, mandate_id))
+            return
 
 
 def _plan_own(word: Word, plan: Plan, fact: Any, book: Book, at_hand: AtHand, *, everyone: bool) -> bool:

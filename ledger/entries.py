@@ -14,8 +14,7 @@ hexadecimal digits of which the first 12 are the milliseconds of the drafting, s
 The leaf is the whole note. At most 65,535 bytes. Whether the signers suffice is for `rules`.
 """
 
-from __future__ import annotations
-
+# No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
@@ -50,22 +49,32 @@ class Signer(NamedTuple):
     name: str
 
 
+_read_signers = c.many(c.part(Signer), least=1, most=MOST_SIGNERS)
+_BEFORE_SIGNERS = ',"signers":[{"acts":['
+_BETWEEN_SIGNERS = '},{"acts":['
+
+
 @lru_cache(maxsize=16_384)
-def _signer(key: str, name: str, acts: tuple[tuple[tuple[str, str], ...], ...]) -> Signer:
-    """The signer of these words, remembered: in a log few keys sign, each of them again and again."""
-    return c.from_object(Signer, {"acts": [dict(act) for act in acts], "key": key, "name": name})
+def _signer(line: str) -> Signer:
+    """The signer of one stretch of a line, remembered: in a log few keys sign, each of them again and again."""
+    return c.from_object(Signer, c.parse_json('{"acts":[' + line))
 
 
-def _read_signer(value: Any) -> Signer:
-    try:
-        if len(value) == 3:
-            return _signer(value["key"], value["name"], tuple([tuple(act.items()) for act in value["acts"]]))
-    except (AttributeError, KeyError, TypeError):
-        pass  # not even of that form: the strict reader says what is wrong
-    return c.from_object(Signer, value)
+def _read_line(line: str) -> tuple[Any, tuple[Signer, ...]]:
+    """The fourth line: the object it is, and its signers, read.
 
-
-_read_signers = c.many(_read_signer, least=1, most=MOST_SIGNERS)
+    The signers stand last and are taken from the object before it is parsed, because they are half of the bytes and
+    have been read before. What cannot be cut up so is not an entry's line; it is read whole, to say what is wrong.
+    """
+    rest, _, signers = line.rpartition(_BEFORE_SIGNERS)
+    if signers.endswith("}]}"):
+        try:
+            read = tuple([_signer(each + "}") for each in signers[:-3].split(_BETWEEN_SIGNERS)])
+            return c.parse_json(rest + "}"), read
+        except Invalid:
+            pass
+    found = c.parse_json(line)
+    return found, _read_signers(found.pop("signers", ())) if type(found) is dict else ()
 
 
 class Entry(NamedTuple):
@@ -90,12 +99,17 @@ class SignatureCheck(NamedTuple):
     message: bytes
 
 
+@lru_cache(maxsize=4096)
+def _signer_line(signer: Signer) -> str:
+    return c.format_json(c.to_object(signer))
+
+
 def draft_entry(origin: str, fact: Any, at: str, entry_id: str, signers: tuple[Signer, ...]) -> Entry:
     """An entry not yet signed. The fact is read as a parser would read it, so nothing is signed that none could."""
     kind, body = kind_of(fact), c.to_object(fact)
     read = fact_from(kind, body)
-    acting = [c.to_object(signer) for signer in signers]
-    line = c.format_json({"at": c.instant(at), "body": body, "id": c.entry_id(entry_id), "signers": acting})
+    acting = ",".join([_signer_line(signer) for signer in signers])
+    line = f'{{"at":"{c.instant(at)}","body":{c.format_json(body)},"id":"{c.entry_id(entry_id)}","signers":[{acting}]}}'
     text = f"{HEADER}\n{origin}\n{kind}\n{line}\n"
     return Entry(text, text_hash(text), origin, kind, at, entry_id, read, signers, ())
 
@@ -111,18 +125,17 @@ def parse_text(text: str, signatures: tuple[Signature, ...] = ()) -> Entry:
     if len(lines) != 5 or lines[4] != "" or lines[0] != HEADER:
         raise Invalid("bad_entry", f"an entry is four lines, the first of them {HEADER}")
     kind = lines[2]
-    found = c.parse_json(lines[3])
-    if type(found) is not dict or len(found) != 4:
+    found, signers = _read_line(lines[3])
+    if type(found) is not dict or len(found) != 3 or len(signers) > MOST_SIGNERS:
         raise Invalid("bad_body", "the fourth line has at, body, id and signers, and nothing else")
     try:
-        at, body, entry_id, signers = found["at"], found["body"], found["id"], found["signers"]
+        at, body, entry_id = found["at"], found["body"], found["id"]
     except KeyError as missing:
         raise Invalid("bad_body", f"the fourth line has no {missing}") from None
-    read = _read_signers(signers)
-    if len({signer.key for signer in read}) != len(read):
+    if len({signer.key for signer in signers}) != len(signers):
         raise Invalid("bad_body", "one key signs twice")
     instant, drafted = c.instant(at), c.entry_id(entry_id)
-    return Entry(text, text_hash(text), lines[1], kind, instant, drafted, fact_from(kind, body), read, signatures)
+    return Entry(text, text_hash(text), lines[1], kind, instant, drafted, fact_from(kind, body), signers, signatures)
 
 
 def parse_entry(raw: bytes, origin: str) -> Entry:
@@ -159,10 +172,13 @@ def signature_check(entry: Entry, position: int, public: PublicKey) -> Signature
 
 def attestation(entry: Entry) -> str:
     """Who vouched for an exchange: `both` sides, the `debited` one, or a `broker` for it (`imported`: no one here)."""
-    acts = [act for signer in entry.signers for act in signer.acts]
-    if any(act.role in ("broker", "bank") for act in acts):
-        return "broker"
-    givers = {act.account for act in acts if act.role == "giver"}
+    givers = set()
+    for signer in entry.signers:
+        for act in signer.acts:
+            if act.role in ("broker", "bank"):
+                return "broker"
+            if act.role == "giver":
+                givers.add(act.account)
     legs = entry.fact.legs or getattr(entry.fact, "uncredited", ())
     credited = {account for account, minutes in legs if minutes > 0}
     return "both" if credited and credited <= givers else "debited"

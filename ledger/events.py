@@ -6,8 +6,7 @@ sum zero. `FACTS` maps every name to its class; a name's meaning never changes, 
 Whether a fact may be added is not decided here (see `rules`), nor what it does (see `book`).
 """
 
-from __future__ import annotations
-
+# No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -64,21 +63,32 @@ def _commitments(value: Any) -> Commitments:
 
 
 _field_name = c.one_of("handle", "name", "contact", "memo", "reason", "consent")
-_leg_pairs = c.many(c.pair(c.account_id, c.whole(-(10**9), 10**9)), least=2)
+_MOST_LEGS = 5000
+_MOST_LEG_MINUTES = 10**9
 
 
 def _legs(value: Any) -> Legs:
-    legs: Legs = _leg_pairs(value)
+    """Two or more pairs of account and minutes, in the order of the accounts, none twice, none zero, summing to zero."""
+    if type(value) is not list or not 2 <= len(value) <= _MOST_LEGS:
+        raise Invalid("bad_body", f"legs: not an array of 2 to {_MOST_LEGS} items")
+    legs: list[tuple[str, int]] = []
     total = 0
     before = ""
-    for account, minutes in legs:
-        if account <= before or minutes == 0:
-            raise Invalid("bad_body", "legs: not in the order of accounts, an account twice, or a leg of zero minutes")
+    for leg in value:
+        if type(leg) is not list or len(leg) != 2:
+            raise Invalid("bad_body", "legs: not pairs of an account and minutes")
+        account, minutes = leg
+        c.account_id(account)
+        if type(minutes) is not int or not 0 < abs(minutes) <= _MOST_LEG_MINUTES:
+            raise Invalid("bad_body", "legs: not whole minutes, or zero")
+        if account <= before:
+            raise Invalid("bad_body", "legs: not in the order of the accounts, or one twice")
         before = account
         total += minutes
+        legs.append((account, minutes))
     if total:
         raise Invalid("unbalanced", f"the legs sum to {total} minutes, not to zero")
-    return legs
+    return tuple(legs)
 
 
 @c.shape(key=c.key_text, name=c.key_name, purpose=c.one_of(*PURPOSES))

@@ -8,8 +8,7 @@ to have happened again. What may be recorded is for `rules`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger import events as e
 from ledger.bank import Page, Recorded
@@ -22,8 +21,7 @@ from ledger.words import clean_category, clean_text, parse_date
 LONGEST_MEMO = 1000
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """What was said of an exchange, besides who and how long. Empty texts mean the default."""
 
     on: str = ""
@@ -56,10 +54,12 @@ def shared(page: Page, givers: Sequence[str], receivers: Sequence[str], time: st
     credited = [page.account_of(handle) for handle in givers]
     debited = [page.account_of(handle) for handle in receivers]
     together = credited + debited
-    if len(set(together)) != len(together):
-        raise Refused("self_payment", "an account stands twice in the group")
+    twice = [word for word, account in zip((*givers, *receivers), together, strict=True) if together.count(account) > 1]
+    if twice:
+        raise Refused("self_payment", f"{twice[-1]} stands twice in the group", "name every account once")
     if min(len(credited), len(debited)) != 1 or len(together) < 3:
-        raise Refused("not_a_group", f"{len(credited)} givers and {len(debited)} receivers")
+        hint = "one to one is: timebank record GIVER RECEIVER TIME" if len(together) == 2 else ""
+        raise Refused("not_a_group", f"{len(credited)} who gave and {len(debited)} who received are no group", hint)
     minutes = minutes_of(page, time)
     many = credited if len(credited) > 1 else debited
     share, rest = divmod(minutes, len(many))
@@ -111,21 +111,24 @@ def starting_fact(page: Page, account: str) -> e.ExchangeRecorded | None:
 
 
 def _refuse_twin(page: Page, fact: e.ExchangeRecorded, memo: str) -> None:
-    key = (fact, memo)
-    index = page.fresh_exchanges.get(key)
-    if index is None:
-        index = _stored_twin(page, fact, memo)
+    said = hash((fact, memo))
+    if said in page.said:
+        raise Refused("twin", "an earlier line says the same exchange")
+    index = _stored_twin(page, fact, memo)
     if index is not None:
         raise Refused("twin", f"the same exchange is already recorded, as entry {index}")
-    page.fresh_exchanges[key] = page.size
+    page.said.add(said)
 
 
 def _stored_twin(page: Page, fact: e.ExchangeRecorded, memo: str) -> int | None:
-    """The index of a recorded exchange that says exactly the same and was not reversed."""
+    """The index of an exchange recorded before this page that says exactly the same and was not reversed."""
     account, minutes = (fact.legs or fact.uncredited)[0]
+    if not page.may_have_exchanged(account, fact.served_on):
+        return None
     column = "minutes" if fact.legs else "uncredited"
     rows = page.db.rows(
-        f"SELECT leaf FROM lines WHERE account = ? AND served_on = ? AND {column} = ?", (account, fact.served_on, minutes)
+        f"SELECT leaf FROM lines WHERE account = ? AND served_on = ? AND {column} = ? AND leaf < ?",
+        (account, fact.served_on, minutes, page.first),
     )
     for (index,) in rows:
         entry = page.log.entry(index)

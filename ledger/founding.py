@@ -16,7 +16,7 @@ from ledger import events as e
 from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.errors import Refused, Usage
-from ledger.folder import CONFIG, DATABASE, KEYS, Folder, open_folder, write_config
+from ledger.folder import CONFIG, DATABASE, KEYS, Folder, move_in, open_folder, write_config
 from ledger.keyfiles import make_key
 from ledger.keyring import Keyring, key_files
 from ledger.keys import encode_key
@@ -60,12 +60,13 @@ def random_account() -> str:
 def found_bank(path: Path, plan: Plan, clock: Clock) -> Bank:
     """Found a bank in `path`, which must not exist or be empty; returns it, open, with its first head signed."""
     name = clean_text("the bank's name", plan.name, 200)
+    path = path.resolve()
     _check_plan(path, plan)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.founding-{secrets.token_hex(4)}")
     try:
         _build(beside, plan, name, clock)
-        beside.rename(path)
+        move_in(beside, path)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
@@ -81,7 +82,8 @@ def _check_plan(path: Path, plan: Plan) -> None:
     if not _ORIGIN.fullmatch(plan.origin) or len(plan.origin) > 80:
         raise Usage("bad_origin", f"{quote(plan.origin)} is not an origin like rushey-green.example/hours")
     if not 1 <= plan.threshold <= plan.committee <= e.MOST_SIGNERS:
-        raise Usage("bad_threshold", f"{plan.threshold} of {plan.committee}: a committee of 1 to {e.MOST_SIGNERS} keys")
+        message = f"{plan.threshold} of {plan.committee} keys cannot sign: a committee has 1 to {e.MOST_SIGNERS} keys"
+        raise Usage("bad_threshold", message)
 
 
 def _build(path: Path, plan: Plan, name: str, clock: Clock) -> None:

@@ -159,12 +159,12 @@ class _Fold:
         if progress:
             progress(stop, stop)
 
-    def must_be(self, head: Checkpoint) -> None:
+    def must_be(self, head: Checkpoint, code: str = "head_mismatch") -> None:
         """Refuse a head that is not over these entries; its size was named to the fold at the start."""
         if head.size > self.size:
             raise Invalid("head_ahead", f"the head is over {head.size} entries, and {self.size} are here")
         if self._roots[head.size] != head.root:
-            raise Invalid("head_mismatch", f"the head over {head.size} entries is not over the entries that are here")
+            raise Invalid(code, f"the head over {head.size} entries is not over the entries that are here")
 
     def _add(self, index: int, kind: str, raw: bytes) -> None:
         try:
@@ -187,7 +187,7 @@ class _Fold:
 
     def _openings(self, entry: Entry, index: int) -> dict[str, Opening]:
         committed = getattr(entry.fact, "commitments", None) or {}
-        if not committed or not (self._verify or isinstance(entry.fact, NAMING)):
+        if not (self._verify or isinstance(entry.fact, NAMING)):
             return {}
         found = openings_of(self._log.db, index)
         wrong = [f for f, opening in found.items() if self._verify and committed.get(f) != commitment(opening)]
@@ -327,9 +327,9 @@ def restore(
         _refuse_occupied(folder, source)
         heads = source.heads()
         if published is not None:
-            heads.append(_head(_read(published / "checkpoint"), source.origin))
+            heads.append(_head(_read(published / "checkpoint"), source.origin, "the published head"))
         if head is not None:
-            heads.append(_head(head, source.origin))
+            heads.append(_head(head, source.origin, "the head at hand"))
         beside = folder.with_name(f".{folder.name}.restoring-{secrets.token_hex(4)}")
         try:
             made_folder(beside)
@@ -350,7 +350,7 @@ class _Source:
         self._connection = connection
         about = dict(self.rows("about"))
         version = about.get("version", "")
-        if not version.isdigit() or any(name not in about for name in _ABOUT):
+        if not version.isdecimal() or any(name not in about for name in _ABOUT):
             raise self.damaged("it does not say which bank it is of")
         if int(version) > VERSION:
             raise Unavailable("newer_version", f"{file} is of version {version}, and this program knows {VERSION}")
@@ -378,7 +378,7 @@ class _Source:
     def heads(self) -> list[_Head]:
         """The signed head in the database, and the one beside it."""
         notes = (self.meta.get("head", "").encode(), self.files.get(HEAD, b""))
-        return [_head(note, self.origin) for note in notes if note]
+        return [_head(note, self.origin, _OWN) for note in notes if note]
 
 
 class _Head(NamedTuple):
@@ -386,13 +386,17 @@ class _Head(NamedTuple):
 
     note: bytes
     says: Checkpoint
+    whose: str
 
 
-def _head(note: bytes, origin: str) -> _Head:
+_OWN = "the backup's own head"
+
+
+def _head(note: bytes, origin: str, whose: str) -> _Head:
     says = _says(note)
     if says.origin != origin:
-        raise Invalid("foreign_origin", f"a head of the log {says.origin}, and the backup is of {origin}")
-    return _Head(note, says)
+        raise Invalid("foreign_origin", f"{whose} is of the log {says.origin[:80]!r}, and the backup of {origin!r}")
+    return _Head(note, says, whose)
 
 
 def _says(note: bytes) -> Checkpoint:
@@ -414,7 +418,7 @@ def _open_backup(file: Path) -> Iterator[_Source]:
                 raise Invalid("backup_damaged", f"{file} is cut: it is to have {pages * page_bytes} bytes")
             yield _Source(file, connection)
     except sqlite3.Error as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
             raise Invalid("not_a_backup", f"{file} is not a backup") from None
         raise Invalid("backup_damaged", f"{file} is damaged: {error}") from None
 
@@ -425,9 +429,9 @@ def _refuse_occupied(folder: Path, source: _Source) -> None:
         return
     beside = folder / HEAD
     if beside.exists():
-        head = _head(_read(beside), source.origin)
+        head = _head(_read(beside), source.origin, str(beside))
         if head.says.size > source.size:
-            raise _older(head.says.size, source.size, beside)
+            raise _older(head, source.size)
     if (folder / CONFIG).exists():
         raise Refused(
             "bank_exists",
@@ -437,9 +441,10 @@ def _refuse_occupied(folder: Path, source: _Source) -> None:
     raise Refused("folder_not_empty", f"{folder} is not an empty folder")
 
 
-def _older(signed: int, size: int, where: Path | str) -> Invalid:
+def _older(head: _Head, size: int) -> Invalid:
+    signed = head.says.size
     lack = "1 entry is" if signed - size == 1 else f"{signed - size} entries are"
-    return Invalid("older_backup", f"{where} is over {signed} entries, and the backup has {size}: {lack} missing")
+    return Invalid("older_backup", f"{head.whose} is over {signed} entries, and the backup has {size}: {lack} missing")
 
 
 def _make(
@@ -458,12 +463,13 @@ def _make(
             if source.size == 0 or log.entry(0).hash.hex() != source.founding:
                 raise source.damaged("its first entry is not the founding it names")
             highest = _settle_heads(log, fold, heads, published, progress)
+            strays = log.db.run("DELETE FROM openings WHERE leaf < 0 OR leaf >= ?", (source.size,))
             if highest is not None:
                 log.set_meta("head", highest.note.decode())
                 replace_file(folder.head, highest.note)
     finally:
         store.close()
-    return Restored(folder, fold.size, fold.size - source.size, fold.withheld, signs)
+    return Restored(folder, fold.size, fold.size - source.size, fold.withheld + strays, signs)
 
 
 def _write_keys(source: _Source, folder: Folder) -> bool:
@@ -485,6 +491,8 @@ def _write_keys(source: _Source, folder: Folder) -> bool:
 def _copy_back(source: _Source, log: Writing) -> None:
     first = 0
     for chunk in _chunks(source.rows("entries")):
+        if [leaf for leaf, _, _ in chunk] != list(range(first, first + len(chunk))):
+            raise source.damaged(f"an entry between {first} and {first + len(chunk)} is missing")
         log.append(first, [(kind, note) for _, kind, note in chunk])
         first += len(chunk)
     for table in ("openings", "sheets"):
@@ -502,14 +510,14 @@ def _settle_heads(
     heads = sorted(heads, key=lambda head: head.says.size)
     for head in heads:
         size = head.says.size
-        if size > fold.size and published is not None and (published / "tile" / "entries").is_dir():
+        if size > fold.size and published is not None and _is_published(published, fold.size, size):
             _append(log, _published_entries(published, fold.size, size), fold.size)
             fold.through(size, progress)
             fold.must_be(head.says)
         open_checkpoint(head.note, _checkpoint_keys(log.db, log.origin, size))
         if size > fold.size:
-            raise _older(size, fold.size, "a signed head")
-        fold.must_be(head.says)
+            raise _older(head, fold.size)
+        fold.must_be(head.says, "head_mismatch" if head.whose == _OWN else "fork")
     return heads[-1] if heads else None
 
 
@@ -530,17 +538,25 @@ def _append(log: Writing, notes: Iterator[bytes], first: int) -> None:
         first += len(chunk)
 
 
-def _published_entries(published: Path, first: int, stop: int) -> Iterator[bytes]:
-    """The entries from `first` up to and without `stop`, out of the bundles that hold them (C2SP tlog-tiles)."""
+def _bundles(published: Path, first: int, stop: int) -> Iterator[tuple[Path, int, int]]:
+    """The bundles that hold the entries from `first` up to and without `stop`, and which of theirs to take."""
     while first < stop:
         number, at = divmod(first, TILE_HASHES)
         width = min(stop - number * TILE_HASHES, TILE_HASHES)
-        path = _bundle_path(published, number, width)
+        yield _bundle_path(published, number, width), at, width
+        first = number * TILE_HASHES + width
+
+
+def _is_published(published: Path, first: int, stop: int) -> bool:
+    return all(path.is_file() for path, _, _ in _bundles(published, first, stop))
+
+
+def _published_entries(published: Path, first: int, stop: int) -> Iterator[bytes]:
+    for path, at, width in _bundles(published, first, stop):
         notes = _parse_bundle(path, _read(path))
         if len(notes) < width:
             raise Invalid("bad_tile", f"{path} holds {len(notes)} entries, and {width} are needed")
         yield from notes[at:width]
-        first = number * TILE_HASHES + width
 
 
 def _bundle_path(published: Path, number: int, width: int) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ledger.errors import Problem, Usage
 from ledger.keyfiles import load_key, read_public
-from ledger.keys import Signer
+from ledger.keys import HeldKey, Signer
 
 AskPassphrase = Callable[[Path], bytes]
 
@@ -38,6 +38,10 @@ class Keyring:
         if key not in self._open:
             self._open[key] = self._load(self._files[key])
         return self._open[key]
+
+    def held(self) -> dict[str, HeldKey]:
+        """The keys opened so far that lie in memory (not those that ssh-agent keeps), by hash."""
+        return {key: signer for key, signer in self._open.items() if isinstance(signer, HeldKey)}
 
     def only(self) -> Signer:
         """The one key of a ring of one, opened."""

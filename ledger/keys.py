@@ -177,7 +177,19 @@ class HeldKey:
     def sign(self, message: bytes) -> bytes:
         return self._private.sign(message)
 
+    def export(self) -> bytes:
+        """The 32 secret bytes, for a worker process of this one and for nothing else (RFC 8032 §5.1.5)."""
+        return self._private.private_bytes_raw()
 
+    @staticmethod
+    def imported(secret: bytes) -> HeldKey:
+        """The key that `export` gave."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        return HeldKey(Ed25519PrivateKey.from_private_bytes(secret))
+
+
+@lru_cache(maxsize=_CACHED_KEYS)
 def check_key_name(name: str) -> str:
     """`name` if a signed note may carry it (C2SP signed-note: not empty, no space, no plus); else `Invalid`."""
     if not name or "+" in name or any(c.isspace() for c in name) or not _encodable(name):

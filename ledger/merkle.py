@@ -324,7 +324,7 @@ class _Tiles:
 
 # Where tiles are published
 
-_TILE_PATH = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([0-9]{1,3}))?", re.ASCII)
+_TILE_PATH = r"(?a)tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([0-9]{1,3}))?"
 _LEVELS = 64
 
 
@@ -342,7 +342,7 @@ def entries_path(number: int, width: int = TILE_HASHES) -> str:
 
 def parse_tile_path(path: str) -> tuple[int | None, int, int]:
     """Return (level, number, width) of a published path, level None for entries; Invalid("bad_tile_path")."""
-    match = _TILE_PATH.fullmatch(path)
+    match = re.fullmatch(_TILE_PATH, path)
     if match:
         level = None if match[1] == "entries" else int(match[1])
         number, width = int(match[2].replace("x", "").replace("/", "")), int(match[3] or TILE_HASHES)

@@ -6,8 +6,7 @@ community's word is the committee's. FORMAT.md shows the same as a table. Whethe
 `rules`.
 """
 
-from __future__ import annotations
-
+# No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
 from collections.abc import Callable
 from datetime import date
 from typing import Any, NamedTuple
@@ -129,8 +128,8 @@ def _need_exchange(fact: e.ExchangeRecorded, book: Book) -> tuple[Need, ...]:
         return (*_clerk(), *_need_bank(fact, book))
     scope = "gift" if fact.nature == "gift" else "exchange"
     legs = fact.legs or fact.uncredited
-    words = tuple(Word(account, "receiver", scope) for account, minutes in legs if minutes < 0)
-    givers = tuple(Word(account, "giver", scope) for account, minutes in legs if minutes > 0)
+    words = tuple([Word(account, "receiver", scope) for account, minutes in legs if minutes < 0])
+    givers = tuple([Word(account, "giver", scope) for account, minutes in legs if minutes > 0])
     if book.policy.signing == "both" and fact.nature != "gift":
         return (Need(words=words + givers),)
     return (Need(words=words, may=givers),)
@@ -174,7 +173,7 @@ def _need_dispute(fact: e.ExchangeDisputed, book: Book) -> tuple[Need, ...]:
 
 def parties(fact: Any) -> tuple[str, ...]:
     """The accounts of an exchange."""
-    return tuple(account for account, _ in fact.legs or getattr(fact, "uncredited", ()))
+    return tuple([account for account, _ in fact.legs or getattr(fact, "uncredited", ())])
 
 
 _NEEDS: dict[type, Callable[[Any, Book], tuple[Need, ...]]] = {
@@ -211,7 +210,7 @@ def lacking(need: Need, given: Given, fact: Any, book: Book) -> tuple[str, set[t
         spoken = _word_of(word, given, fact, book)
         used |= spoken
         if not spoken:
-            lack = lack or f"the word of account {word.account} is missing"
+            lack = lack or f"the word of account {word.account}"
     for word in need.may:
         used |= _word_of(word, given, fact, book)
     for office in need.offices:
@@ -224,8 +223,8 @@ def lacking(need: Need, given: Given, fact: Any, book: Book) -> tuple[str, set[t
 
 def _office_lacks(office: Office, signed: int) -> str:
     if office.keys_needed == 1:
-        return f"the signature of a {office.role} key is missing"
-    return f"it takes {office.keys_needed} {office.role} keys, and {signed or 'none'} of them signed"
+        return f"the signature of a {office.role} key"
+    return f"the word of {office.keys_needed} {office.role} keys ({signed or 'none'} signed)"
 
 
 def fits_office(office: Office, act: Act, key: str) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ledger.errors import Refused
 from ledger.openings import Opening
+from ledger.store.log import as_bytes
 from ledger.store.sql import Db
 from ledger.words import fold_handle, near_matches, quote
 
@@ -39,7 +40,7 @@ def save_openings(db: Db, openings: Iterable[tuple[int, Opening]]) -> None:
 def openings_of(db: Db, index: int) -> dict[str, Opening]:
     """The private details kept for entry `index`, by field; a missing one is withheld."""
     rows = db.rows("SELECT field, value, salt FROM openings WHERE leaf = ?", (index,))
-    return {field: Opening(field, value, bytes(salt)) for field, value, salt in rows}
+    return {field: Opening(field, value, as_bytes(salt, "a salt")) for field, value, salt in rows}
 
 
 def call(db: Db, account: str, index: int, details: dict[str, str]) -> None:

@@ -183,7 +183,8 @@ class _Reader:
         self._lines = text.split("\n")
 
     def _wrong(self, key: str, why: str) -> Usage:
-        return Usage("bad_policy", f"{key} {why}", line=self._line_of(key))
+        shown = key if key.replace(".", "").replace("_", "").isalnum() else quote(key)
+        return Usage("bad_policy", f"{shown[:60]} {why}", line=self._line_of(key))
 
     def _line_of(self, dotted: str) -> int:
         """The line on which a key, or its table, stands; 0 when it is nowhere."""
@@ -202,7 +203,7 @@ class _Reader:
         prefix = f"{table}." if table else ""
         for key in found:
             if key not in (*needed, *optional):
-                raise self._wrong(prefix + key[:40], "is not a key of a policy")
+                raise self._wrong(prefix + key, "is not a key of a policy")
         for key in needed:
             if key not in found:
                 raise self._wrong(prefix + key, "is missing")
@@ -214,7 +215,7 @@ class _Reader:
 
     def days(self, key: str, value: Any, bounds: tuple[int, int]) -> int:
         if type(value) is not int or not bounds[0] <= value <= bounds[1]:
-            raise self._wrong(key, f"is {_shown(value)}, and can be {bounds[0]} to {bounds[1]} days")
+            raise self._wrong(key, f"is {_shown(value)}, and can be a number of days, {bounds[0]} to {bounds[1]}")
         return value
 
     def kind(self, kind: str, value: Any) -> e.KindPolicy:
@@ -257,4 +258,7 @@ class _Reader:
 
 
 def _shown(value: Any) -> str:
-    return {True: "true", False: "false"}[value] if type(value) is bool else quote(str(value))
+    """A value in a message: what was text in quotes, everything else without."""
+    if type(value) is bool:
+        return str(value).lower()
+    return quote(value) if type(value) is str else quote(str(value)).strip("'")

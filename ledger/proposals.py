@@ -25,6 +25,7 @@ from ledger.bank import Page, committed
 from ledger.entries import Entry, parse_text
 from ledger.errors import Invalid, Problem, Refused, Unavailable, Usage
 from ledger.folder import replace_file
+from ledger.keyring import Keyring
 from ledger.keys import Signer
 from ledger.notes import Signature, format_note, parse_note, sign_text
 from ledger.openings import Opening, check_openings
@@ -48,8 +49,19 @@ class Proposal:
     @property
     def missing(self) -> list[str]:
         """The names of the signers still to sign, as the proposer calls them."""
-        pairs = zip(self.entry.signers, self.signatures, strict=True)
-        return [self.names.get(signer.name, signer.name) for signer, signature in pairs if signature is None]
+        pairs = zip(self.called, self.signatures, strict=True)
+        return [name for name, signature in pairs if signature is None]
+
+    @property
+    def called(self) -> list[str]:
+        """What the proposer calls the signers; several keys of one account are told apart."""
+        signers = self.entry.signers
+        names = [signer.name for signer in signers]
+        return [
+            self.names.get(signer.name, signer.name)
+            + (f" (key {signer.key[:12]})" if names.count(signer.name) > 1 else "")
+            for signer in signers
+        ]
 
     def raw(self) -> bytes:
         """The entry as the log takes it; `Refused("half_signed")` while a signature is missing."""
@@ -133,13 +145,19 @@ def read_proposal(path: Path) -> Proposal:
 
 def add_signature(proposal: Proposal, key: Signer) -> Proposal:
     """Sign a proposal; `Refused("not_asked")` for a key that is not among its signers."""
+    position = position_of(proposal, key.public.hash)
+    made = sign_text(proposal.entry.text.encode(), proposal.entry.signers[position].name, key)
+    signatures = (*proposal.signatures[:position], made, *proposal.signatures[position + 1 :])
+    return replace(proposal, signatures=signatures)
+
+
+def position_of(proposal: Proposal, key: str) -> int:
+    """The place of a key, by its hash, among the signers; `Refused("not_asked")` when it has none."""
     for position, signer in enumerate(proposal.entry.signers):
-        if signer.key == key.public.hash:
-            made = sign_text(proposal.entry.text.encode(), signer.name, key)
-            signatures = (*proposal.signatures[:position], made, *proposal.signatures[position + 1 :])
-            return replace(proposal, signatures=signatures)
-    asked = ", ".join(proposal.names.get(signer.name, signer.name) for signer in proposal.entry.signers)
-    raise Refused("not_asked", f"this key is not among the signers of the proposal: {asked}")
+        if signer.key == key:
+            return position
+    asked = ", ".join(proposal.called)
+    raise Refused("not_asked", f"the key {key[:12]} is not among the signers of the proposal: {asked}")
 
 
 def write_proposal(page: Page, fact: Any, private: dict[str, str], path: Path) -> list[str]:
@@ -154,9 +172,19 @@ def write_proposal(page: Page, fact: Any, private: dict[str, str], path: Path) -
     proposal = Proposal(entry, (None,) * len(entry.signers), openings, _names(page, entry.text, entry.fact, openings))
     for signer in entry.signers:
         if page.keyring is not None and page.keyring.at_hand(signer.key):
-            proposal = add_signature(proposal, page.keyring.unlock(signer.key))
+            proposal = _sign_here(proposal, page.keyring, signer.key)
     save_proposal(path, proposal)
     return proposal.missing
+
+
+def _sign_here(proposal: Proposal, keyring: Keyring, key: str) -> Proposal:
+    """Add a signature; a public key (.pub) that no ssh-agent here holds names a signer who is elsewhere."""
+    try:
+        return add_signature(proposal, keyring.unlock(key))
+    except Unavailable as problem:
+        if problem.code not in ("agent_unavailable", "agent_without_key"):
+            raise
+        return proposal
 
 
 def save_proposal(path: Path, proposal: Proposal) -> None:

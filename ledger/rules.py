@@ -25,8 +25,8 @@ DAY_MINUTES = 24 * 60
 # The order of refusals.
 
 
-def check(entry: Entry, book: Book) -> None:
-    """Raise the first refusal, or return: the entry may be added to the book."""
+def check(entry: Entry, book: Book) -> list[str]:
+    """Raise the first refusal, or return: the entry may be added to the book. Advisory limits are returned as words."""
     _not_replayed(entry, book)
     if (book.bank is None) != isinstance(entry.fact, e.BankFounded):
         raise Refused("not_founded", "a log begins with its founding, and has only one")
@@ -37,15 +37,7 @@ def check(entry: Entry, book: Book) -> None:
     _no_self_dealing(entry, book)
     _word_given(entry, book)
     _within_caps(entry, book)
-    if isinstance(entry.fact, e.ExchangeRecorded):
-        _within_limits(entry.fact, book)
-
-
-def warnings(entry: Entry, book: Book) -> list[str]:
-    """What an advisory limit says of an entry that `check` lets pass."""
-    if not isinstance(entry.fact, e.ExchangeRecorded) or book.bank is None:
-        return []
-    return [message for message, _, advisory in _limit_breaches(entry.fact, book) if advisory]
+    return _within_limits(entry.fact, book) if isinstance(entry.fact, e.ExchangeRecorded) else []
 
 
 def _not_replayed(entry: Entry, book: Book) -> None:
@@ -172,7 +164,7 @@ def _may_add_key(fact: e.KeyAdded, book: Book) -> None:
 
 def _threshold_fits(threshold: int, keys: int) -> None:
     if threshold > keys:
-        raise Refused("threshold", f"{threshold} of {keys} keys cannot sign")
+        raise Refused("threshold", f"at least {threshold} must sign, and only {keys} could")
 
 
 def active_key(hashed: str, book: Book) -> Key:
@@ -204,7 +196,8 @@ def _may_rotate(fact: e.KeyRotated, book: Book) -> None:
 def _may_revoke(fact: e.KeyRevoked, book: Book) -> None:
     key = active_key(fact.key, book)
     if key.purpose in ("bank", "checkpoint"):
-        raise Refused("key_purpose", f"a bank always has a {key.purpose} key: rotate it instead")
+        hint = f"rotate it instead: timebank key rotate {key.purpose}"
+        raise Refused("key_purpose", f"a bank always has a {key.purpose} key", hint)
     if key.purpose == "committee":
         left = len(book.office("committee")) - 1
         _threshold_fits(fact.threshold or book.founded.threshold, left)
@@ -246,8 +239,10 @@ def _parties_open(fact: e.ExchangeRecorded, book: Book) -> None:
     for account in parties(fact):
         found = known_account(account, book)
         if found.status != "open":
-            code = "account_closed" if found.status == "closed" else "account_suspended"
-            raise Refused(code, f"account {account} is {found.status}")
+            raise Refused(
+                "account_closed" if found.status == "closed" else "account_suspended",
+                f"account {account} is {found.status}",
+            )
 
 
 def _dates_fit(fact: Any, book: Book) -> None:
@@ -441,7 +436,7 @@ def _word_given(entry: Entry, book: Book) -> None:
             return
         lacks.append(lack)
     if all(lacks):
-        raise Refused("word_missing", lacks[0])
+        raise Refused("word_missing", f"{' or '.join(dict.fromkeys(lacks))} is missing")
     raise Refused("surplus_act", "a signer acts as something that this entry does not ask for")
 
 
@@ -451,12 +446,11 @@ def _word_given(entry: Entry, book: Book) -> None:
 def _within_caps(entry: Entry, book: Book) -> None:
     if not isinstance(entry.fact, (e.ExchangeRecorded, e.ExchangeReversed)):
         return
-    legs = dict(entry.fact.legs)
     for signer in entry.signers:
         for act in signer.acts:
             mandate = book.mandate(act.mandate) if act.mandate else None
             if mandate is not None and mandate.terms.daily_cap_minutes is not None:
-                _within_cap(mandate, -min(0, legs.get(act.account, 0)), book)
+                _within_cap(mandate, -min(0, dict(entry.fact.legs).get(act.account, 0)), book)
 
 
 def cap_left(mandate: Mandate, day: str) -> int | None:
@@ -474,28 +468,21 @@ def _within_cap(mandate: Mandate, minutes: int, book: Book) -> None:
         )
 
 
-def _within_limits(fact: e.ExchangeRecorded, book: Book) -> None:
-    for message, code, advisory in _limit_breaches(fact, book):
-        if not advisory:
-            raise Refused(code, message)
-
-
-def _limit_breaches(fact: e.ExchangeRecorded, book: Book) -> Iterator[tuple[str, str, bool]]:
-    """Every floor and ceiling the legs would break: what, code, whether advisory."""
+def _within_limits(fact: e.ExchangeRecorded, book: Book) -> list[str]:
+    """Refuse what breaks a floor or a ceiling; what breaks an advisory one is returned, in words."""
     policy = book.policy
+    warned: list[str] = []
     for account, minutes in fact.legs:
         found = known_account(account, book)
         limits: e.KindPolicy = getattr(policy, found.kind)
         after = found.minutes + minutes
-        floor, ceiling = limits.floor_minutes, limits.ceiling_minutes
-        if minutes < 0 and floor is not None and after < floor:
-            yield f"account {account} would stand at {show_minutes(after)}, below its floor of {show_minutes(floor)}", (
-                "floor"
-            ), limits.advisory
-        if minutes > 0 and ceiling is not None and after > ceiling:
-            yield (
-                f"account {account} would stand at {show_minutes(after)}, above its ceiling of {show_minutes(ceiling)}",
-                "ceiling",
-                limits.advisory,
-            )
-
+        limit, code, beyond = limits.ceiling_minutes, "ceiling", "above its ceiling"
+        if minutes < 0:
+            limit, code, beyond = limits.floor_minutes, "floor", "below its floor"
+        if limit is None or (after <= limit if minutes > 0 else after >= limit):
+            continue
+        message = f"account {account} would stand at {show_minutes(after)}, {beyond} of {show_minutes(limit)}"
+        if not limits.advisory:
+            raise Refused(code, message)
+        warned.append(message)
+    return warned

@@ -14,7 +14,8 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from typing import NamedTuple
 from pathlib import Path
 from typing import TextIO
 
@@ -26,11 +27,13 @@ from ledger.words import quote
 
 COLUMNS = ("giver", "receiver", "time", "for", "category", "on", "nature", "free", "again")
 _YES = {"yes": True, "y": True, "1": True, "x": True, "": False, "no": False, "n": False, "0": False}
+_EMPTY = dict.fromkeys(COLUMNS, "")
 MOST_PROBLEMS = 1000
+#: lines from which on a second process makes the signatures
+MANY = 2000
 
 
-@dataclass(frozen=True)
-class SheetRow:
+class SheetRow(NamedTuple):
     """One line of a sheet, as words."""
 
     line: int
@@ -58,8 +61,20 @@ def record_sheet(page: Page, path: Path, name: str, said: Said, reached: Callabl
     row = page.db.row("SELECT leaf, count FROM sheets WHERE digest = ?", (digest,))
     if row is not None and not said.again:
         raise Refused("twin", f"{name} is already recorded: {row[1]} exchanges from entry {row[0]} on")
+    first, lines = page.size, _count_lines(path)
+    with page.scribe() if lines >= MANY else nullcontext():
+        count = _record_rows(page, path, name, said, lambda done: reached(done, lines))
+    if count == 0:
+        raise Usage("bad_sheet", f"{name} has no line to record")
+    if page.writing:
+        page.db.run("DELETE FROM sheets WHERE digest = ?", (digest,))
+        page.db.run("INSERT INTO sheets (digest, leaf, count) VALUES (?, ?, ?)", (digest, first, count))
+    return count
+
+
+def _record_rows(page: Page, path: Path, name: str, said: Said, reached: Callable[[int], None]) -> int:
     problems: list[Problem] = []
-    first, count, lines = page.size, 0, _count_lines(path)
+    count = 0
     for found in read_rows(path, name, problems):
         problem = _record_row(page, found, said)
         if problem is not None:
@@ -67,16 +82,11 @@ def record_sheet(page: Page, path: Path, name: str, said: Said, reached: Callabl
             problems.append(problem)
         count += 1
         if count % 500 == 0:
-            reached(count, lines)
+            reached(count)
         if len(problems) >= MOST_PROBLEMS:
             break
     if problems:
         raise Several(problems, name)
-    if count == 0:
-        raise Usage("bad_sheet", f"{name} has no line to record")
-    if page.writing:
-        page.db.run("DELETE FROM sheets WHERE digest = ?", (digest,))
-        page.db.run("INSERT INTO sheets (digest, leaf, count) VALUES (?, ?, ?)", (digest, first, count))
     return count
 
 
@@ -93,9 +103,9 @@ def _record_row(page: Page, row: SheetRow, said: Said) -> Problem | None:
 def _said(cells: dict[str, str], default: Said) -> Said:
     nature = cells["nature"].lower() or default.nature
     if nature not in EVERYDAY_NATURES:
-        raise Usage("bad_sheet", f"the nature {quote(nature)} is not one of {', '.join(EVERYDAY_NATURES)}")
-    return replace(
-        default,
+        known = ", ".join(EVERYDAY_NATURES)
+        raise Usage("bad_sheet", f"the nature {quote(nature)} is not one of {known}", "leave it empty for service")
+    return default._replace(
         on=cells["on"] or default.on,
         category=cells["category"] or default.category,
         nature=nature,
@@ -109,7 +119,7 @@ def _yes(column: str, cell: str) -> bool:
     try:
         return _YES[cell.lower()]
     except KeyError:
-        raise Usage("bad_sheet", f"{column} is {quote(cell)}, and can be yes or empty") from None
+        raise Usage("bad_sheet", f"{column} is {quote(cell)}, and can be yes or empty", "write yes, or nothing") from None
 
 
 def read_rows(path: Path, name: str, problems: list[Problem]) -> Iterator[SheetRow]:
@@ -143,8 +153,7 @@ def _rows(file: TextIO, name: str, problems: list[Problem]) -> Iterator[SheetRow
             message = f"{len(cells)} columns, where 3 to {len(columns)} are expected"
             problems.append(Usage("bad_sheet", message, file=name, line=reader.line_num))
             continue
-        found = dict.fromkeys(COLUMNS, "") | dict(zip(columns, cells, strict=False))
-        yield SheetRow(reader.line_num, found)
+        yield SheetRow(reader.line_num, _EMPTY | dict(zip(columns, cells, strict=False)))
 
 
 def _delimiter(file: TextIO) -> str:

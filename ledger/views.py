@@ -5,10 +5,9 @@ it. A statement is in order of the date of service, then of the index. Private w
 people tables and read "withheld" where they were erased.
 """
 
-from __future__ import annotations
-
+# No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ledger import events as e
 from ledger.book import Account
@@ -16,10 +15,7 @@ from ledger.entries import Entry, attestation
 from ledger.errors import Refused, Usage
 from ledger.hours import show_minutes
 from ledger.people import everyone, openings_of, person
-
-if TYPE_CHECKING:
-    from ledger.reading import Reading
-    from ledger.proposals import Proposal
+from ledger.reading import Reading
 
 WITHHELD = "withheld"
 
@@ -106,11 +102,16 @@ def called(page: Reading, account: str) -> str:
     return found.handle if found else account
 
 
+def _all_called(page: Reading, accounts: list[str]) -> tuple[str, ...]:
+    """Handles, in their order: that of random ids would say nothing."""
+    return tuple(sorted((called(page, account) for account in accounts), key=str.casefold))
+
+
 def balance_of(page: Reading, account: str, at: int | None = None) -> Balance:
     """One account's balance, now or at a size."""
     found = page.book.account(account)
     if found is None or (at is not None and found.opened >= at):
-        raise Refused("unknown_account", f"no account {account} at that size of the log")
+        raise Refused("unknown_account", f"{called(page, account)} was not yet an account at size {at}")
     return Balance(account, called(page, account), found.kind, _minutes_at(page, account, found, at))
 
 
@@ -162,7 +163,7 @@ def _statement_line(  # noqa: PLR0913  the columns of one row of `lines`
 ) -> StatementLine:
     entry = page.log.entry(index)
     credit = minutes + uncredited > 0
-    others = tuple(called(page, other) for other, leg in _legs(entry.fact) if other != account and (leg < 0) == credit)
+    others = [other for other, leg in legs_of(entry.fact) if other != account and (leg < 0) == credit]
     category, nature = _sort(page, entry)
     return StatementLine(
         leaf=index,
@@ -170,7 +171,7 @@ def _statement_line(  # noqa: PLR0913  the columns of one row of `lines`
         served_on=served_on,
         minutes=minutes,
         balance_minutes=balance,
-        counterparties=others,
+        counterparties=_all_called(page, others),
         category=category,
         nature=nature,
         memo=private(page, index, entry, "reason" if isinstance(entry.fact, e.ExchangeReversed) else "memo"),
@@ -179,7 +180,8 @@ def _statement_line(  # noqa: PLR0913  the columns of one row of `lines`
     )
 
 
-def _legs(fact: Any) -> e.Legs:
+def legs_of(fact: Any) -> e.Legs:
+    """The legs of an exchange or of a reversal; those without credit where there are no others."""
     legs: e.Legs = fact.legs or getattr(fact, "uncredited", ())
     return legs
 
@@ -216,14 +218,14 @@ def hours_given_away(fact: e.ExchangeRecorded) -> bool:
 
 def exchange_row(page: Reading, index: int, entry: Entry) -> ExchangeRow:
     """One exchange as a row; who gave hours away stands among the givers, as who gave help does."""
-    legs = _legs(entry.fact)
+    legs = legs_of(entry.fact)
     credit = -1 if hours_given_away(entry.fact) else 1
     return ExchangeRow(
         leaf=index,
         entry=entry.hash.hex(),
         served_on=entry.fact.served_on,
-        givers=tuple(called(page, account) for account, minutes in legs if minutes * credit > 0),
-        receivers=tuple(called(page, account) for account, minutes in legs if minutes * credit < 0),
+        givers=_all_called(page, [account for account, minutes in legs if minutes * credit > 0]),
+        receivers=_all_called(page, [account for account, minutes in legs if minutes * credit < 0]),
         minutes=sum(minutes for _, minutes in legs if minutes > 0),
         category=entry.fact.category,
         nature=entry.fact.nature + (" (free)" if entry.fact.uncredited else ""),
@@ -284,71 +286,3 @@ def _by_digits(page: Reading, digits: str) -> list[int]:
         everything = page.db.each("SELECT leaf, hash FROM entries")
         rows = [(leaf,) for leaf, hashed in everything if bytes(hashed).hex().startswith(digits)]
     return [int(leaf) for (leaf,) in rows]
-
-
-def describe(page: Reading, index: int, entry: Entry) -> str:
-    """An entry in one plain line, with handles."""
-    return _describe(entry, lambda account: called(page, account), private(page, index, entry, "memo"))
-
-
-def describe_proposal(proposal: Proposal) -> str:
-    """A proposal in one plain line, with the names its proposer gives."""
-    memos = {opening.field: opening.value for opening in proposal.openings}
-    names = proposal.names
-    line = _describe(proposal.entry, lambda account: names.get(account, account), memos.get("memo", ""))
-    return f"{line} (at {proposal.entry.origin})"
-
-
-def _describe(entry: Entry, name: Any, memo: str) -> str:
-    fact = entry.fact
-    words = _WORDS.get(type(fact))
-    line: str = words(fact, name) if words else entry.kind
-    return f"{line}: {memo}" if memo else line
-
-
-def _exchange_words(fact: e.ExchangeRecorded, name: Any) -> str:
-    legs = _legs(fact)
-    givers = _shares([(name(account), minutes) for account, minutes in legs if minutes > 0])
-    receivers = _shares([(name(account), -minutes) for account, minutes in legs if minutes < 0])
-    total = show_minutes(sum(minutes for _, minutes in legs if minutes > 0))
-    if hours_given_away(fact):
-        return f"{receivers} gave away {total} to {givers} on {fact.served_on} ({fact.nature})"
-    how = " without credit" if fact.uncredited else ""
-    kind = fact.category if fact.nature == "service" else f"{fact.category}, {fact.nature}"
-    return f"{givers} gave {receivers} {total}{how} on {fact.served_on} ({kind})"
-
-
-def _holder(key: e.KeySpec, name: Any) -> str:
-    """Whose key it is: a checkpoint key bears the log's origin as its name."""
-    return key.purpose if key.purpose == "checkpoint" else str(name(key.name))
-
-
-def _shares(sides: list[tuple[str, int]]) -> str:
-    if len(sides) == 1:
-        return sides[0][0]
-    if len({minutes for _, minutes in sides}) == 1:
-        return ", ".join(name for name, _ in sides)
-    return ", ".join(f"{name} ({show_minutes(minutes)})" for name, minutes in sides)
-
-
-_WORDS: dict[type, Any] = {
-    e.BankFounded: lambda fact, name: f"{fact.name} founded",
-    e.AccountOpened: lambda fact, name: f"account {name(fact.account)} opened ({fact.kind})",
-    e.AccountEdited: lambda fact, name: f"details of {name(fact.account)} changed",
-    e.AccountSuspended: lambda fact, name: f"account {name(fact.account)} suspended",
-    e.AccountResumed: lambda fact, name: f"account {name(fact.account)} resumed",
-    e.AccountClosed: lambda fact, name: f"account {name(fact.account)} closed",
-    e.KeyAdded: lambda fact, name: f"a key added for {name(fact.account or fact.key.name)}",
-    e.KeyRotated: lambda fact, name: f"the key of {_holder(fact.key, name)} rotated",
-    e.KeyRevoked: lambda fact, name: f"key {fact.key[:12]} revoked",
-    e.KeyRecovered: lambda fact, name: f"new keys for {name(fact.account)}, by the committee",
-    e.MandateGranted: lambda fact, name: f"mandate granted for {name(fact.account)}",
-    e.MandateRevoked: lambda fact, name: f"mandate {fact.mandate[:12]} revoked",
-    e.ExchangeRecorded: _exchange_words,
-    e.ExchangeReversed: lambda fact, name: f"exchange {fact.about.id[:12]} reversed",
-    e.ExchangeDisputed: lambda fact, name: f"exchange {fact.about.id[:12]} disputed",
-    e.DisputeResolved: lambda fact, name: f"dispute about {fact.about.id[:12]} "
-    + ("upheld" if fact.upheld else "rejected"),
-    e.DayOpened: lambda fact, name: f"day {fact.date} opened",
-    e.PolicyAdopted: lambda fact, name: f"policy adopted, from {fact.starts_on}",
-}

@@ -39,6 +39,8 @@ def clean_text(field: str, text: str, longest: int) -> str:
     Refusals, in this order: `text_too_long`, `bad_text`, `empty_text`. `field` names it in the message.
     """
     stripped = text.strip(_SPACES)
+    if 0 < len(stripped) <= longest and stripped.isascii() and stripped.isprintable():
+        return stripped
     composed = normalize("NFC", stripped) if len(stripped) <= 4 * longest else stripped
     if len(composed) > longest:
         raise Refused("text_too_long", f"{field} has {len(composed)} characters, and {longest} are the most")

@@ -12,13 +12,21 @@ import signal
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tests.builders", "ledger.keep", "ledger.audit", "ledger.store.recorders"])
+CONTEXT.set_forkserver_preload(
+    [
+        *("tests.children", "tests.builders", "ledger.keep", "ledger.audit", "ledger.store.recorders"),
+        *("cryptography.hazmat.primitives.serialization", "eventsourcing.sqlite"),
+    ]
+)
+HOUSE = Path(__file__).parent.parent
 
 
 class Outcome(NamedTuple):
@@ -32,6 +40,7 @@ class Child:
     """A process running `work(send, *arguments)`."""
 
     def __init__(self, work: Callable[..., None], *arguments: Any) -> None:
+        _start_server()
         self.receiver, sender = CONTEXT.Pipe(duplex=False)
         self.process = CONTEXT.Process(target=_run, args=(work, sender, arguments), daemon=True)
         self.process.start()
@@ -57,6 +66,13 @@ class Child:
         return Outcome(code, sent)
 
 
+def _start_server() -> None:
+    """Start what children are forked from, where it finds the modules to import (it is not told our path)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(HOUSE))
+        forkserver.ensure_running()
+
+
 def run(work: Callable[..., None], *arguments: Any) -> Outcome:
     """Run a child to its end."""
     return Child(work, *arguments).outcome()
@@ -78,11 +94,13 @@ KILLED = -signal.SIGKILL
 def at_step(number: int, act: Callable[[str], None]) -> Iterator[list[str]]:
     """Call `act(name)` instead of step `number` (the first is 1); yields the names of the steps as they are taken."""
     steps: list[str] = []
+    over = False
 
     def step(name: str) -> None:
-        steps.append(name)
-        if len(steps) == number:
-            act(name)
+        if not over:  # a connection made here may outlive the block
+            steps.append(name)
+            if len(steps) == number:
+                act(name)
 
     def counted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def counting(*arguments: Any, **named: Any) -> Any:
@@ -115,6 +133,7 @@ def at_step(number: int, act: Callable[[str], None]) -> Iterator[list[str]]:
             sqlite3, "connect", lambda *args, **named: connect(*args, **{**named, "factory": CountedConnection})
         )
         yield steps
+    over = True
 
 
 def die(name: str) -> None:

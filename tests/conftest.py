@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tests import postgres
+from tests.terminal import Terminal
 
 settings.register_profile("dev", deadline=None)  # a slow machine is not a bug
 settings.register_profile("ci", deadline=None, max_examples=300, print_blob=True)
@@ -36,3 +38,9 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
     """The URL of a new, empty database, dropped after the test."""
     with postgres.fresh_database(postgres_url) as url:
         yield url
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    """Somebody at a terminal, in an empty folder."""
+    return Terminal(tmp_path, monkeypatch, capsys)

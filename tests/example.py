@@ -34,7 +34,9 @@ def spec(name: str, purpose: str) -> e.KeySpec:
 
 def sealed(first: int, **private: str) -> dict[str, str]:
     """The commitments of private details; their salts are one byte, 32 times, counted from `first`."""
-    return commitments(Opening(field, value, bytes([first + n]) * 32) for n, (field, value) in enumerate(private.items()))
+    return commitments(
+        Opening(field, value, bytes([first + n]) * 32) for n, (field, value) in enumerate(private.items())
+    )
 
 
 def by(name: str, *acts: Act) -> Signer:
@@ -69,7 +71,12 @@ def _drafts() -> list[Entry]:
     founding = e.BankFounded(
         name="Rushey Green Time Bank",
         founded_on="2026-11-20",
-        keys=(spec("committee-1", "committee"), spec("broker-1", "broker"), spec("bank", "bank"), spec(ORIGIN, "checkpoint")),
+        keys=(
+            spec("committee-1", "committee"),
+            spec("broker-1", "broker"),
+            spec("bank", "bank"),
+            spec(ORIGIN, "checkpoint"),
+        ),
         threshold=1,
         policy=FIRST_POLICY,
         pot=POT,
@@ -95,7 +102,11 @@ def proposal() -> bytes:
     """Mary gave Ada 45 minutes: proposed and signed by the broker for Mary, to be signed by Ada."""
     at = "2026-11-21T15:00:00Z"
     fact = e.ExchangeRecorded(
-        "2026-11-21", "shopping", "service", _legs(adalovelac=-45, maryseacol=45), commitments=sealed(0x16, memo="bread")
+        "2026-11-21",
+        "shopping",
+        "service",
+        _legs(adalovelac=-45, maryseacol=45),
+        commitments=sealed(0x16, memo="bread"),
     )
     under_mandate = Act("broker", MARY, entry_id("2026-11-20T09:40:00Z", 2))
     entry = drafted(fact, 5, at, by(ADA, Act("receiver", ADA)), by("broker-1", under_mandate))

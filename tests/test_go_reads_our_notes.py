@@ -35,22 +35,25 @@ def held(number: int) -> HeldKey:
 BANK, GIVER, RECEIVER = held(1), held(2), held(3)
 
 
-@pytest.fixture(scope="session")
-def opennote(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Go program, built once a session."""
+def build(folder: Path, source: Path) -> Path:
+    """A Go program from one file, built in a folder; the test is skipped where Go or the library is missing."""
     go = shutil.which("go")
     if go is None:
         pytest.skip("go is not installed")
     if not (GOPATH / "src/golang.org/x/mod/sumdb/note").is_dir():
         pytest.skip(f"no golang.org/x/mod under {GOPATH}: install golang-golang-x-mod-dev")
-    folder = tmp_path_factory.mktemp("go")
-    program = folder / "opennote"
-    source = Path(__file__).parent / "go/opennote.go"
+    program = folder / source.stem
     offline = {"GO111MODULE": "off", "GOPATH": str(GOPATH), "GOFLAGS": "", "GOCACHE": str(folder / "cache")}
     subprocess.run(
         [go, "build", "-o", str(program), str(source)], env=os.environ | offline, check=True, capture_output=True
     )
     return program
+
+
+@pytest.fixture(scope="session")
+def opennote(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Go program, built once a session."""
+    return build(tmp_path_factory.mktemp("go"), Path(__file__).parent / "go/opennote.go")
 
 
 def open_with_go(opennote: Path, folder: Path, raw: bytes, *vkeys: str) -> subprocess.CompletedProcess[bytes]:

@@ -42,6 +42,7 @@ LEDGER_ORDER = (
     "clock",
     "reading",
     "views",
+    "telling",
     "folder",
     "keyfiles",
     "keyring",

@@ -351,6 +351,8 @@ DAMAGES = {
     "UPDATE files SET path = '/tmp/x' WHERE path LIKE '%broker-1'": "backup_damaged",
     "UPDATE files SET path = 'keys/..' WHERE path LIKE '%broker-1'": "backup_damaged",
     "UPDATE about SET value = 'another.example/hours' WHERE name = 'origin'": "foreign_origin",
+    "DELETE FROM entries WHERE leaf = 4": "backup_damaged",
+    "DELETE FROM entries WHERE leaf > 14": "older_backup",
     "UPDATE entries SET kind = 'day.opened/1' WHERE leaf = 4": "bad_entry",
     "UPDATE entries SET note = zeroblob(9) WHERE leaf = 4": "bad_note",
     "UPDATE entries SET note = (SELECT note FROM entries WHERE leaf = 5) WHERE leaf = 5": "",
@@ -388,9 +390,10 @@ def test_one_bit_changed_in_any_entry_is_found(file: Path, tmp_path: Path) -> No
 def test_a_private_detail_that_does_not_fit_is_withheld(file: Path, tmp_path: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE openings SET value = 'darker curtains' WHERE field = 'memo'")
+        connection.execute("INSERT INTO openings VALUES (2, 'reason', 'none', x'00'), (999, 'memo', 'nothing', x'00')")
     connection.close()
     restored = restore(file, tmp_path / "again")
-    assert restored.withheld == 1
+    assert restored.withheld == 3
     bank = bank_of(restored)
     assert all(field != "memo" for _, field, _, _ in contents(bank.store)["openings"])
     check(bank)
@@ -447,6 +450,17 @@ def test_a_higher_head_in_the_folder_refuses_the_backup(gone_on: Village, file: 
         if path.name != "bank.head":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     assert refused(file, folder) == "older_backup"
+
+
+def test_a_published_folder_that_lacks_entries_refuses_the_backup(gone_on: Village, file: Path, tmp_path: Path) -> None:
+    publish(gone_on, tmp_path / "web", entries=True)
+    gone_on.open("gus")
+    head = gone_on.sign_head()
+    assert refused(file, tmp_path / "again", published=tmp_path / "web", head=head) == "older_backup"
+    shutil.rmtree(tmp_path / "web" / "tile")
+    assert refused(file, tmp_path / "again", published=tmp_path / "web") == "older_backup"
+    (tmp_path / "web" / "checkpoint").unlink()
+    assert refused(file, tmp_path / "again", published=tmp_path / "web") == "file_unavailable"
 
 
 def test_a_head_no_higher_than_the_backup_lets_it_pass(village: Village, file: Path, tmp_path: Path) -> None:
@@ -539,7 +553,7 @@ def test_two_histories_under_one_key_are_told_apart(tmp_path: Path) -> None:
     village.open("cleo")
     village.sign_head()
     backup(village.bank, tmp_path / "backup")
-    assert refused(tmp_path / "backup", tmp_path / "again", head=copy.sign_head()) == "head_mismatch"
+    assert refused(tmp_path / "backup", tmp_path / "again", head=copy.sign_head()) == "fork"
 
 
 def test_the_old_checkpoint_key_cannot_sign_after_its_rotation(village: Village, tmp_path: Path) -> None:

@@ -423,21 +423,44 @@ def test_an_empty_postgresql_database(postgres_database: str) -> None:
     assert code_of(Store(postgres_database, ORIGIN), write=False) == "not_a_database"
 
 
-@pytest.mark.postgres
-def test_a_connection_that_the_server_closed_is_replaced(postgres_database: str) -> None:
+def end_connections(url: str) -> None:
+    """As a server does that is stopped or restarted."""
     import psycopg
 
-    store = Store(postgres_database)
-    store.create(ORIGIN)
-    append(store)
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+@pytest.mark.postgres
+def test_a_connection_that_the_server_closed_is_replaced(postgres_database: str) -> None:
+    store = Store(postgres_database)
+    store.create(ORIGIN)
+    append(store)
+    end_connections(postgres_database)
     assert code_of(store, write=True) == "database_unreachable"
     append(store)
     assert size(store) == 2
+    store.close()
+
+
+@pytest.mark.postgres
+def test_a_server_that_stops_amid_a_write_has_recorded_nothing(postgres_database: str) -> None:
+    store = Store(postgres_database)
+    store.create(ORIGIN)
+
+    def work(log: Writing) -> None:
+        log.append(0, [ENTRY])
+        end_connections(postgres_database)
+
+    with pytest.raises(Unavailable) as caught:
+        write(store, work)
+    assert caught.value.code == "database_unreachable"
+    assert size(store) == 0
+    append(store)
+    assert size(store) == 1
     store.close()
 
 

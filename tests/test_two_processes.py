@@ -74,7 +74,7 @@ def test_two_processes_record_at_once(folder: Path) -> None:
     )
     assert [outcome.exit_code for outcome in outcomes] == [0, 0]
     sent = [item for outcome in outcomes for item in outcome.sent]
-    acknowledged = dict(item for item in sent if isinstance(item, tuple))
+    acknowledged: dict[int, str] = dict(item for item in sent if isinstance(item, tuple))
     heads = [parse_checkpoint(parse_note(item)[0]) for item in sent if isinstance(item, bytes)]
     assert len(acknowledged) == 2 * EACH
     village = village_in(folder)
@@ -86,6 +86,32 @@ def test_two_processes_record_at_once(folder: Path) -> None:
     with village.bank.reading() as page:
         balances = [page.book.account(page.account_of(handle)) for handle in ("ada", "bo")]
     assert [found.minutes if found else None for found in balances] == [0, 0]
+    village.bank.store.close()
+
+
+def record_for_ever(send: Send, folder: Path) -> None:
+    village = village_in(folder)
+    with village.bank.reading() as page:
+        pair = [page.account_of("ada"), page.account_of("bo")]
+    while True:
+        pair.reverse()
+        recorded = village.exchange(pair[0], pair[1], 1)
+        send((recorded.index, recorded.entry.id))
+
+
+def test_one_process_is_killed_while_another_records(folder: Path) -> None:
+    doomed, lucky = children.Child(record_for_ever, folder), children.Child(record, folder, "ada", "bo")
+    finished = lucky.outcome()
+    doomed.kill()
+    killed = doomed.outcome()
+    assert (finished.exit_code, killed.exit_code) == (0, children.KILLED)
+    village = village_in(folder)
+    village.sign_head()
+    size = check(village.bank)
+    acknowledged = [item for item in finished.sent + killed.sent if isinstance(item, tuple)]
+    with village.bank.store.reading() as log:
+        assert all(log.entry(index).id == entry_id for index, entry_id in acknowledged)
+    assert len(acknowledged) + 3 <= size <= len(acknowledged) + 4  # one may be recorded whose receipt was cut off
     village.bank.store.close()
 
 

@@ -150,7 +150,7 @@ class Store:
     def _checked(self, log: Any) -> Any:
         """Refuse a database of a newer version, or of another bank."""
         schema, origin = log.meta("schema"), log.meta("origin")
-        if not schema.isdigit() or not origin:
+        if not schema.isdecimal() or not origin:
             raise Invalid("not_a_database", f"{_shown(self.where)} is not the database of a time bank")
         if int(schema) > SCHEMA:
             what = f"{_shown(self.where)} is of version {schema}, and this program knows {SCHEMA}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -13,6 +14,7 @@ from ledger.store.sql import Db
 CHUNK = 2000
 
 
+@cache
 def log_id(origin: str) -> UUID:
     """The originator id under which a log's entries are stored: UUIDv5 of its origin as a URL."""
     return uuid5(NAMESPACE_URL, origin)
@@ -38,7 +40,7 @@ class Log:
         )
         if row is None:
             raise Invalid("missing_entry", f"entry {index} is not in the log")
-        return _blob(row[0], f"entry {index}")
+        return as_bytes(row[0], f"entry {index}")
 
     def entry(self, index: int) -> Entry:
         """An entry, parsed."""
@@ -54,7 +56,7 @@ class Log:
             )
             for version, topic, state in rows:
                 first = _whole(version)
-                yield first - 1, str(topic), _blob(state, f"entry {first - 1}")
+                yield first - 1, str(topic), as_bytes(state, f"entry {first - 1}")
             if len(rows) < CHUNK:
                 return
 
@@ -63,7 +65,7 @@ class Log:
         row = self.db.row("SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, number))
         if row is None:
             raise Invalid("missing_tile", f"tile {level}/{number} is not in the database")
-        return _blob(row[0], f"tile {level}/{number}")
+        return as_bytes(row[0], f"tile {level}/{number}")
 
     def head(self) -> bytes:
         """The last signed head as a note, or nothing."""
@@ -75,7 +77,7 @@ class Log:
         return str(row[0]) if row else ""
 
 
-def _blob(value: Any, what: str) -> bytes:
+def as_bytes(value: Any, what: str) -> bytes:
     """SQLite keeps what it is given, whatever the column's type; `bytes` of a number would be that many zeros."""
     if type(value) is not bytes:
         raise Invalid("database_damaged", f"{what} is not kept as bytes")

@@ -18,7 +18,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from eventsourcing.persistence import InfrastructureFactory, StoredEvent
-from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
+from eventsourcing.sqlite import SQLiteAggregateRecorder, SQLiteApplicationRecorder, SQLiteCursor
 from eventsourcing.utils import Environment
 
 from ledger.errors import Usage
@@ -49,9 +49,9 @@ class SQLiteLog(SQLiteApplicationRecorder):
                 raise
 
     def append(self, db: Db, events: Sequence[StoredEvent]) -> None:
-        """Insert entries into the open transaction with the library's own statement."""
+        """Insert entries into the open transaction with the library's own statement, all at once."""
         cursor = SQLiteCursor(cast("SqliteDb", db).new_cursor())
-        self._insert_events(cursor, events)
+        SQLiteAggregateRecorder._insert_events(self, cursor, events)  # the application recorder's goes one by one
 
 
 def open_sqlite(path: str, *, create: bool) -> SQLiteLog:

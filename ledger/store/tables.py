@@ -13,6 +13,7 @@ from typing import Any
 from ledger import canonical as c
 from ledger.book import RECORDS, Line, Seen
 from ledger.entries import Entry
+from ledger.store.log import as_bytes
 from ledger.store.sql import Db
 
 Cache = dict[tuple[str, str], Any]
@@ -27,7 +28,9 @@ class SqlTables:
         self.cache: Cache = {} if cache is None else cache
         self._dirty: set[tuple[str, str]] = set()
         self._seen: dict[str, Seen] = {}
+        self._highest: str | None = None
         self._lines: list[Line] = []
+        #: entries folded here and not yet in the log, by index; whoever writes them takes them out
         self.fresh: dict[int, Entry] = {}
         #: an id just drawn at random here: it need not be looked for
         self.drawn = ""
@@ -52,10 +55,17 @@ class SqlTables:
         found = self._seen.get(entry_id)
         if found is not None or entry_id == self.drawn:
             return found
+        if self._highest is None:
+            row = self.db.row("SELECT MAX(id) FROM entries")
+            self._highest = str(row[0] or "") if row else ""
+        if entry_id > self._highest:  # as most are when a log is folded, because an id begins with the time
+            return None
         row = self.db.row("SELECT leaf, hash, day FROM entries WHERE id = ?", (entry_id,))
-        return None if row is None else Seen(row[0], bytes(row[1]), row[2])
+        return None if row is None else Seen(row[0], as_bytes(row[1], "a hash"), row[2])
 
     def add_seen(self, entry_id: str, seen: Seen) -> None:
+        if self._highest is not None and entry_id > self._highest:
+            self._highest = entry_id
         self._seen.setdefault(entry_id, seen)  # an id used twice stands where it stood first, whatever the batch
 
     def add_line(self, line: Line) -> None:
@@ -82,7 +92,6 @@ class SqlTables:
         self._dirty.clear()
         self._seen.clear()
         self._lines.clear()
-        self.fresh.clear()
 
     def _encoded(self, kind: str, key: str) -> str:
         return c.format_json(c.to_object(self.cache[kind, key]))

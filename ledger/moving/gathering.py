@@ -1,0 +1,328 @@
+"""The history while it is read: members by key, rows into the scratch file, every fault noted where it stands."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+from unicodedata import category
+
+from ledger.accounts import LONGEST_CONTACT, LONGEST_NAME
+from ledger.errors import Refused
+from ledger.exchanges import LONGEST_MEMO
+from ledger.moving.amounts import TICKS, Amount, Number, bounded, decide_decimal, read_clock, read_hours, read_number, read_whole
+from ledger.moving.dates import Days
+from ledger.moving.findings import Fault, Findings
+from ledger.moving.history import BOOKED, POT, Account, Declared, Member
+from ledger.moving.options import Options
+from ledger.moving.table import Row, Shape, Table
+from ledger.moving.text import Advance, Source, one_line
+from ledger.words import LONGEST_CATEGORY, LONGEST_HANDLE, clean_category, clean_handle, fold_handle, quote
+
+_BATCH = 2000
+_SCHEMA = """
+CREATE TABLE rows (n INTEGER PRIMARY KEY, file INTEGER, line INTEGER, last INTEGER, ref TEXT, nth INTEGER DEFAULT 1,
+ also TEXT DEFAULT '', giver INTEGER, receiver INTEGER, minutes INTEGER, ticks INTEGER, usual INTEGER, served TEXT,
+ entered TEXT, category TEXT, nature TEXT, free INTEGER, memo TEXT, twin INTEGER, status INTEGER);
+CREATE TABLE unfinished (file INTEGER, line INTEGER, last INTEGER, state TEXT, giver TEXT, receiver TEXT, printed TEXT,
+ day TEXT, memo TEXT);
+CREATE TABLE rejected (file INTEGER, line INTEGER, last INTEGER, severity TEXT, code TEXT);
+"""
+_INSERT = """
+INSERT INTO rows (file, line, last, ref, giver, receiver, minutes, ticks, usual, served, entered, category, nature, free,
+ memo, twin, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+def open_scratch(path: Path) -> sqlite3.Connection:
+    """A scratch file: nobody else reads it, and after a crash nobody needs it."""
+    db = sqlite3.connect(path, isolation_level=None)
+    for pragma in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "cache_size = -8000"):
+        db.execute(f"PRAGMA {pragma}")
+    db.executescript(_SCHEMA)
+    db.execute("BEGIN")
+    return db
+
+
+class Gathering:
+    """What the readers of one system write to."""
+
+    def __init__(self, options: Options, db: sqlite3.Connection, advance: Advance) -> None:
+        self.options = options
+        self.db = db
+        self.advance = advance
+        self.findings = Findings()
+        self.sources: list[Source] = []
+        self.tables: list[Table] = []
+        #: what a system's own reader remembers from one step to the next
+        self.notes: dict[str, Any] = {}
+        self.members: list[Member] = []
+        self.declared: list[Declared] = []
+        #: a file has named every member there is: an unknown one is a fault
+        self.complete = False
+        #: rows set aside by member
+        self.aside: Counter[int] = Counter()
+        self.unfinished_count = 0
+        self._numbers: dict[str, int] = {}
+        self._folds: dict[str, int] = {}
+        self._batch: list[tuple[Any, ...]] = []
+        self._more: list[tuple[Any, ...]] = []
+
+    # --- members
+
+    def find(self, key: str) -> int | None:
+        """The number of the member with this key."""
+        return self._numbers.get(key)
+
+    def add_member(self, key: str, name: str, kind: str, **said: Any) -> Member:
+        """A new member; its texts are made fit for the ledger."""
+        said["contact"] = one_line(said.get("contact", ""))[:LONGEST_CONTACT].strip()
+        member = Member(len(self.members), key, one_line(name)[:LONGEST_NAME].strip() or key[:LONGEST_NAME], kind, **said)
+        self.members.append(member)
+        self._numbers[key] = member.number
+        return member
+
+    def tell_of(self, table: Table, row: Row, key: str, name: str, kind: str = "person", **said: Any) -> Member | None:
+        """What a member file says in one row: the member; None, and a finding, if this file has said it before."""
+        number = self._numbers.get(key)
+        if number is None:
+            return self.add_member(key, name, kind, file=table.source.name, line=row.line, **said)
+        member = self.members[number]
+        if member.file == table.source.name:
+            self.report(table, row, Fault("reject", "duplicate_id", f"{quote(key)} stands on line {member.line} already"))
+            return None
+        member.name = one_line(name)[:LONGEST_NAME] or member.name
+        member.kind = kind if kind != "person" else member.kind
+        member.contact = one_line(said.get("contact", ""))[:LONGEST_CONTACT] or member.contact
+        member.state = said.get("state", "") or member.state
+        member.handle = said.get("handle", "") or member.handle
+        member.file = member.file or table.source.name
+        member.line = member.line or row.line
+        return member
+
+    def party(self, key: str, name: str = "", kind: str = "person", **said: Any) -> int | Fault:
+        """The member an exchange names: known, or made from what is said here, or a fault."""
+        key = self.options.same.get(key, key)
+        number = self._numbers.get(key)
+        if number is not None:
+            return number
+        if not key:
+            return Fault("reject", "unknown_member", "a side of the exchange is not named")
+        if self.complete and kind != POT:
+            return Fault("reject", "unknown_member", f"{quote(key)} is not known")
+        return self.add_member(key, name or key, kind, **said).number
+
+    def pot(self, key: str, name: str = "") -> int:
+        """The old community account."""
+        number = self._numbers.get(key)
+        if number is None:
+            return self.add_member(key, name or key, POT).number
+        self.members[number].kind = POT
+        return number
+
+    def lookalike(self, key: str) -> Fault | None:
+        """Two keys that a person would take for one name, where names are all the system has: ask."""
+        number = self._numbers.get(key)
+        folded = fold_handle(" ".join(key.split()))
+        other = self._folds.setdefault(folded, number if number is not None else -1)
+        if other in (number, -1) or self.options.apart or key in self.options.same:
+            return None
+        before = self.members[other].key
+        hint = f"--same {quote(key)}={quote(before)} if they are one, --apart if not"
+        return Fault("ask", "ambiguous_name", f"{quote(key)} and {quote(before)} may be one member or two", hint)
+
+    def declare(
+        self, table: Table, row: Row, member: Member, text: str, reads: Callable[[str], Amount | Fault], what: str = "balance"
+    ) -> None:
+        """A balance or income that a member file states."""
+        amount = reads(text.strip())
+        if isinstance(amount, Fault):
+            self.report(table, row, amount._replace(message=f"the {what} of {quote(member.name)}: {amount.message}"))
+            return
+        self.declared.append(
+            Declared(member.number, what, text.strip(), amount.ticks, amount.usual, table.source.name, row.line)
+        )
+
+    # --- rows
+
+    def book(self, table: Table, row: Row, ref: str, giver: int | Fault, receiver: int | Fault, amount: Amount | Fault,
+             served: str | Fault, entered: str | Fault, category: str, nature: str, memo: str, *, free: bool = False,
+             twin: bool = False, status: int = BOOKED) -> None:  # fmt: skip
+        """One completed exchange; with a fault in it, every fault is reported and the row set aside."""
+        sides = (giver, receiver)
+        for part in (giver, receiver, amount, served, entered):
+            if part.__class__ is Fault:
+                self._set_aside(table, row, sides, amount, served, entered)
+                return
+        if giver == receiver:
+            fault = Fault("reject", "self_payment", "both sides of the exchange are the same account")
+            self._set_aside(table, row, sides, fault)
+            return
+        minutes, ticks, usual = amount  # type: ignore[misc]
+        source = table.source
+        line, last, _ = row
+        if ticks != usual:
+            message = "the amount is rounded otherwise than the system does; the nearest minute is taken"
+            self.findings.add(Fault("warn", "odd_rounding", message), source.name, line, last)
+        if not (memo.isascii() and memo.isprintable()):
+            memo = one_line(memo)
+        if len(memo) > LONGEST_MEMO:
+            message = f"the text has {len(memo)} characters; the first {LONGEST_MEMO} are kept"
+            self.findings.add(Fault("note", "text_shortened", message), source.name, line, last)
+            memo = memo[: LONGEST_MEMO - 2].rstrip() + " …"
+        self._batch.append(
+            (source.index, line, last, ref, giver, receiver, minutes, ticks, usual, served, entered, category, nature,
+             free, memo, twin, status)
+        )  # fmt: skip
+        if len(self._batch) >= _BATCH:
+            self.flush()
+
+    def _set_aside(self, table: Table, row: Row, sides: tuple[int | Fault, ...], *rest: Any) -> None:
+        for side in sides:
+            if isinstance(side, int):
+                self.aside[side] += 1
+        for fault in dict.fromkeys(part for part in chain(sides, rest) if isinstance(part, Fault)):
+            self.report(table, row, fault)
+
+    def leave_out(self, table: Table, row: Row, state: str, giver: str, receiver: str, printed: str, day: str,
+                  memo: str) -> None:  # fmt: skip
+        """A row that was begun and never completed."""
+        self.unfinished_count += 1
+        told = (table.source.index, row.line, row.last_line, state, giver, receiver, printed, day, one_line(memo))
+        self._more.append(tuple(part[:LONGEST_MEMO] if isinstance(part, str) else part for part in told))
+        if len(self._more) >= _BATCH:
+            self.flush()
+
+    def report(self, table: Table, row: Row, fault: Fault) -> None:
+        """A row that stays out, and why."""
+        self.fault_at(table, row.line, row.last_line, fault)
+
+    def fault_at(self, table: Table, line: int, last: int, fault: Fault) -> None:
+        """As `report`, by its lines."""
+        self.findings.add(fault, table.source.name, line, last)
+        told = (table.source.index, line, last, fault.severity, fault.code)
+        self.db.execute("INSERT INTO rejected VALUES (?, ?, ?, ?, ?)", told)
+
+    def say(self, severity: str, code: str, message: str, hint: str = "", file: str = "", line: int = 0) -> None:
+        """Something about the whole history."""
+        self.findings.add(Fault(severity, code, message, hint), file, line, whole=True)
+
+    def flush(self) -> None:
+        """Write what is gathered to the scratch file."""
+        self.db.executemany(_INSERT, self._batch)
+        self.db.executemany("INSERT INTO unfinished VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._more)
+        self._batch.clear()
+        self._more.clear()
+
+    # --- how a file writes numbers and days
+
+    def rows(self, table: Table) -> Iterator[Row]:
+        """The rows of a table; those that cannot be read are reported."""
+        return table.rows(lambda line, last, fault: self.fault_at(table, line, last, fault), self.options.nul, self.advance)
+
+    def days(self, table: Table, *fields: str) -> Days:
+        """How a table's days are read; where order matters, all tables of this kind give evidence."""
+        kin = [other for other in self.tables if other.shape.columns.keys() >= set(fields)]
+        return Days(
+            self.options.dates, self.options.today, lambda: (cell for t in kin for f in fields for cell in t.column(f))
+        )
+
+    def numbers(self, table: Table, field: str) -> Callable[[str], Number | Fault]:
+        """How a column's numbers are read; what a single one leaves open the whole column decides."""
+        given = self.options.decimal
+        decided: list[str] = []
+
+        def read(text: str) -> Number | Fault:
+            if given:
+                return read_number(text, given, sure=True)
+            found = read_number(text, "")
+            if isinstance(found, Fault) and found.severity == "ask":
+                if not decided:
+                    decided.append(decide_decimal(table.column(field)))
+                found = read_number(text, decided[0])
+            return found
+
+        return read
+
+    def hours(self, table: Table, field: str, usual: int, habit: str = "hours", *, stated: bool = False) -> Callable[[str], Amount | Fault]:
+        """How a column's amounts are read. `habit` is the system's unit; `stated` balances may be 0 or negative."""
+        number = self.numbers(table, field)
+        unit = habit if stated else self.options.unit or habit
+
+        @lru_cache(maxsize=50_000)
+        def read(text: str) -> Amount | Fault:
+            if unit == "clock":
+                return bounded(read_clock(text), text)
+            digits = number(text)
+            if isinstance(digits, Fault):
+                return digits
+            if stated:
+                return Amount(0, digits.ticks(unit), TICKS[unit] // 10**digits.decimals)
+            return bounded(read_hours(digits, usual) if unit == "hours" else read_whole(digits, unit), text)
+
+        return read
+
+
+@lru_cache(maxsize=10_000)
+def category_word(text: str) -> str:
+    """A category as the ledger counts it; "other" where there is none."""
+    plain = _joined(text, "-")[:LONGEST_CATEGORY].strip("-")
+    try:
+        return clean_category(plain) if plain and plain.lower() != "uncategorized" else "other"
+    except Refused:
+        return "other"
+
+
+def propose_handles(members: list[Member]) -> None:
+    """A handle for every member: as the files say, else its name; told apart by number where two would be read as one."""
+    taken: set[str] = set()
+    for member in members:
+        wish = _handle(member.handle) or _handle(member.name) or "member"
+        handle, number = wish, 1
+        while fold_handle(handle) in taken:
+            number += 1
+            handle = f"{wish[: LONGEST_HANDLE - 1 - len(str(number))]}-{number}"
+        taken.add(fold_handle(handle))
+        member.handle = handle
+
+
+def _handle(text: str) -> str:
+    for words in (text, _joined(text.lower(), ".")):
+        try:
+            return clean_handle(words[:LONGEST_HANDLE].rstrip("._-"))
+        except Refused:
+            continue
+    return ""
+
+
+def _joined(text: str, mark: str) -> str:
+    """The words of a text, letters, digits and the signs that belong to letters, joined by a mark."""
+    kept = (one if one.isalnum() or category(one)[0] == "M" else " " for one in one_line(text[:200]))
+    return mark.join("".join(kept).split())
+
+
+def nothing(*_: Any) -> None:
+    """A system that has nothing to add at this step."""
+
+
+class System(NamedTuple):
+    """How one system is read. The steps, in order: `recognise` each file, `prepare`, the shapes' own `read`, repeats,
+    `finish`, the reconciliation, `explain`."""
+
+    shapes: tuple[Shape, ...]
+    #: its payments carry numbers of its own
+    numbered: bool
+    recognise: Callable[[Source, Gathering], Table | Fault] | None = None
+    prepare: Callable[[Gathering], None] = nothing
+    finish: Callable[[Gathering], None] = nothing
+    explain: Callable[[Gathering, Sequence[Account]], None] = nothing
+
+
+def digest(*cells: str) -> str:
+    """A reference for a row that has no number: it depends on nothing but these cells."""
+    return hashlib.sha256("\x1f".join(cells).encode("utf-8", "replace")).hexdigest()[:24]

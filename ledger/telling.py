@@ -1,0 +1,163 @@
+"""An entry in one plain line, as a person would tell it: handles, not ids.
+
+Inside a bank, accounts, keys, mandates and exchanges are called as the bank knows them; where there is no bank (a
+proposal on its way round) by the names that the proposal brings, else by their ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ledger import events as e
+from ledger.entries import Entry
+from ledger.hours import show_minutes
+from ledger.views import called, hours_given_away, legs_of, private
+
+if TYPE_CHECKING:
+    from ledger.proposals import Proposal
+    from ledger.reading import Reading
+
+
+class Names:
+    """What things are called where there is no bank."""
+
+    def __init__(self, handles: Mapping[str, str]) -> None:
+        self._handles = handles
+
+    def account(self, account: str) -> str:
+        return self._handles.get(account, account)
+
+    def broker(self, key: str) -> str:
+        return f"the broker with the key {key[:12]}"
+
+    def key(self, key: str) -> str:
+        return f"the key {key[:12]}"
+
+    def exchange(self, ref: e.Ref) -> str:
+        return f"the exchange {ref.id}"
+
+    def mandate(self, mandate: str) -> str:
+        return f"the mandate {mandate}"
+
+
+class _Known(Names):
+    """What things are called in a bank."""
+
+    def __init__(self, page: Reading) -> None:
+        super().__init__({})
+        self._page = page
+
+    def account(self, account: str) -> str:
+        return called(self._page, account)
+
+    def broker(self, key: str) -> str:
+        found = self._page.book.key(key)
+        return found.name if found else super().broker(key)
+
+    def key(self, key: str) -> str:
+        found = self._page.book.key(key)
+        return super().key(key) + (f" of {self.account(found.account or found.name)}" if found else "")
+
+    def exchange(self, ref: e.Ref) -> str:
+        seen = self._page.tables.seen(ref.id)
+        return f"exchange {seen.leaf}" if seen else super().exchange(ref)
+
+    def mandate(self, mandate: str) -> str:
+        found = self._page.book.mandate(mandate)
+        if found is None:
+            return super().mandate(mandate)
+        return f"the mandate of {self.broker(found.terms.broker)} for {self.account(found.account)}"
+
+
+def describe(page: Reading, index: int, entry: Entry) -> str:
+    """An entry of a bank, with the private text that is kept for it."""
+    return _tell(entry, _Known(page), private(page, index, entry, "memo"))
+
+
+def describe_proposal(proposal: Proposal) -> str:
+    """A proposal, with the names its proposer gives, and the log it is for."""
+    memo = next((opening.value for opening in proposal.openings if opening.field == "memo"), "")
+    return f"{_tell(proposal.entry, Names(proposal.names), memo)} (at {proposal.entry.origin})"
+
+
+def signers_of(page: Reading, entry: Entry) -> list[str]:
+    """Who signed an entry: members by their handles, offices by their names."""
+    return [called(page, signer.name) for signer in entry.signers]
+
+
+def _tell(entry: Entry, names: Names, memo: str) -> str:
+    words = _WORDS.get(type(entry.fact))
+    line: str = words(entry.fact, names) if words else entry.kind
+    return f"{line}: {memo}" if memo else line
+
+
+def _opened(fact: e.AccountOpened, names: Names) -> str:
+    line = f"account {names.account(fact.account)} opened ({fact.kind})"
+    return f"{line}, {_terms(fact.mandate, names)}" if fact.mandate else line
+
+
+def _terms(terms: e.Terms, names: Names) -> str:
+    cap = f", {show_minutes(terms.daily_cap_minutes)} a day" if terms.daily_cap_minutes is not None else ""
+    expires = f", until {terms.expires_on}" if terms.expires_on else ""
+    return f"{names.broker(terms.broker)} may sign {' and '.join(terms.scope)}{cap}{expires}"
+
+
+def _granted(fact: e.MandateGranted, names: Names) -> str:
+    return f"mandate for {names.account(fact.account)} granted, {_terms(fact.terms, names)}"
+
+
+def _recorded(fact: e.ExchangeRecorded, names: Names) -> str:
+    legs = legs_of(fact)
+    givers = _shares([(names.account(account), minutes) for account, minutes in legs if minutes > 0])
+    receivers = _shares([(names.account(account), -minutes) for account, minutes in legs if minutes < 0])
+    total = show_minutes(sum(minutes for _, minutes in legs if minutes > 0))
+    if hours_given_away(fact):
+        return f"{receivers} gave away {total} to {givers} on {fact.served_on} ({fact.nature})"
+    how = " without credit" if fact.uncredited else ""
+    kind = fact.category if fact.nature == "service" else f"{fact.category}, {fact.nature}"
+    return f"{givers} gave {receivers} {total}{how} on {fact.served_on} ({kind})"
+
+
+def _shares(sides: list[tuple[str, int]]) -> str:
+    sides = sorted(sides, key=lambda side: side[0].casefold())
+    if len(sides) == 1 or len({minutes for _, minutes in sides}) == 1:
+        return ", ".join(name for name, _ in sides)
+    return ", ".join(f"{name} ({show_minutes(minutes)})" for name, minutes in sides)
+
+
+def _reversed(fact: e.ExchangeReversed, names: Names) -> str:
+    back = [f"{names.account(account)} {show_minutes(minutes)}" for account, minutes in fact.legs]
+    return f"{names.exchange(fact.about)} reversed" + (f" ({', '.join(sorted(back, key=str.casefold))})" if back else "")
+
+
+def _resolved(fact: e.DisputeResolved, names: Names) -> str:
+    return f"dispute about {names.exchange(fact.about)} {'upheld' if fact.upheld else 'rejected'}"
+
+
+def _rotated(fact: e.KeyRotated, names: Names) -> str:
+    """A checkpoint key bears the log's origin as its name."""
+    holder = fact.key.purpose if fact.key.purpose == "checkpoint" else names.account(fact.key.name)
+    return f"the key of {holder} rotated"
+
+
+_WORDS: dict[type, Callable[[Any, Names], str]] = {
+    e.BankFounded: lambda fact, names: f"{fact.name} founded",
+    e.AccountOpened: _opened,
+    e.AccountEdited: lambda fact, names: f"details of {names.account(fact.account)} changed",
+    e.AccountSuspended: lambda fact, names: f"account {names.account(fact.account)} suspended",
+    e.AccountResumed: lambda fact, names: f"account {names.account(fact.account)} resumed",
+    e.AccountClosed: lambda fact, names: f"account {names.account(fact.account)} closed",
+    e.KeyAdded: lambda fact, names: f"a key added for {names.account(fact.account or fact.key.name)}",
+    e.KeyRotated: _rotated,
+    e.KeyRevoked: lambda fact, names: f"{names.key(fact.key)} revoked",
+    e.KeyRecovered: lambda fact, names: f"new keys for {names.account(fact.account)}, by the committee",
+    e.MandateGranted: _granted,
+    e.MandateRevoked: lambda fact, names: f"{names.mandate(fact.mandate)} revoked",
+    e.ExchangeRecorded: _recorded,
+    e.ExchangeReversed: _reversed,
+    e.ExchangeDisputed: lambda fact, names: f"{names.exchange(fact.about)} disputed",
+    e.DisputeResolved: _resolved,
+    e.DayOpened: lambda fact, names: f"day {fact.date} opened",
+    e.PolicyAdopted: lambda fact, names: f"policy adopted, from {fact.starts_on}",
+}

@@ -1,0 +1,78 @@
+"""`timebank demo`: what it prints is what it did, and whoever types it again has the same bank."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.console import Console
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Console, str]:
+    """A folder in which the demo ran, and what it printed."""
+    console = Console(tmp_path_factory.mktemp("demo"))
+    done = console.type("timebank demo look")
+    assert done.status == 0, done
+    return console, done.stdout
+
+
+def typed(printed: str) -> list[str]:
+    """The commands that the demo printed."""
+    return [line[2:] for line in printed.splitlines() if line.startswith("$ ")]
+
+
+def standing(console: Console, bank: str) -> dict[str, int]:
+    """Every balance in minutes, by handle."""
+    found = json.loads(console.type(f"timebank balance --bank {bank} --json").stdout)
+    return {account["handle"]: account["minutes"] for account in found["accounts"]}
+
+
+def test_it_shows_the_whole_day(played: tuple[Console, str]) -> None:
+    _, printed = played
+    for word in ("jury", "curtains", "hospital", "repair morning", "history.csv", "all of it holds"):
+        assert word in printed
+    families = {command.split()[1] for command in typed(printed) if command.startswith("timebank ")}
+    assert families == {"init", "account", "record", "exchange", "balance", "statement", "log", "verify"}
+
+
+def test_the_bank_it_leaves_verifies(played: tuple[Console, str]) -> None:
+    console, _ = played
+    done = console.type("timebank verify look/rushey-green --json")
+    assert (done.status, json.loads(done.stdout)["ok"]) == (0, True)
+    balances = standing(console, "look/rushey-green")
+    assert sum(balances.values()) == 0
+    assert any(balances.values())
+
+
+def test_run_twice_it_refuses_kindly_and_changes_nothing(played: tuple[Console, str]) -> None:
+    console, _ = played
+    before = standing(console, "look/rushey-green")
+    done = console.type("timebank demo look")
+    assert (done.stdout, done.status) == ("", 3)
+    assert done.stderr.splitlines() == [
+        "error[bank_exists]: there is a demo in look already",
+        "hint: name another folder, or delete look",
+    ]
+    assert standing(console, "look/rushey-green") == before
+
+
+def test_it_plays_elsewhere_when_another_bank_is_named(played: tuple[Console, str], tmp_path: Path) -> None:
+    console, _ = played
+    bank = console.folder / "look" / "rushey-green"
+    before = standing(console, "look/rushey-green")
+    assert Console(tmp_path, TIMEBANK_DIR=str(bank)).type("timebank demo").status == 0
+    assert standing(console, "look/rushey-green") == before
+
+
+def test_its_commands_typed_again_in_a_shell_make_an_equal_bank(played: tuple[Console, str], tmp_path: Path) -> None:
+    console, printed = played
+    history = console.folder / "look" / "history.csv"
+    (tmp_path / "history.csv").write_bytes(history.read_bytes())
+    again = Console(tmp_path)
+    (tmp_path / "typed.sh").write_text("set -eu\n" + "\n".join(typed(printed)))
+    done = again.type("sh typed.sh | cat")
+    assert "all of it holds" in done.stdout, done
+    assert standing(again, "rushey-green") == standing(console, "look/rushey-green")
