@@ -46,26 +46,40 @@ def _said(options: dict[str, Any], nature: str) -> Any:
 
 
 @exchange.command()
-@click.option("--from", "givers", metavar="HANDLES", required=True, help="Who gave, separated by commas.")
-@click.option("--to", "receivers", metavar="HANDLES", required=True, help="Who received, separated by commas.")
-@click.argument("time")
+@click.option("--from", "givers", metavar="HANDLES", default="", help="Who gave, separated by commas.")
+@click.option("--to", "receivers", metavar="HANDLES", default="", help="Who received, separated by commas.")
+@click.option("--leg", "legs", metavar="HANDLE=TIME", multiple=True, help="One account's own time: 2h gave, -2h received.")
+@click.argument("time", required=False)
 @click.option("--remainder-to-pot", is_flag=True, help="What cannot be shared in whole minutes goes to the pot.")
 @click.option("--nature", type=click.Choice(NATURES), default="service", show_default=True, help=NATURE_HELP)
 @_said_options
 @signing_options
-def group(givers: str, receivers: str, time: str, *, remainder_to_pot: bool, nature: str, **options: Any) -> None:
-    """Record one to many, or many to one: TIME in all, shared equally by the many.
+def group(  # noqa: PLR0913  each is an option
+    givers: str,
+    receivers: str,
+    time: str | None,
+    *,
+    legs: tuple[str, ...],
+    remainder_to_pot: bool,
+    nature: str,
+    **options: Any,
+) -> None:
+    """Record one to many, or many to one: TIME in all, shared equally by the many; or each with a time of their own.
 
     \b
     timebank exchange group --from ada --to bob,mary,zoe 3h --for "repair morning"
     timebank exchange group --from bob,mary,zoe --to green-lane 100m --remainder-to-pot
+    timebank exchange group --leg ada=2h --leg bob=-1h30 --leg mary=-30m
     """
-    from ledger.exchanges import exchange_fact, shared
+    from ledger.exchanges import exchange_fact, shared, spelled
+
+    if bool(legs) == bool(givers and receivers and time) or (legs and (givers or receivers or time)):
+        raise Usage("usage", "a group needs --from, --to and TIME; or only --leg, for each account", "see: timebank exchange group --help")
 
     def draft(page: Page) -> tuple[Any, dict[str, str]]:
         sides = (_handles(givers), _handles(receivers))
-        legs = shared(page, *sides, time, remainder_to_pot=remainder_to_pot)
-        return exchange_fact(page, legs, _said(options, nature))
+        found = spelled(page, legs) if legs else shared(page, *sides, time or "", remainder_to_pot=remainder_to_pot)
+        return exchange_fact(page, found, _said(options, nature))
 
     sign_and_finish(options, draft)
 

@@ -10,7 +10,7 @@ import click
 
 from cli.context import bank_option, json_option, open_bank, open_keyring, open_reading
 from cli.output import counted, print_json, print_table, progress, say
-from ledger.errors import Invalid
+from ledger.errors import Invalid, Refused
 
 if TYPE_CHECKING:
     from ledger.bank import Bank
@@ -95,6 +95,29 @@ def checkpoint(bank_dir: Path | None, *, as_json: bool) -> None:
     head = parse_checkpoint(parse_note(note)[0])
     found = {"origin": head.origin, "size": head.size, "root": head.root.hex(), "key": head_key(bank)}
     print_json(found | {"note": note.decode()})
+
+
+@log.command("open-day")
+@click.argument("day", metavar="DATE")
+@bank_option
+@json_option
+def open_day(day: str, bank_dir: Path | None, *, as_json: bool) -> None:
+    """Open the ledger day DATE, today's, after a pause of more than two years. (Otherwise days open by themselves.)
+
+    \b
+    timebank log open-day 2027-12-24
+    """
+    from cli.recorded import show_recorded
+    from ledger.words import parse_date
+
+    bank = open_bank(bank_dir)
+    today = bank.clock.today()
+    if parse_date(day, today) != today:
+        raise Refused("future_date", f"{day} is not today, {today.isoformat()}, by this machine's clock")
+    keyring = open_keyring(bank.folder, (), None)
+    recorded = bank.open_day(today, keyring)
+    bank.sign_head(keyring)
+    show_recorded(bank, [recorded], as_json=as_json)
 
 
 def head_key(bank: Bank) -> str:

@@ -15,7 +15,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -45,6 +45,8 @@ BATCH = 2000
 #: batches that may wait for their signatures
 AHEAD = 2
 OFTEN = 20
+#: a ledger day can never be taken back, so a clock that leaps further is asked about
+LONGEST_PAUSE = timedelta(days=731)
 _ACCOUNT = re.compile("account ([a-z2-7]{6,16})(?![a-z2-7])")
 
 #: details that say how an account is called, and the kinds of fact that bring them
@@ -112,8 +114,12 @@ class Page(Reading):
         """Open the ledger day if the date has moved on since the last entry."""
         today = self.today.isoformat()
         bank = self.book.bank
-        if bank is not None and today > bank.day:
-            self.add(e.DayOpened(today))
+        if bank is None or today <= bank.day:
+            return
+        if self.today - date.fromisoformat(bank.day) > LONGEST_PAUSE:
+            message = f"this machine says it is {today}, and the last ledger day is {bank.day}"
+            raise Unavailable("clock_jump", message)
+        self.add(e.DayOpened(today))
 
     def add(self, fact: Any, private: Mapping[str, str] | None = None) -> Recorded:
         """Draft, check, sign and add one fact with keys at hand. `private` values have their commitments in it."""
@@ -311,6 +317,10 @@ class Bank:
         with self.store.reading() as log:
             yield Page(log, self.clock, keyring)
 
+    def open_day(self, day: date, keyring: Keyring) -> Recorded:
+        """Open the ledger day `day` on purpose, after a pause so long that the clock alone is not believed."""
+        return self.write(lambda page: page.add(e.DayOpened(day.isoformat())), keyring, on_a_new_day=False)
+
     def rehearse(self, work: Callable[[Page], T], keyring: Keyring) -> T:
         """Run `work` on a page that is thrown away: refusals come early, and the keys it needs are opened."""
         with self.store.reading() as log:
@@ -319,13 +329,14 @@ class Bank:
             page.open_day()
             return work(page)
 
-    def write(self, work: Callable[[Page], T], keyring: Keyring) -> T:
+    def write(self, work: Callable[[Page], T], keyring: Keyring, *, on_a_new_day: bool = True) -> T:
         """Run `work` on a page under the write lock and commit all it added, or nothing. Returning is the receipt."""
         try:
             with self.store.writing() as log:
                 page = self._page(log, keyring)
                 self._refuse_older_database(page)
-                page.open_day()
+                if on_a_new_day:
+                    page.open_day()
                 result = work(page)
                 page.flush()
         except BaseException:

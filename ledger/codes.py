@@ -48,13 +48,13 @@ CODES: dict[str, tuple[str, str]] = {
         "an exchange has been reversed before",
         "record a new exchange if the reversal was wrong",
     ),
+    "ambiguous_date": (
+        "a day of the import may be day/month or month/day, and no other day decides",
+        "say which: --dates dmy or --dates mdy",
+    ),
     "ambiguous_handle": (
         "a name is borne by several members",
         "use one of their handles",
-    ),
-    "backup_damaged": (
-        "a backup is cut or changed",
-        "use another backup; this one may have been cut off while it was copied",
     ),
     "ambiguous_key": (
         "more than one key is meant",
@@ -63,6 +63,18 @@ CODES: dict[str, tuple[str, str]] = {
     "ambiguous_mandate": (
         "more than one mandate is meant",
         "name one by its id: timebank mandate list",
+    ),
+    "ambiguous_name": (
+        "two names of the import may be one member or two",
+        "say which, with the option named",
+    ),
+    "ambiguous_number": (
+        "a number of the import may have decimals or thousands",
+        "say which mark parts the decimals: --decimal comma or --decimal point",
+    ),
+    "backup_damaged": (
+        "a backup is cut or changed",
+        "use another backup; this one may have been cut off while it was copied",
     ),
     "bad_body": (
         "the fourth line of an entry does not say what its kind must say",
@@ -80,13 +92,13 @@ CODES: dict[str, tuple[str, str]] = {
         "timebank.toml cannot be understood",
         "compare it with a fresh one: timebank init makes it",
     ),
-    "bad_consistency_proof": (
-        "the newer head does not continue the older one",
-        "keep both heads and show them to the committee: history may have been rewritten",
-    ),
     "bad_consent": (
         "the word for how consent was given is not one",
         "write a word such as paper, by-phone or in-person",
+    ),
+    "bad_consistency_proof": (
+        "the newer head does not continue the older one",
+        "keep both heads and show them to the committee: history may have been rewritten",
     ),
     "bad_date": (
         "the date cannot be read or is not in the calendar",
@@ -107,6 +119,10 @@ CODES: dict[str, tuple[str, str]] = {
     "bad_handle": (
         "a handle is not 1 to 40 letters, digits, '.', '_' or '-', the first a letter or digit",
         "choose a short name such as ada or green.lane-surgery",
+    ),
+    "bad_heading": (
+        "the first line of an imported file does not name the columns it must",
+        "export the file again, or restore its first line",
     ),
     "bad_inclusion_proof": (
         "the proof does not show that the entry is in the log",
@@ -131,6 +147,14 @@ CODES: dict[str, tuple[str, str]] = {
     "bad_proposal": (
         "a file is not a proposal",
         "ask for the file again; it begins with timebank/proposal/v1",
+    ),
+    "bad_quotes": (
+        "a line of an imported file has quotes that do not match",
+        "mend the line: a quote inside a quoted cell is doubled",
+    ),
+    "bad_row": (
+        "a line of an imported file has not the cells it must have",
+        "compare it with its neighbours and mend it",
     ),
     "bad_sheet": (
         "a line of a day sheet cannot be understood",
@@ -172,6 +196,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a line is not a verifier key",
         "copy the whole line NAME+ID+KEY again, from the bank itself",
     ),
+    "balance_differs": (
+        "a stated balance is not what the rows give",
+        "look for rows that are missing; --opening books the difference as an opening entry",
+    ),
     "bank_exists": (
         "there is already a bank in this folder",
         "use another folder, or work with the bank that is there",
@@ -180,6 +208,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a date of service lies before the bank was founded",
         "check the year of the date",
     ),
+    "blank_member": (
+        "a side of an imported payment is blank",
+        "--blank pot if a blank name is the community fund",
+    ),
     "ceiling": (
         "a balance would rise above its ceiling",
         "let the member spend some hours first, or donate some to the pot",
@@ -187,6 +219,26 @@ CODES: dict[str, tuple[str, str]] = {
     "checkpoint_key_missing": (
         "the key that signs heads is not at hand",
         "put it back into keys/, or rotate it: timebank key rotate checkpoint",
+    ),
+    "clock_jump": (
+        "the clock is more than two years ahead of the last ledger day",
+        "set this machine's clock; if it is right: timebank log open-day DATE",
+    ),
+    "conflicting_id": (
+        "an id of the old system stands for two different things",
+        "find out which is right, and take out the other",
+    ),
+    "count_differs": (
+        "the old system counts other rows than the files hold",
+        "look for rows that are missing or told twice",
+    ),
+    "cut_line": (
+        "the last line of an imported file is not whole",
+        "export or copy the file again",
+    ),
+    "cut_short": (
+        "an export stops before the end",
+        "export the missing time or account as a file of its own, and give both",
     ),
     "database_damaged": (
         "the database file is damaged",
@@ -224,9 +276,21 @@ CODES: dict[str, tuple[str, str]] = {
         "the disk is full; nothing was recorded",
         "make room, then run the same command again",
     ),
+    "duplicate_id": (
+        "an id of the old system stands in a file twice",
+        "take out one of the two lines",
+    ),
+    "empty_file": (
+        "an imported file holds nothing",
+        "export it again, or leave it out",
+    ),
     "empty_text": (
         "a text that must say something is empty",
         "write at least one visible character",
+    ),
+    "encoding": (
+        "an imported file is not, or not wholly, UTF-8",
+        "say which encoding it is, such as --encoding cp1252",
     ),
     "file_exists": (
         "a file of this name exists and is not overwritten",
@@ -276,9 +340,25 @@ CODES: dict[str, tuple[str, str]] = {
         "the signed head is not over these entries",
         "restore a backup: entries under a signed head were changed",
     ),
+    "heading_language": (
+        "the heading of an imported file is in another language than expected",
+        "check that the columns named are the ones meant",
+    ),
+    "hledger_refused": (
+        "hledger cannot read a journal",
+        "run hledger check on it, and mend what it names",
+    ),
+    "income_differs": (
+        "a stated income is not what the rows give",
+        "look for rows that are missing or told twice",
+    ),
     "internal": (
         "timebank itself failed; nothing was recorded by this step",
         "run it again with TIMEBANK_DEBUG=1 and report what it prints",
+    ),
+    "joined_files": (
+        "an imported file holds two files, one after the other",
+        "give each as a file of its own",
     ),
     "key_file_exists": (
         "a key file of this name exists and is never overwritten",
@@ -336,6 +416,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a hash tile is missing",
         "rebuild the tables: timebank rebuild",
     ),
+    "nameless_member": (
+        "rows of the import do not name a member",
+        "give a file that names all members",
+    ),
     "nature": (
         "an exchange is of a nature it cannot have here",
         "use service, obligatory, care or goods",
@@ -359,6 +443,10 @@ CODES: dict[str, tuple[str, str]] = {
     "no_legs": (
         "an exchange moves no minutes, or says it twice",
         "give one time for it",
+    ),
+    "no_rows": (
+        "the imported files hold no exchange that counts",
+        "give the file with the transactions too",
     ),
     "not_a_backup": (
         "a file is not a backup that timebank made",
@@ -388,9 +476,17 @@ CODES: dict[str, tuple[str, str]] = {
         "an entry stands before the founding, or founds the bank twice",
         "found a bank with timebank init",
     ),
+    "not_hours": (
+        "an imported amount is not in hours",
+        "take it out: this ledger holds hours only",
+    ),
     "not_next": (
         "an entry does not follow the head of the log",
         "run the same command again",
+    ),
+    "not_text": (
+        "an imported file is no CSV and no text",
+        "export it as CSV",
     ),
     "not_whole": (
         "a reversal is not the whole exchange",
@@ -400,6 +496,22 @@ CODES: dict[str, tuple[str, str]] = {
         "an account can be closed only at zero",
         "let it be balanced first, for instance: timebank exchange donate HANDLE pot TIME",
     ),
+    "not_zero_sum": (
+        "stated balances do not sum to zero",
+        "look for the account that is missing or wrong",
+    ),
+    "nul_byte": (
+        "a text of an imported file holds a NUL byte",
+        "--nul drop if it may be dropped",
+    ),
+    "odd_rounding": (
+        "an imported amount is rounded otherwise than the old system does",
+        "check the amount",
+    ),
+    "old_assertion": (
+        "a journal states balances of days before its last",
+        "nothing needs doing; hledger check compares them",
+    ),
     "older_backup": (
         "a backup holds fewer entries than a head this bank signed",
         "look for a newer backup, or for the entries where this bank publishes (--published DIR)",
@@ -407,6 +519,10 @@ CODES: dict[str, tuple[str, str]] = {
     "older_database": (
         "the database is older than a head this bank signed",
         "put the newer database back, or restore the newest backup; never go on with an older copy",
+    ),
+    "other_delimiter": (
+        "the cells of an imported file are parted by another mark than usual",
+        "nothing needs doing, if the amounts are right",
     ),
     "passphrase_needed": (
         "a key needs a passphrase and no one is there to type it",
@@ -432,6 +548,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a time is not in the quarters of an hour that policy asks for",
         "record it in quarters: 1h15, 1h30, 1h45",
     ),
+    "second_report": (
+        "a payment stands in one of two reports of the same payments only",
+        "--second add to book such rows, --second skip to leave them out",
+    ),
     "self_dealing": (
         "a broker would sign her own mandate",
         "let a committee key or the member sign: --sign-with",
@@ -447,6 +567,10 @@ CODES: dict[str, tuple[str, str]] = {
     "starting_credit": (
         "starting credit does not follow the policy",
         "see what it gives: timebank policy show",
+    ),
+    "statement_owner": (
+        "whose statement an imported file is cannot be told",
+        "--owner FILE=LOGIN",
     ),
     "stray_entry": (
         "something is stored beside the log that is no entry of it",
@@ -464,6 +588,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a table does not say what the log says",
         "rebuild the tables: timebank rebuild; then timebank verify",
     ),
+    "text_shortened": (
+        "a text is longer than the ledger keeps",
+        "nothing needs doing; the old file has it all",
+    ),
     "text_too_long": (
         "a text has more characters than its field may have",
         "shorten it",
@@ -476,9 +604,17 @@ CODES: dict[str, tuple[str, str]] = {
         "the tree kept in the database is not that of its entries",
         "rebuild the tables: timebank rebuild; then timebank verify",
     ),
+    "told_twice": (
+        "files of an import tell the same payments",
+        "nothing needs doing: each counts once",
+    ),
     "twin": (
         "an identical exchange or sheet is already recorded",
         "if it really happened twice, say --again",
+    ),
+    "twin_line": (
+        "a line of an imported file repeats the one before it",
+        "--twins keep if both happened, --twins drop if one did",
     ),
     "unbalanced": (
         "legs do not sum to zero",
@@ -487,6 +623,10 @@ CODES: dict[str, tuple[str, str]] = {
     "unchanged": (
         "what was asked for is already so",
         "nothing needs doing",
+    ),
+    "unclear_legs": (
+        "in a group exchange several gave and several received",
+        "write it as one exchange for each pair",
     ),
     "unknown_account": (
         "an account id is not in this bank",
@@ -504,6 +644,10 @@ CODES: dict[str, tuple[str, str]] = {
         "an entry is not an exchange of this log",
         "see the exchanges: timebank exchange list",
     ),
+    "unknown_file": (
+        "an imported file is none that the named system writes",
+        "name the system that wrote it",
+    ),
     "unknown_handle": (
         "no account is called so",
         "see the accounts: timebank account list",
@@ -520,6 +664,22 @@ CODES: dict[str, tuple[str, str]] = {
         "a mandate is not there, or for someone else",
         "see the mandates: timebank mandate list",
     ),
+    "unknown_member": (
+        "an imported payment names somebody whom no file knows",
+        "add the member, or mend the line",
+    ),
+    "unknown_state": (
+        "the old system's state of a payment is not known",
+        "find out whether hours moved",
+    ),
+    "unknown_system": (
+        "there is no importer of this name",
+        "use csv, with the columns documented",
+    ),
+    "unlisted_member": (
+        "an account is in no list of accounts that was given",
+        "give the other list too",
+    ),
     "unsigned_checkpoint": (
         "no key that is known has signed the head",
         "compare the bank's VKEY with the one you hold",
@@ -535,6 +695,10 @@ CODES: dict[str, tuple[str, str]] = {
     "word_missing": (
         "the word of someone who must agree is missing",
         "sign with a key that gives it (--sign-with KEY), send it round (--propose FILE), or have a mandate granted",
+    ),
+    "wrong_factor": (
+        "all stated balances are off by the same factor",
+        "say what a bare number counts: --unit hours, minutes or seconds",
     ),
     "wrong_founding": (
         "the log does not begin with the founding that was pinned",

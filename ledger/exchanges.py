@@ -75,6 +75,23 @@ def shared(page: Page, givers: Sequence[str], receivers: Sequence[str], time: st
     return tuple(sorted(item for item in legs.items() if item[1]))
 
 
+def spelled(page: Page, legs: Sequence[str]) -> e.Legs:
+    """The legs of an exchange in which each account has a time of its own: `ada=2h` gave, `bob=-1h30` received."""
+    found: dict[str, int] = {}
+    for leg in legs:
+        handle, _, time = leg.rpartition("=")
+        account = page.account_of(handle)
+        if account in found:
+            raise Refused("self_payment", f"{handle} stands twice in the group", "name every account once")
+        minutes = minutes_of(page, time.removeprefix("-").removeprefix("+"))
+        found[account] = -minutes if time.startswith("-") else minutes
+    over = sum(found.values())
+    if over:
+        more, less = ("given", "received") if over > 0 else ("received", "given")
+        raise Refused("unbalanced", f"{show_minutes(abs(over))} more is {more} than {less}")
+    return tuple(sorted(found.items()))
+
+
 def _shares(credited: list[str], debited: list[str], minutes: int, share: int, rest: int) -> dict[str, int]:
     """The legs before the pot's: givers never get more than was paid."""
     if len(credited) > 1:

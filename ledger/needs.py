@@ -68,8 +68,10 @@ def _need_opening(fact: e.AccountOpened, book: Book) -> tuple[Need, ...]:
     return (Need(offices=(Office("committee"),)),)
 
 
-def _need_clerk(fact: object, book: Book) -> tuple[Need, ...]:
-    return _clerk()
+def _need_clerk(fact: Any, book: Book) -> tuple[Need, ...]:
+    """A broker or a committee key; for the community's accounts the whole committee."""
+    account = book.account(fact.account)
+    return (_committee(book),) if account is not None and account.kind == "community" else _clerk()
 
 
 def _need_committee(fact: object, book: Book) -> tuple[Need, ...]:

@@ -51,6 +51,7 @@ LEDGER_ORDER = (
     "proposals",
     "exchanges",
     "sheet",
+    "moving",
     "keyholders",
     "mandates",
     "accounts",
@@ -60,6 +61,7 @@ LEDGER_ORDER = (
     "signatures",
     "findings",
     "differences",
+    "walk",
     "audit",
 )
 

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import category
 
-from ledger.accounts import LONGEST_CONTACT, LONGEST_NAME
 from ledger.errors import Refused
 from ledger.exchanges import LONGEST_MEMO
 from ledger.moving.amounts import TICKS, Amount, Number, bounded, decide_decimal, read_clock, read_hours, read_number, read_whole
 from ledger.moving.dates import Days
 from ledger.moving.findings import Fault, Findings
-from ledger.moving.history import BOOKED, POT, Account, Declared, Member
+from ledger.moving.history import BOOKED, POT, WITNESS, Account, Declared, Member
 from ledger.moving.options import Options
 from ledger.moving.table import Row, Shape, Table
 from ledger.moving.text import Advance, Source, one_line
 from ledger.words import LONGEST_CATEGORY, LONGEST_HANDLE, clean_category, clean_handle, fold_handle, quote
 
+LONGEST_NAME = LONGEST_CONTACT = 200  # as `accounts` takes them, which stands below
 _BATCH = 2000
 _SCHEMA = """
 CREATE TABLE rows (n INTEGER PRIMARY KEY, file INTEGER, line INTEGER, last INTEGER, ref TEXT, nth INTEGER DEFAULT 1,
@@ -159,7 +159,7 @@ class Gathering:
             if part.__class__ is Fault:
                 self._set_aside(table, row, sides, amount, served, entered)
                 return
-        if giver == receiver:
+        if giver == receiver and status != WITNESS:
             fault = Fault("reject", "self_payment", "both sides of the exchange are the same account")
             self._set_aside(table, row, sides, fault)
             return

@@ -28,7 +28,7 @@ BOOKED, REPEATED, REFUSED, WITNESS = range(4)
 
 @dataclass(slots=True)
 class Member:
-    """One account of the old system. `number` is its place in `History.members`, and its name in the scratch file."""
+    """One account of the old system. `number` is its name in the scratch file."""
 
     number: int
     key: str
@@ -143,7 +143,9 @@ class History:
         self._db = db
         self._findings = Findings()
         self.files: list[Source] = []
+        #: all that a file or a booked row names, in the order found; `_everyone` by number
         self.members: list[Member] = []
+        self._everyone: list[Member] = []
         self.accounts: list[Account] = []
         #: booked rows, their minutes, and the first and last day of service
         self.count = 0
@@ -181,7 +183,7 @@ class History:
 
     def exchanges(self) -> Iterator[Exchange]:
         """Every booked row, by day of service, then as the files have them."""
-        members = self.members
+        members = self._everyone
         names = [source.name for source in self.files]
         for row in self._db.execute(_EXCHANGES):
             file, line, last, ref, nth, also, giver, receiver, minutes, served, entered, category, nature, free, memo = row

@@ -17,7 +17,7 @@ import re
 from ledger.moving.findings import Fault
 from ledger.moving.gathering import Gathering, System
 from ledger.moving.history import Declared
-from ledger.moving.table import Shape, Table
+from ledger.moving.table import Row, Shape, Table
 from ledger.words import quote
 
 _UNFINISHED = frozenset({"new", "pending", "accepted", "rejected", "failed", "deleted", "submitted", "cancelled"})
@@ -72,7 +72,10 @@ def read_transfers(table: Table, to: Gathering) -> None:
         if not id_:
             to.report(table, row, Fault("reject", "bad_row", "the transfer has no id"))
             continue
+        known = len(to.members)
         giver, receiver = _side(to, payee, payee_id, ids), _side(to, payer, payer_id, ids)
+        if len(to.members) > known and to.notes.get("lists"):
+            _tell_unlisted(table, row, to, known)
         day = days.day(created)
         nature = "gift" if _is_pot(to, payer) or _is_pot(to, payee) else "service"
         to.book(table, row, id_, giver, receiver, hours(amount), day, day, "other", nature, text)
@@ -82,16 +85,19 @@ def _side(to: Gathering, code: str, id_: str, ids: dict[str, str]) -> int | Faul
     code = code.strip()
     if _is_pot(to, code):
         return to.pot(code)
-    before = len(to.members)
     number = to.party(code)
     if isinstance(number, Fault):
         return number
-    if len(to.members) > before and to.notes.get("lists"):
-        message = f"{code} is not among the active accounts"
-        to.say("warn", "unlisted_member", message, "give the download of disabled accounts too")
     if ids.setdefault(code, id_) != id_:
         return Fault("reject", "conflicting_id", f"the account {quote(code)} has another id than before")
     return number
+
+
+def _tell_unlisted(table: Table, row: Row, to: Gathering, known: int) -> None:
+    for member in to.members[known:]:
+        message = f"{member.key} is not among the active accounts that were given"
+        fault = Fault("warn", "unlisted_member", message, "give the download of disabled accounts too")
+        to.findings.add(fault, table.source.name, row.line)
 
 
 def _is_pot(to: Gathering, code: str) -> bool:

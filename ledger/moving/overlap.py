@@ -30,8 +30,9 @@ def settle_repeats(gathering: Gathering, *, numbered: bool) -> int:
     db = gathering.db
     db.execute("CREATE TEMP TABLE verdicts (n INTEGER PRIMARY KEY, status INTEGER, nth INTEGER)")
     between: Counter[tuple[int, int]] = Counter()
-    for _, group in groupby(db.execute(_DOUBLE), key=lambda row: row[0]):
-        found = _by_number(gathering, group, between) if numbered else _by_content(group, between)
+    for ref, group in groupby(db.execute(_DOUBLE), key=lambda row: row[0]):
+        by_number = numbered or ref.startswith("#")
+        found = _by_number(gathering, group, between) if by_number else _by_content(group, between)
         db.executemany("INSERT INTO verdicts VALUES (?, ?, ?)", list(found))
     db.execute(
         "UPDATE rows SET status = COALESCE(verdicts.status, rows.status), nth = COALESCE(verdicts.nth, rows.nth)"

@@ -154,8 +154,9 @@ def _prove(history: History, gathering: Gathering, system: System) -> None:
 def _keep_members(history: History, members: list[Member]) -> None:
     """All who are named by a member file or by a booked row. Numbers stay, so that the scratch file's stay true."""
     history.accounts = [one for one in history.accounts if one.member.file or one.rows or one.member.kind == POT]
-    propose_handles([one.member for one in history.accounts])
-    history.members = members
+    history.members = [one.member for one in history.accounts]
+    history._everyone = members  # noqa: SLF001
+    propose_handles(history.members)
 
 
 def _sums(gathering: Gathering) -> dict[int, Sums]:

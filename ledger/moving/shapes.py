@@ -47,6 +47,8 @@ def merge_witnesses(to: Gathering, nameless: int | None) -> None:
 def _settle_rest(to: Gathering) -> None:
     """Witnesses of a payment that the first file does not hold."""
     answer = to.options.second
+    if not answer and _as_many_set_aside(to):
+        return
     tables = {table.source.index: table for table in to.tables}
     rest = to.db.execute("SELECT file, line, last FROM rows WHERE status = ? ORDER BY file, line", (WITNESS,))
     for file, line, last in rest.fetchmany(100_000):
@@ -59,3 +61,17 @@ def _settle_rest(to: Gathering) -> None:
             to.fault_at(tables[file], line, last, Fault("ask", "second_report", message, hint))
     status = BOOKED if answer == "add" else REFUSED
     to.db.execute("UPDATE rows SET status = ? WHERE status = ?", (status, WITNESS))
+
+
+def _as_many_set_aside(to: Gathering) -> bool:
+    """Rows of the first file that could not be read may well be the ones that are left over: first things first."""
+    left = to.db.execute("SELECT COUNT(*) FROM rows WHERE status = ?", (WITNESS,)).fetchone()[0]
+    files = {row[0] for row in to.db.execute("SELECT DISTINCT file FROM rows WHERE status = ?", (BOOKED,))}
+    aside = sum(count for file, count in to.db.execute("SELECT file, COUNT(*) FROM rejected GROUP BY file") if file in files)
+    if left > aside:
+        return False
+    if left:
+        message = f"{left} payments of the report match none that could be read: mend the rows set aside first"
+        to.say("note", "second_report", message)
+    to.db.execute("UPDATE rows SET status = ? WHERE status = ?", (REFUSED, WITNESS))
+    return True

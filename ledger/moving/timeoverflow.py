@@ -108,7 +108,7 @@ def read_report(table: Table, to: Gathering) -> None:
         cells = row.cells
         entered, payer, payee, post, quantity = cells
         giver, receiver = sides.side(payee), sides.side(payer)
-        if giver == receiver == to.find(INACTIVE_KEY):
+        if giver == receiver == to.find(INACTIVE_KEY) and status == BOOKED:
             to.notes["between inactive"] = to.notes.get("between inactive", 0) + 1
             to.leave_out(table, row, "between inactive members", payee, payer, quantity, entered[:10], post)
             continue
