@@ -21,7 +21,7 @@ from cli.output import print_json, say
 @click.option("--no-passphrase", is_flag=True, help="Leave the committee's and broker's keys without a passphrase.")
 @click.option("--passphrase-file", metavar="FILE", type=click.Path(path_type=Path), help="Read the passphrase there.")
 @json_option
-def init(  # noqa: PLR0913  each is an option that a founder may give
+def init(
     folder: Path,
     *,
     name: str,
@@ -40,7 +40,8 @@ def init(  # noqa: PLR0913  each is an option that a founder may give
     timebank init rushey-green --name "Rushey Green Time Bank" --origin rushey-green.example/hours
     timebank init DIR --name NAME --origin ORIGIN --committee 3 --threshold 2
 
-    It gets its keys, its first policy and its community pot. One passphrase is asked for and protects the committee's and the broker's keys; hand the committee's keys out,
+    It gets its keys, its first policy and its community pot. One passphrase is asked for and protects the committee's
+    and the broker's keys; hand the committee's keys out,
     and change their passphrases with ssh-keygen -p -f FILE.
     """
     from ledger.folder import DATABASE

@@ -50,7 +50,9 @@ def signing_options(command: Command) -> Command:
             type=click.Path(path_type=Path, dir_okay=False),
             help="Write a proposal for others to sign, instead of recording.",
         ),
-        click.option("--passphrase-file", metavar="FILE", type=click.Path(path_type=Path), help="Read the passphrase there."),
+        click.option(
+            "--passphrase-file", metavar="FILE", type=click.Path(path_type=Path), help="Read the passphrase there."
+        ),
         click.option(
             "--sign-with",
             metavar="KEY",
@@ -101,7 +103,8 @@ def clock() -> Clock:
     try:
         return Clock(datetime.strptime(fixed, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC))
     except ValueError:
-        raise Usage("bad_date", f"TIMEBANK_CLOCK is {fixed!r}", "set it like 2026-11-20T14:03:07Z, or unset it") from None
+        hint = "set it like 2026-11-20T14:03:07Z, or unset it"
+        raise Usage("bad_date", f"TIMEBANK_CLOCK is {fixed!r}", hint) from None
 
 
 def open_keyring(folder: Folder, sign_with: Sequence[Path], passphrase_file: Path | None) -> Keyring:

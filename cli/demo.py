@@ -73,7 +73,8 @@ def demo(folder: Path) -> None:
     timebank demo
     timebank demo /tmp/look
 
-    The bank is made in DIR/rushey-green. Every command is printed as it is typed, so you can repeat it. It takes about ten seconds.
+    The bank is made in DIR/rushey-green. Every command is printed as it is typed, so you can repeat it. It takes about
+    ten seconds.
     """
     if (folder / "rushey-green").exists():
         raise Refused("bank_exists", f"there is a demo in {folder} already", f"name another folder, or delete {folder}")

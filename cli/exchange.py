@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from ledger.bank import Page
     from ledger.reading import Reading
 
-_COLUMNS = ("index", "entry", "served_on", "givers", "receivers", "minutes", "category", "nature", "memo", "attested", "state")
+_COLUMNS = (
+    "index",
+    "entry",
+    "served_on",
+    "givers",
+    "receivers",
+    "minutes",
+    "category",
+    "nature",
+    "memo",
+    "attested",
+    "state",
+)
 
 
 @click.group()
@@ -48,13 +60,13 @@ def _said(options: dict[str, Any], nature: str) -> Any:
 @exchange.command()
 @click.option("--from", "givers", metavar="HANDLES", default="", help="Who gave, separated by commas.")
 @click.option("--to", "receivers", metavar="HANDLES", default="", help="Who received, separated by commas.")
-@click.option("--leg", "legs", metavar="HANDLE=TIME", multiple=True, help="One account's own time: 2h gave, -2h received.")
+@click.option("--leg", "legs", metavar="HANDLE=TIME", multiple=True, help="An account's own time: 2h gave, -2h received.")
 @click.argument("time", required=False)
 @click.option("--remainder-to-pot", is_flag=True, help="What cannot be shared in whole minutes goes to the pot.")
 @click.option("--nature", type=click.Choice(NATURES), default="service", show_default=True, help=NATURE_HELP)
 @_said_options
 @signing_options
-def group(  # noqa: PLR0913  each is an option
+def group(
     givers: str,
     receivers: str,
     time: str | None,
@@ -74,7 +86,8 @@ def group(  # noqa: PLR0913  each is an option
     from ledger.exchanges import exchange_fact, shared, spelled
 
     if bool(legs) == bool(givers and receivers and time) or (legs and (givers or receivers or time)):
-        raise Usage("usage", "a group needs --from, --to and TIME; or only --leg, for each account", "see: timebank exchange group --help")
+        hint = "see: timebank exchange group --help"
+        raise Usage("usage", "a group needs --from, --to and TIME; or only --leg, for each account", hint)
 
     def draft(page: Page) -> tuple[Any, dict[str, str]]:
         sides = (_handles(givers), _handles(receivers))
@@ -220,15 +233,16 @@ def show(entry: str, bank_dir: Path | None, *, as_json: bool) -> None:
     with open_reading(bank_dir) as page:
         index, found = views.find_exchange(page, entry)
         row = record_json(views.exchange_row(page, index, found))
-        legs = sorted([views.called(page, account), minutes] for account, minutes in views.legs_of(found.fact))
+        legs = sorted((views.called(page, account), minutes) for account, minutes in views.legs_of(found.fact))
         names = signers_of(page, found)
     signers = [{"name": s.name, "key": s.key, "roles": sorted({act.role for act in s.acts})} for s in found.signers]
     if as_json:
         print_json(row | {"id": found.id, "at": found.at, "signers": signers, "legs": legs})
         return
-    for key, value in (row | {"id": found.id, "written at": found.at}).items():
+    shown = row | {"minutes": show_minutes(row["minutes"]), "id": found.id, "written at": found.at}
+    for key, value in shown.items():
         if value != "":
-            click.echo(f"{key:10} {show_minutes(value) if key == 'minutes' else _joined(value)}")
+            click.echo(f"{key:10} {_joined(value)}")
     for handle, minutes in legs:
         click.echo(f"{'leg':10} {handle} {show_minutes(minutes)}")
     for name, signer in zip(names, signers, strict=True):

@@ -139,7 +139,8 @@ def head_key(bank: Bank) -> str:
 def verify(folder: Path | None, bank_dir: Path | None, *, as_json: bool) -> int:
     """Check the whole history of the bank in DIR.
 
-    Every byte, every signature, every rule, the signed head, and every table. Exit status 0 when all of it holds, 4 with every problem named.
+    Every byte, every signature, every rule, the signed head, and every table. Exit status 0 when all of it holds, 4
+    with every problem named.
 
     \b
     timebank verify
@@ -184,6 +185,8 @@ def _print_report(report: Report) -> None:
         click.echo(f"{counted(report.exchanges, 'exchange')}: {shares}")
     if report.unsigned:
         click.echo(f"not under a signed head yet: {counted(report.unsigned, 'entry', 'entries')}")
+    if report.open_import:
+        click.echo("note: an import is begun and not completed")
     if report.one_founder:
         click.echo("note: one committee key decides alone, so one person can do what the committee can")
 

@@ -36,6 +36,8 @@ COMMANDS = {
     "rebuild": "cli.keep:rebuild",
     "backup": "cli.keep:backup",
     "restore": "cli.keep:restore",
+    "import": "cli.moving:import_",
+    "export": "cli.moving:export",
     "completion": "cli.bank:completion",
 }
 

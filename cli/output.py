@@ -53,11 +53,11 @@ def print_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     for row in rows:
-        writer.writerow([_harmless(cell) for cell in row])
+        writer.writerow([harmless(cell) for cell in row])
     click.echo(text.getvalue(), nl=False)
 
 
-def _harmless(cell: Any) -> Any:
+def harmless(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
@@ -91,7 +91,8 @@ def _print_rich(header: Sequence[str], rows: list[Sequence[str]], right: set[int
     for column, title in enumerate(header):
         table.add_column(title, justify="right" if column in right else "left")
     for row in rows:
-        table.add_row(*(Text(str(cell), style="red" if _negative(str(cell), column in right) else "") for column, cell in enumerate(row)))
+        cells = [(str(cell), column in right) for column, cell in enumerate(row)]
+        table.add_row(*(Text(cell, style="red" if _negative(cell, numeric) else "") for cell, numeric in cells))
     Console().print(table)
 
 

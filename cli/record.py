@@ -43,8 +43,10 @@ def record(giver: str | None, receiver: str | None, time: str | None, sheet: str
     timebank record ada green-lane 2h --nature obligatory --on yesterday
     timebank record --sheet tuesday.csv
 
-    GIVER is credited TIME, RECEIVER is debited it. TIME is 1h30, 1:30, 90m or 1.5h. A sheet has the columns giver, receiver, time and, as you need them,
-    for, category, on, nature, free, again; a first line may name them.
+    GIVER is credited TIME, RECEIVER is debited it. TIME is 1h30, 1:30, 90m or 1.5h.
+
+    A sheet has the columns giver, receiver, time and, as you need them, for, category, on, nature, free, again; a first
+    line may name them.
     """
     from ledger.exchanges import Said
 

@@ -60,7 +60,7 @@ def balance(handle: str | None, at: int | None, bank_dir: Path | None, *, as_jso
 @bank_option
 @json_option
 @csv_option
-def statement(  # noqa: PLR0913  each is an option
+def statement(
     handle: str | None,
     *,
     everyone: bool,

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from ledger import canonical as c
 from ledger import rules
 from ledger.book import Book, public_key
-from ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from ledger.checkpoint import open_checkpoint, parse_checkpoint
 from ledger.differences import differences
 from ledger.entries import signature_check
 from ledger.errors import Invalid, Problem
@@ -84,6 +84,7 @@ def _closed(case: Case) -> Report:
     report.root = walk.root_at(walk.size)
     report.unsigned = walk.size - case.proven
     report.one_founder = bank is not None and bank.threshold == 1
+    report.open_import = bank is not None and bool(bank.importing)
     report.day = bank.day if bank is not None else ""
     report.problems.sort(key=lambda problem: walk.size if problem.index is None else problem.index)
     return report
@@ -113,11 +114,11 @@ def signatures_hold(step: Step) -> Iterable[Finding]:
     for position, signer in enumerate(entry.signers):
         try:
             key = rules.signing_key(signer, entry.fact, step.book)
-            wanted = signature_check(entry, position, public_key(key))
+            public, signature, message = signature_check(entry, position, public_key(key))
         except Problem as problem:
             found.append(said(problem, step.leaf))
         else:
-            step.checker.add(wanted, Place(step.leaf, signer.name))
+            step.checker.add((public, signature, message), Place(step.leaf, signer.name))
     return found
 
 
@@ -247,7 +248,7 @@ def balances_sum_to_zero(case: Case) -> Iterator[Finding]:
 
 
 def no_row_is_astray(case: Case) -> Iterator[Finding]:
-    """Nothing is stored beside the log: no entry of another log, before the first or behind the last; no such opening."""
+    """Nothing is stored beside the log: no entry of another log, none before the first or behind the last."""
     walk, live = case.walk, case.walk.live
     if live is None:
         return
@@ -258,7 +259,7 @@ def no_row_is_astray(case: Case) -> Iterator[Finding]:
         ("originator_id = ? AND originator_version < 1", (key,)),
         ("originator_id = ? AND originator_version > ?", (key, walk.size)),
     ):
-        sql = f"SELECT originator_id, originator_version FROM stored_events WHERE {where}"  # noqa: S608
+        sql = f"SELECT originator_id, originator_version FROM stored_events WHERE {where}"
         for log, version in live.each(sql, params):
             what = f"the row {str(version)[:20]} of the log {str(log)[:40]} is no entry of this log"
             yield finding("stray_entry", None, what)

@@ -22,8 +22,8 @@ from typing import Any, TypeVar
 from ledger import events as e
 from ledger import rules
 from ledger.book import Book, Key
-from ledger.clock import Clock
 from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
+from ledger.clock import Clock
 from ledger.drafts import choose_signers
 from ledger.entries import Entry, Signer, draft_entry, format_entry, parse_entry, signature_check
 from ledger.errors import Invalid, Problem, Refused, Unavailable
@@ -85,6 +85,8 @@ class Page(Reading):
         self._scribe: Scribe | None = None
         #: who signs what kind of exchange, until an entry of another kind is added
         self._plans: dict[Any, tuple[Signer, ...]] = {}
+        #: the signers of the imported exchange added last, judged with the book's keys as they still are
+        self._judged: tuple[Signer, ...] | None = None
         #: what advisory limits say of the entries added
         self.warned: list[str] = []
         self._asked: Counter[str] = Counter()
@@ -138,6 +140,21 @@ class Page(Reading):
         lent = self._scribe is not None and all(signer.key in self._scribe for signer in entry.signers)
         raw = b"" if lent else format_entry(entry.text, self._sign(entry))
         return self._keep(entry, raw, openings)
+
+    def add_alike(self, entry: Entry, openings: tuple[Opening, ...]) -> int:
+        """Add an imported exchange, drafted by the importer like the one before; its index.
+
+        Who signs it is judged once for all that the same keys sign in a row; what it says, each time.
+        """
+        self.tables.drawn = entry.id
+        if entry.signers is self._judged:
+            self._ask(rules.check_alike, entry)
+        else:
+            self.check(entry)
+        lent = self._scribe is not None and all([signer.key in self._scribe for signer in entry.signers])
+        index = self._keep(entry, b"" if lent else format_entry(entry.text, self._sign(entry)), openings).index
+        self._judged = entry.signers
+        return index
 
     def draft(self, fact: Any, *, elsewhere: bool = False) -> Entry | None:
         """The entry for a fact, not yet signed, or None when no key at hand can begin to sign it."""
@@ -249,6 +266,7 @@ class Page(Reading):
         self.book.apply(entry, index)
         if not isinstance(entry.fact, e.ExchangeRecorded):
             self._plans.clear()
+            self._judged = None
         self.tables.drawn = ""
         self.tables.fresh[index] = entry
         self._batch.entries.append(entry)
@@ -273,6 +291,8 @@ def _plan_of(fact: Any) -> Any:
     """What the choice of signers depends on, for an exchange: its nature, and who stands on which side."""
     if not isinstance(fact, e.ExchangeRecorded):
         return None
+    if fact.imported:
+        return "imported"
     return fact.nature, tuple([(account, minutes > 0) for account, minutes in fact.legs or fact.uncredited])
 
 
@@ -388,8 +408,9 @@ class Bank:
             raw, size = log.head(), log.size()
             last = parse_checkpoint(parse_note(raw)[0]) if raw else Checkpoint(log.origin, 0, EMPTY)
             highest = self.highest_head() or last
-            if max(last.size, highest.size) > size:
-                raise Invalid("older_database", f"a head over {max(last.size, highest.size)} entries was signed; {size} are here")
+            signed = max(last.size, highest.size)
+            if signed > size:
+                raise Invalid("older_database", f"a head over {signed} entries was signed; {size} are here")
             _refuse_fork(log, last, highest)
             if last.size == size:
                 self._beside(raw, last, highest)

@@ -36,9 +36,15 @@ class PolicyStart(NamedTuple):
     day=c.day,
     offices=c.many(c.key_text),
     policies=c.many(c.part(PolicyStart)),
+    traded=c.flag,
+    importing=c.entry_id,
 )
 class Bank(NamedTuple):
-    """The bank itself; `offices` are the active keys of committee, brokers, bank and checkpoint, by hash."""
+    """The bank itself; `offices` are the active keys of committee, brokers, bank and checkpoint, by hash.
+
+    `traded`: an exchange was recorded here that is neither imported nor starting credit. `importing`: the import begun
+    and not completed.
+    """
 
     name: str
     founded_on: str
@@ -47,6 +53,8 @@ class Bank(NamedTuple):
     day: str
     offices: tuple[str, ...]
     policies: tuple[PolicyStart, ...]
+    traded: bool = False
+    importing: str = ""
 
 
 @c.shape(
@@ -82,7 +90,7 @@ class Account(NamedTuple):
     replaces=c.key_text,
 )
 class Key(NamedTuple):
-    """A key: valid for entries with `since` < index <= `until` (open-ended at NEVER); the last may end the key itself."""
+    """A key: valid for entries with `since` < index <= `until` (NEVER: open-ended); the last may end the key itself."""
 
     public: str
     name: str
@@ -97,7 +105,14 @@ class Key(NamedTuple):
         return self.until == NEVER
 
 
-@c.shape(account=c.account_id, terms=c.part(e.Terms), since=c.whole(0), until=c.whole(0), used_on=c.day, used=c.whole(0))
+@c.shape(
+    account=c.account_id,
+    terms=c.part(e.Terms),
+    since=c.whole(0),
+    until=c.whole(0),
+    used_on=c.day,
+    used=c.whole(0),
+)
 class Mandate(NamedTuple):
     """A mandate, and the minutes debited under it on the ledger day `used_on`."""
 
@@ -142,6 +157,29 @@ class Day(NamedTuple):
     leaf: int
 
 
+@c.shape(
+    since=c.whole(0),
+    accounts=c.whole(0),
+    exchanges=c.whole(0),
+    minutes=c.whole(0),
+    opened=c.whole(0),
+    recorded=c.whole(0),
+    credited=c.whole(0),
+    until=c.whole(0),
+)
+class Import(NamedTuple):
+    """An import begun in entry `since`: the accounts, exchanges and minutes announced, and those that have come."""
+
+    since: int
+    accounts: int
+    exchanges: int
+    minutes: int
+    opened: int = 0
+    recorded: int = 0
+    credited: int = 0
+    until: int = NEVER
+
+
 #: table of records: class. The name is the `kind` column of the table `book`.
 RECORDS: dict[str, type] = {
     "bank": Bank,
@@ -151,6 +189,7 @@ RECORDS: dict[str, type] = {
     "contest": Contest,
     "policy": Adopted,
     "day": Day,
+    "import": Import,
 }
 
 
@@ -225,6 +264,10 @@ class Book:
 
     def mandate(self, mandate: str) -> Mandate | None:
         found: Mandate | None = self.tables.get("mandate", mandate)
+        return found
+
+    def import_begun(self, entry_id: str) -> Import | None:
+        found: Import | None = self.tables.get("import", entry_id)
         return found
 
     def contest(self, entry_id: str) -> Contest:
@@ -310,8 +353,8 @@ class Book:
 
 def _credited(account: Account, minutes: int) -> Account:
     """The account after a leg; spelled out because it is what a book does most, and `_replace` is slow."""
-    kind, opened, status, before, *rest = account
-    return Account(kind, opened, status, before + minutes, *rest)
+    kind, opened, status, before, keys, threshold, started, mandates = account
+    return Account(kind, opened, status, before + minutes, keys, threshold, started, mandates)
 
 
 def policy_key(index: int) -> str:
@@ -354,6 +397,8 @@ def _account_opened(book: Book, fact: e.AccountOpened, entry: Entry, index: int)
     book.tables.put(
         "account", fact.account, Account(fact.kind, index, keys=keys, threshold=fact.threshold, mandates=mandates)
     )
+    if fact.imported:
+        _count_imported(book, fact.imported, 1, 0, 0)
 
 
 def _account_edited(book: Book, fact: e.AccountEdited, entry: Entry, index: int) -> None:
@@ -430,11 +475,29 @@ def _mandate_revoked(book: Book, fact: e.MandateRevoked, entry: Entry, index: in
 
 def _exchange_recorded(book: Book, fact: e.ExchangeRecorded, entry: Entry, index: int) -> None:
     book._post(fact.legs, () if fact.legs else fact.uncredited, fact.served_on, index)
-    _use_mandates(book, fact.legs, entry)
+    if fact.imported:
+        _count_imported(book, fact.imported, 0, 1, credits_of(fact.legs))
+    else:
+        _use_mandates(book, fact.legs, entry)
+        if fact.nature != "starting" and (bank := book.bank) is not None and not bank.traded:
+            book._change("bank", "", traded=True)
     if fact.nature == "starting":
         for account, minutes in fact.legs:
             if minutes > 0:
                 book._change("account", account, started=True)
+
+
+def credits_of(legs: e.Legs) -> int:
+    """The minutes that legs credit, in all."""
+    return sum([minutes for _, minutes in legs if minutes > 0])
+
+
+def _count_imported(book: Book, begun: str, accounts: int, exchanges: int, minutes: int) -> None:
+    found = book.import_begun(begun)
+    if found is not None:
+        since, due_accounts, due_exchanges, due_minutes, opened, recorded, credited, until = found
+        came = opened + accounts, recorded + exchanges, credited + minutes
+        book.tables.put("import", begun, Import(since, due_accounts, due_exchanges, due_minutes, *came, until))
 
 
 def _use_mandates(book: Book, legs: e.Legs, entry: Entry) -> None:
@@ -455,7 +518,9 @@ def _use_mandate(book: Book, mandate_id: str, leg: int) -> None:
 
 
 def _exchange_reversed(book: Book, fact: e.ExchangeReversed, entry: Entry, index: int) -> None:
-    book._post(fact.legs, (), fact.served_on, index)
+    original = book.about(fact.about)
+    free: e.Legs = getattr(original.fact, "uncredited", ()) if original is not None else ()
+    book._post(fact.legs, tuple((account, -minutes) for account, minutes in free), fact.served_on, index)
     _use_mandates(book, fact.legs, entry)
     _contest(book, fact.about, reversed=index)
 
@@ -486,6 +551,18 @@ def _policy_adopted(book: Book, fact: e.PolicyAdopted, entry: Entry, index: int)
         book._change("bank", "", policies=(*bank.policies, PolicyStart(index, fact.starts_on)))
 
 
+def _import_begun(book: Book, fact: e.ImportBegun, entry: Entry, index: int) -> None:
+    book.tables.put("import", entry.id, Import(index, fact.accounts, fact.exchanges, fact.minutes))
+    book._change("bank", "", importing=entry.id)
+
+
+def _import_completed(book: Book, fact: e.ImportCompleted, entry: Entry, index: int) -> None:
+    book._change("import", fact.begun, until=index)
+    bank = book.bank
+    if bank is not None and bank.importing == fact.begun:
+        book._change("bank", "", importing="")
+
+
 _FOLDS: dict[type, Callable[[Book, Any, Entry, int], None]] = {
     e.BankFounded: _bank_founded,
     e.AccountOpened: _account_opened,
@@ -505,6 +582,8 @@ _FOLDS: dict[type, Callable[[Book, Any, Entry, int], None]] = {
     e.DisputeResolved: _dispute_resolved,
     e.DayOpened: _day_opened,
     e.PolicyAdopted: _policy_adopted,
+    e.ImportBegun: _import_begun,
+    e.ImportCompleted: _import_completed,
 }
 
 

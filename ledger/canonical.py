@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
+from json.scanner import make_scanner
 from typing import Any, NamedTuple, TypeVar
 
 from ledger.errors import Invalid
@@ -48,7 +49,7 @@ def _no_float(text: str) -> Any:
 
 
 # The scanner under `JSONDecoder.decode`, without its two searches for white space, which would not be canonical.
-_scan = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float).scan_once
+_scan = make_scanner(json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float))  # type: ignore[arg-type]
 
 
 def shape(**readers: Reader) -> Callable[[type[T]], type[T]]:
@@ -120,7 +121,7 @@ def from_object(cls: type[T], value: Any) -> T:
         try:
             item = read(raw)
         except Invalid as error:
-            raise Invalid("bad_body", f"{cls.__name__}.{name}: {error.message}") from None
+            raise Invalid(error.code, f"{cls.__name__}.{name}: {error.message}") from None
         if item == default:
             raise Invalid("bad_body", f"{cls.__name__}.{name}: the default is written by leaving the field out")
         values.append(item)
@@ -135,14 +136,12 @@ def from_object(cls: type[T], value: Any) -> T:
 
 def _matching(what: str, pattern: str) -> Reader:
     """A reader of texts that fit a pattern, which is compiled at the first use: few commands need them all."""
-    match: Callable[[str], Any] = lambda value: compiled()(value)  # noqa: E731  replaced by what it makes
-
-    def compiled() -> Callable[[str], Any]:
-        nonlocal match
-        match = re.compile(pattern).fullmatch
-        return match
+    match: Callable[[str], Any] | None = None
 
     def read(value: Any) -> str:
+        nonlocal match
+        if match is None:
+            match = re.compile(pattern).fullmatch
         if type(value) is not str or match(value) is None:
             raise Invalid("bad_body", f"not {what}")
         return value

@@ -12,9 +12,9 @@ class Clock:
         self._fixed = fixed
 
     def now(self) -> datetime:
-        """This instant, UTC."""
+        """The instant it is, UTC."""
         return self._fixed or datetime.now(UTC)
 
     def today(self) -> date:
-        """This day, where the operator is (UTC for a fixed instant)."""
+        """The day it is, where the operator is (UTC for a fixed instant)."""
         return self._fixed.date() if self._fixed else datetime.now().astimezone().date()

@@ -72,6 +72,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a number of the import may have decimals or thousands",
         "say which mark parts the decimals: --decimal comma or --decimal point",
     ),
+    "amid_trading": (
+        "an import comes after people have begun to trade here",
+        "if the committee wants it so: --amid-trading",
+    ),
     "backup_damaged": (
         "a backup is cut or changed",
         "use another backup; this one may have been cut off while it was copied",
@@ -347,6 +351,26 @@ CODES: dict[str, tuple[str, str]] = {
     "hledger_refused": (
         "hledger cannot read a journal",
         "run hledger check on it, and mend what it names",
+    ),
+    "import_exceeded": (
+        "more is imported than the committee signed for",
+        "import again: what is to come is counted anew",
+    ),
+    "import_incomplete": (
+        "an import is completed before all of it has come",
+        "record what is missing first",
+    ),
+    "import_not_open": (
+        "an entry belongs to an import that is not open",
+        "begin the import first: timebank import SYSTEM FILE…",
+    ),
+    "import_open": (
+        "an import is begun and not completed",
+        "go on with it: the same command, the same files",
+    ),
+    "import_refused": (
+        "an import was refused; nothing was recorded",
+        "mend what is named, or set the bad rows aside: --rejects DIR",
     ),
     "income_differs": (
         "a stated income is not what the rows give",
@@ -628,6 +652,10 @@ CODES: dict[str, tuple[str, str]] = {
         "in a group exchange several gave and several received",
         "write it as one exchange for each pair",
     ),
+    "uneven": (
+        "in a group exchange more is given than received, or less",
+        "what one gives, others receive: mend the times",
+    ),
     "unknown_account": (
         "an account id is not in this bank",
         "see the accounts: timebank account list",
@@ -675,6 +703,10 @@ CODES: dict[str, tuple[str, str]] = {
     "unknown_system": (
         "there is no importer of this name",
         "use csv, with the columns documented",
+    ),
+    "unlike_recorded": (
+        "a row of the import was recorded before with other contents",
+        "undo the change in the old system, or reverse the exchange here and give the row another number",
     ),
     "unlisted_member": (
         "an account is in no list of accounts that was given",

@@ -44,6 +44,8 @@ def _plan(need: Need, fact: Any, book: Book, at_hand: AtHand, *, everyone: bool 
     for word in need.words:
         whole &= _plan_word(word, plan, fact, book, at_hand, everyone=everyone)
     for word in need.may:
+        if voice(word, fact, book)[0] == "committee":  # nobody is troubled for a welcome that goes without saying
+            continue
         _plan_own(word, plan, fact, book, at_hand, everyone=everyone)
     for office in need.offices:
         whole &= _plan_office(office, plan, fact, book, at_hand, everyone=everyone)
@@ -81,7 +83,7 @@ def _plan_ended(word: Word, plan: Plan, book: Book, at_hand: AtHand) -> None:
 def _plan_own(word: Word, plan: Plan, fact: Any, book: Book, at_hand: AtHand, *, everyone: bool) -> bool:
     """The account's own keys, if enough are at hand (or `everyone` may be asked)."""
     role, threshold = voice(word, fact, book)
-    held = [hashed for hashed in _own_keys(word.account, role, fact, book)]
+    held = _own_keys(word.account, role, fact, book)
     chosen = [hashed for hashed in held if at_hand(hashed)]
     if everyone:
         chosen += [hashed for hashed in held if hashed not in chosen]

@@ -52,6 +52,7 @@ class Signer(NamedTuple):
 _read_signers = c.many(c.part(Signer), least=1, most=MOST_SIGNERS)
 _BEFORE_SIGNERS = ',"signers":[{"acts":['
 _BETWEEN_SIGNERS = '},{"acts":['
+_BESIDE_SIGNERS = {"at", "body", "id"}
 
 
 @lru_cache(maxsize=16_384)
@@ -70,7 +71,9 @@ def _read_line(line: str) -> tuple[Any, tuple[Signer, ...]]:
     if signers.endswith("}]}"):
         try:
             read = tuple([_signer(each + "}") for each in signers[:-3].split(_BETWEEN_SIGNERS)])
-            return c.parse_json(rest + "}"), read
+            found = c.parse_json(rest + "}")
+            if type(found) is dict and found.keys() == _BESIDE_SIGNERS:
+                return found, read
         except Invalid:
             pass
     found = c.parse_json(line)
@@ -171,7 +174,9 @@ def signature_check(entry: Entry, position: int, public: PublicKey) -> Signature
 
 
 def attestation(entry: Entry) -> str:
-    """Who vouched for an exchange: `both` sides, the `debited` one, or a `broker` for it (`imported`: no one here)."""
+    """Who vouched for an exchange: `both` sides, the `debited` one, or a `broker` for it; `imported`: no one here."""
+    if getattr(entry.fact, "imported", ""):
+        return "imported"
     givers = set()
     for signer in entry.signers:
         for act in signer.acts:

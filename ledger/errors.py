@@ -52,13 +52,10 @@ class Invalid(Problem):
 
 
 class Several(Refused):
-    """Many refusals at once, each with its file and line: a day sheet is all or nothing."""
+    """Many refusals at once, each with its file and line: a day sheet, or an import, is all or nothing."""
 
-    def __init__(self, problems: list[Problem], file: str) -> None:
+    def __init__(self, problems: list[Problem], file: str, code: str = "", message: str = "") -> None:
         count = len(problems)
-        super().__init__(
-            "sheet_refused",
-            f"{count} line{'s' if count != 1 else ''} of {file} cannot be recorded; nothing was recorded",
-            file=file,
-        )
+        lines = f"{count} line{'s' if count != 1 else ''} of {file} cannot be recorded; nothing was recorded"
+        super().__init__(code or "sheet_refused", message or lines, file=file)
         self.problems = problems

@@ -68,7 +68,7 @@ _MOST_LEG_MINUTES = 10**9
 
 
 def _legs(value: Any) -> Legs:
-    """Two or more pairs of account and minutes, in the order of the accounts, none twice, none zero, summing to zero."""
+    """Two or more pairs of account and minutes, in the order of the accounts, none twice or zero, summing to zero."""
     if type(value) is not list or not 2 <= len(value) <= _MOST_LEGS:
         raise Invalid("bad_body", f"legs: not an array of 2 to {_MOST_LEGS} items")
     legs: list[tuple[str, int]] = []
@@ -191,9 +191,13 @@ class BankFounded(NamedTuple):
     keys=c.many(c.part(KeySpec), least=1, most=MOST_SIGNERS),
     threshold=c.whole(1, MOST_SIGNERS),
     mandate=c.part(Terms),
+    imported=c.entry_id,
 )
 class AccountOpened(NamedTuple):
-    """An account: `threshold` of its own `keys` speak for it; without keys, a broker under `mandate`."""
+    """An account: `threshold` of its own `keys` speak for it; without keys, a broker under `mandate`.
+
+    `imported` is the id of the import that brings it.
+    """
 
     account: str
     kind: str
@@ -201,6 +205,7 @@ class AccountOpened(NamedTuple):
     keys: tuple[KeySpec, ...] = ()
     threshold: int = 0
     mandate: Terms | None = None
+    imported: str = ""
 
 
 @_fact("account.edited/1", account=c.account_id, commitments=_commitments)
@@ -296,9 +301,13 @@ class MandateRevoked(NamedTuple):
     legs=_legs,
     uncredited=_legs,
     commitments=_commitments,
+    imported=c.entry_id,
 )
 class ExchangeRecorded(NamedTuple):
-    """Help given: `legs` move credit, or `uncredited` (same shape) says the minutes of help that moves none."""
+    """Help given: `legs` move credit, or `uncredited` (same shape) says the minutes of help that moves none.
+
+    `imported` is the id of the import that brings it, on the word of the committee that signed for the files.
+    """
 
     served_on: str
     category: str
@@ -306,6 +315,7 @@ class ExchangeRecorded(NamedTuple):
     legs: Legs = ()
     uncredited: Legs = ()
     commitments: Commitments | None = None
+    imported: str = ""
 
 
 @_fact("exchange.reversed/1", about=c.part(Ref), served_on=c.day, legs=_legs, commitments=_commitments)
@@ -348,3 +358,34 @@ class PolicyAdopted(NamedTuple):
 
     policy: Policy
     starts_on: str
+
+
+@_fact(
+    "import.begun/1",
+    system=c.word,
+    files=c.strictly_rising(c.many(c.pair(c.digest, c.whole(0)), least=1)),
+    accounts=c.whole(0),
+    exchanges=c.whole(0),
+    minutes=c.whole(0),
+    amid_trading=c.flag,
+)
+class ImportBegun(NamedTuple):
+    """A history begins to move in from another system: what the committee signs for.
+
+    `files` are SHA-256 and length in bytes; the counts are of the accounts and exchanges that are to follow, and
+    `minutes` of the credits in them. `amid_trading`: though people already trade here.
+    """
+
+    system: str
+    files: tuple[tuple[str, int], ...]
+    accounts: int
+    exchanges: int
+    minutes: int
+    amid_trading: bool = False
+
+
+@_fact("import.completed/1", begun=c.entry_id)
+class ImportCompleted(NamedTuple):
+    """The import that began with the entry of this id is here, all of it."""
+
+    begun: str

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from ledger import events as e
 from ledger.bank import Page, Recorded
-from ledger.errors import Refused
+from ledger.errors import Refused, Usage
 from ledger.hours import show_minutes, whole_minutes
 from ledger.people import openings_of
 from ledger.views import find_exchange
-from ledger.words import clean_category, clean_text, parse_date
+from ledger.words import clean_category, clean_text, parse_date, quote
 
 LONGEST_MEMO = 1000
 
@@ -79,7 +79,9 @@ def spelled(page: Page, legs: Sequence[str]) -> e.Legs:
     """The legs of an exchange in which each account has a time of its own: `ada=2h` gave, `bob=-1h30` received."""
     found: dict[str, int] = {}
     for leg in legs:
-        handle, _, time = leg.rpartition("=")
+        handle, equals, time = leg.rpartition("=")
+        if not equals:
+            raise Usage("usage", f"--leg {quote(leg)} is not HANDLE=TIME", "write --leg ada=2h, or --leg bob=-1h30")
         account = page.account_of(handle)
         if account in found:
             raise Refused("self_payment", f"{handle} stands twice in the group", "name every account once")
@@ -88,7 +90,7 @@ def spelled(page: Page, legs: Sequence[str]) -> e.Legs:
     over = sum(found.values())
     if over:
         more, less = ("given", "received") if over > 0 else ("received", "given")
-        raise Refused("unbalanced", f"{show_minutes(abs(over))} more is {more} than {less}")
+        raise Refused("uneven", f"{show_minutes(abs(over))} more is {more} than {less}")
     return tuple(sorted(found.items()))
 
 

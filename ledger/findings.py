@@ -51,6 +51,8 @@ class Report:
     unsigned: int = 0
     #: the committee decides with a single key: one person can do what the committee can
     one_founder: bool = False
+    #: an import is begun and not completed
+    open_import: bool = False
     #: the last ledger day
     day: str = ""
 

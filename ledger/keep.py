@@ -6,6 +6,7 @@ A backup is one SQLite file of mode 0600, whatever the bank's own database. It h
     entries    leaf, kind, note          the log, byte for byte
     openings   leaf, field, value, salt  the private details
     sheets     digest, leaf, count       which day sheets were recorded
+    imported   system, ref, leaf         which rows and members of other systems were imported
     meta       name, value               the signed head among them
     files      path, content             bank.head, keys/NAME (private keys as they are: see `backup`), keys/NAME.pub
 
@@ -67,15 +68,17 @@ _COLUMNS: dict[str, dict[str, type]] = {
     "entries": {"leaf": int, "kind": str, "note": bytes},
     "openings": {"leaf": int, "field": str, "value": str, "salt": bytes},
     "sheets": {"digest": str, "leaf": int, "count": int},
+    "imported": {"system": str, "ref": str, "leaf": int},
     "meta": {"name": str, "value": str},
     "files": {"path": str, "content": bytes},
 }
-_COPIED = ("openings", "sheets", "meta")
+_COPIED = ("openings", "sheets", "imported", "meta")
 _TABLES = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE entries (leaf INTEGER PRIMARY KEY, kind TEXT NOT NULL, note BLOB NOT NULL);
 CREATE TABLE openings (leaf INTEGER, field TEXT, value TEXT NOT NULL, salt BLOB NOT NULL, PRIMARY KEY (leaf, field));
 CREATE TABLE sheets (digest TEXT PRIMARY KEY, leaf INTEGER NOT NULL, count INTEGER NOT NULL);
+CREATE TABLE imported (system TEXT, ref TEXT, leaf INTEGER NOT NULL, PRIMARY KEY (system, ref)) WITHOUT ROWID;
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE files (path TEXT PRIMARY KEY, content BLOB NOT NULL);
 """
@@ -123,7 +126,7 @@ def _empty_projections(db: Db) -> None:
     """Empty the tables that are rebuilt, or make them; a table is not dropped, so that readers can go on."""
     statements = {statement.split()[2]: statement for statement in create_statements(db.dialect)}
     for table in (*PROJECTIONS, "people"):
-        db.run(f"DELETE FROM {table}" if db.has_table(table) else statements[table])  # noqa: S608 (our own names)
+        db.run(f"DELETE FROM {table}" if db.has_table(table) else statements[table])
 
 
 class _Fold:
@@ -283,13 +286,13 @@ def _insert(out: sqlite3.Connection, file: Path, table: str, rows: Iterable[tupl
 
 
 def _select(table: str) -> str:
-    return f"SELECT {', '.join(_COLUMNS[table])} FROM {table} ORDER BY 1"  # noqa: S608 (our own names)
+    return f"SELECT {', '.join(_COLUMNS[table])} FROM {table} ORDER BY 1"
 
 
 def _inserted(table: str) -> str:
     columns = _COLUMNS[table]
     marks = ", ".join("?" * len(columns))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 (our own names)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
 
 
 def _key_contents(folder: Path, *, private: bool) -> dict[str, bytes]:
@@ -495,7 +498,7 @@ def _copy_back(source: _Source, log: Writing) -> None:
             raise source.damaged(f"an entry between {first} and {first + len(chunk)} is missing")
         log.append(first, [(kind, note) for _, kind, note in chunk])
         first += len(chunk)
-    for table in ("openings", "sheets"):
+    for table in ("openings", "sheets", "imported"):
         for chunk in _chunks(source.rows(table)):
             log.db.many(_inserted(table), chunk)
     for name, value in source.meta.items():

@@ -13,7 +13,6 @@ from ledger.book import NEVER, Mandate
 from ledger.errors import Refused, Usage
 from ledger.hours import whole_minutes
 from ledger.reading import Reading
-from ledger.rules import mandate_expired
 from ledger.views import called, private
 from ledger.words import clean_category, clean_text, parse_date, quote
 
@@ -58,7 +57,7 @@ def mandate_row(page: Reading, mandate_id: str, found: Mandate) -> MandateRow:
     """One mandate as a row."""
     terms, entry = found.terms, page.log.entry(found.since)
     broker = page.book.key(terms.broker)
-    used = found.used if found.used_on == page.book.founded.day else 0
+    used = found.used if found.used_on == day_of_next_entry(page) else 0
     return MandateRow(
         mandate=mandate_id,
         account=found.account,
@@ -76,11 +75,16 @@ def mandate_row(page: Reading, mandate_id: str, found: Mandate) -> MandateRow:
     )
 
 
+def day_of_next_entry(page: Reading) -> str:
+    """The ledger day under which an entry written now would stand: today, or the ledger's own if that is later."""
+    return max(page.book.founded.day, page.today.isoformat())
+
+
 def mandate_status(page: Reading, found: Mandate) -> str:
-    """active, expired (by the ledger day), revoked, or lapsed: the broker has no key any more."""
+    """active, expired (if one signed under it today), revoked, or lapsed: the broker has no key any more."""
     if not found.active:
         return "revoked"
-    if mandate_expired(found, page.book):
+    if found.terms.expires_on is not None and found.terms.expires_on < day_of_next_entry(page):
         return "expired"
     return "active" if page.book.successor(found.terms.broker) else "lapsed"
 

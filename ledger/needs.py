@@ -82,8 +82,8 @@ def _need_bank(fact: object, book: Book) -> tuple[Need, ...]:
     return (Need(offices=(Office("bank"),)),)
 
 
-def _need_day(fact: object, book: Book) -> tuple[Need, ...]:
-    """The bank's key; or the committee, or a lost bank key could never be replaced on a later day."""
+def _need_bank_or_committee(fact: object, book: Book) -> tuple[Need, ...]:
+    """The bank's key; or the committee: else a lost bank key could never be replaced on a later day."""
     return (*_need_bank(fact, book), _committee(book))
 
 
@@ -126,6 +126,8 @@ def _need_mandate_end(fact: e.MandateRevoked, book: Book) -> tuple[Need, ...]:
 
 
 def _need_exchange(fact: e.ExchangeRecorded, book: Book) -> tuple[Need, ...]:
+    if fact.imported:  # the committee's word was given when the import began
+        return _need_bank(fact, book)
     if fact.nature == "starting":
         return (*_clerk(), *_need_bank(fact, book))
     scope = "gift" if fact.nature == "gift" else "exchange"
@@ -195,8 +197,10 @@ _NEEDS: dict[type, Callable[[Any, Book], tuple[Need, ...]]] = {
     e.ExchangeReversed: _need_reversal,
     e.ExchangeDisputed: _need_dispute,
     e.DisputeResolved: _need_committee,
-    e.DayOpened: _need_day,
+    e.DayOpened: _need_bank_or_committee,
     e.PolicyAdopted: _need_committee,
+    e.ImportBegun: _need_committee,
+    e.ImportCompleted: _need_bank_or_committee,
 }
 
 

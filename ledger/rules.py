@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ledger import events as e
-from ledger.book import Account, Book, Key, Mandate
+from ledger.book import Account, Book, Key, Mandate, credits_of
 from ledger.entries import Act, Entry, Signer
 from ledger.errors import Refused
 from ledger.hours import show_minutes
@@ -38,6 +38,12 @@ def check(entry: Entry, book: Book) -> list[str]:
     _word_given(entry, book)
     _within_caps(entry, book)
     return _within_limits(entry.fact, book) if isinstance(entry.fact, e.ExchangeRecorded) else []
+
+
+def check_alike(entry: Entry, book: Book) -> None:
+    """`check` for an imported exchange with a fresh id that follows its like: who signs was judged with that one."""
+    for rule in _FACT_RULES[type(entry.fact)]:
+        rule(entry.fact, book)
 
 
 def _not_replayed(entry: Entry, book: Book) -> None:
@@ -235,6 +241,23 @@ def _exchange_shape(fact: e.ExchangeRecorded, book: Book) -> None:
         raise Refused("nature", f"help without credit is not of the nature {fact.nature}")
 
 
+def _import_fits(fact: e.AccountOpened | e.ExchangeRecorded, book: Book) -> None:
+    """What is imported belongs to the open import, and to what the committee signed for."""
+    if not fact.imported:
+        return
+    found = book.import_begun(fact.imported)
+    if found is None or book.founded.importing != fact.imported:
+        raise Refused("import_not_open", f"no import {fact.imported[:12]} is begun and not completed")
+    if isinstance(fact, e.AccountOpened):
+        if found.opened >= found.accounts:
+            raise Refused("import_exceeded", f"the import was to open {found.accounts} accounts")
+        return
+    minutes = found.credited + credits_of(fact.legs)
+    if found.recorded >= found.exchanges or minutes > found.minutes:
+        begun = f"{found.exchanges} exchanges of {show_minutes(found.minutes)}"
+        raise Refused("import_exceeded", f"the import was to be {begun} in all")
+
+
 def _parties_open(fact: e.ExchangeRecorded, book: Book) -> None:
     for account in parties(fact):
         found = known_account(account, book)
@@ -249,13 +272,13 @@ def _dates_fit(fact: Any, book: Book) -> None:
     bank = book.founded
     if fact.served_on > bank.day:
         raise Refused("future_date", f"{fact.served_on} is after the ledger day, {bank.day}")
-    if fact.served_on < bank.founded_on:
+    if fact.served_on < bank.founded_on and not getattr(fact, "imported", ""):
         raise Refused("before_founding", f"{fact.served_on} is before the bank was founded, {bank.founded_on}")
 
 
 def _amounts_fit(fact: e.ExchangeRecorded, book: Book) -> None:
     legs = fact.legs or fact.uncredited
-    if fact.nature not in e.EVERYDAY_NATURES:
+    if fact.nature not in e.EVERYDAY_NATURES or fact.imported:
         return
     givers = sum(minutes > 0 for _, minutes in legs)
     for account, minutes in legs:
@@ -267,6 +290,8 @@ def _amounts_fit(fact: e.ExchangeRecorded, book: Book) -> None:
 
 
 def _starting_fits(fact: e.ExchangeRecorded, book: Book) -> None:
+    if fact.imported:
+        return
     if fact.nature == "opening":
         raise Refused("nature", "an opening balance comes with an import only")
     if fact.nature != "starting":
@@ -327,9 +352,28 @@ def _policy_starts(fact: e.PolicyAdopted, book: Book) -> None:
         raise Refused("policy_backdated", f"a policy cannot start on {fact.starts_on}, before the ledger day")
 
 
+def _may_begin_import(fact: e.ImportBegun, book: Book) -> None:
+    bank = book.founded
+    if bank.importing:
+        raise Refused("import_open", f"the import {bank.importing[:12]} is begun and not completed")
+    if bank.traded and not fact.amid_trading:
+        raise Refused("amid_trading", "people trade here already, and the import does not say that it comes amid that")
+
+
+def _may_complete_import(fact: e.ImportCompleted, book: Book) -> None:
+    found = book.import_begun(fact.begun)
+    if found is None or book.founded.importing != fact.begun:
+        raise Refused("import_not_open", f"no import {fact.begun[:12]} is begun and not completed")
+    came = found.opened, found.recorded, found.credited
+    if came != (found.accounts, found.exchanges, found.minutes):
+        begun = f"{found.accounts} accounts, {found.exchanges} exchanges and {show_minutes(found.minutes)}"
+        told = f"{came[0]} accounts, {came[1]} exchanges and {show_minutes(came[2])}"
+        raise Refused("import_incomplete", f"the import was begun with {begun}; {told} have come")
+
+
 _FACT_RULES: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
     e.BankFounded: (_founding_sound,),
-    e.AccountOpened: (_account_new,),
+    e.AccountOpened: (_account_new, _import_fits),
     e.AccountEdited: (_account_known,),
     e.AccountSuspended: (_not_closed, _may_suspend),
     e.AccountResumed: (_not_closed, _may_resume),
@@ -340,12 +384,14 @@ _FACT_RULES: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
     e.KeyRecovered: (_may_recover,),
     e.MandateGranted: (_may_grant,),
     e.MandateRevoked: (_may_end_mandate,),
-    e.ExchangeRecorded: (_exchange_shape, _parties_open, _dates_fit, _amounts_fit, _starting_fits),
+    e.ExchangeRecorded: (_exchange_shape, _import_fits, _parties_open, _dates_fit, _amounts_fit, _starting_fits),
     e.ExchangeReversed: (_may_reverse, _dates_fit),
     e.ExchangeDisputed: (_may_dispute,),
     e.DisputeResolved: (_may_resolve,),
     e.DayOpened: (_day_moves_on,),
     e.PolicyAdopted: (_policy_starts,),
+    e.ImportBegun: (_may_begin_import,),
+    e.ImportCompleted: (_may_complete_import,),
 }
 
 
@@ -472,6 +518,8 @@ def _within_limits(fact: e.ExchangeRecorded, book: Book) -> list[str]:
     """Refuse what breaks a floor or a ceiling; what breaks an advisory one is returned, in words."""
     policy = book.policy
     warned: list[str] = []
+    if fact.imported:  # what the old system let happen has happened
+        return warned
     for account, minutes in fact.legs:
         found = known_account(account, book)
         limits: e.KindPolicy = getattr(policy, found.kind)

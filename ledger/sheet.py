@@ -15,9 +15,8 @@ import csv
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import NamedTuple
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from ledger.bank import Page
 from ledger.errors import Problem, Refused, Several, Usage
@@ -55,7 +54,8 @@ def _count_lines(path: Path) -> int:
 def record_sheet(page: Page, path: Path, name: str, said: Said, reached: Callable[[int, int], None]) -> int:
     """Record every line of a sheet, or raise `Several` with every line that cannot be; the number recorded.
 
-    `said` holds what a line leaves open (date, category, nature) and whether twins are meant; `reached` hears how far it is.
+    `said` holds what a line leaves open (date, category, nature) and whether twins are meant; `reached` hears how far
+    it is.
     """
     digest = sheet_digest(path)
     row = page.db.row("SELECT leaf, count FROM sheets WHERE digest = ?", (digest,))
@@ -119,7 +119,8 @@ def _yes(column: str, cell: str) -> bool:
     try:
         return _YES[cell.lower()]
     except KeyError:
-        raise Usage("bad_sheet", f"{column} is {quote(cell)}, and can be yes or empty", "write yes, or nothing") from None
+        message = f"{column} is {quote(cell)}, and can be yes or empty"
+        raise Usage("bad_sheet", message, "write yes, or nothing") from None
 
 
 def read_rows(path: Path, name: str, problems: list[Problem]) -> Iterator[SheetRow]:

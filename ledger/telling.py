@@ -93,7 +93,7 @@ def _tell(entry: Entry, names: Names, memo: str) -> str:
 
 
 def _opened(fact: e.AccountOpened, names: Names) -> str:
-    line = f"account {names.account(fact.account)} opened ({fact.kind})"
+    line = f"account {names.account(fact.account)} opened ({fact.kind}{', imported' if fact.imported else ''})"
     return f"{line}, {_terms(fact.mandate, names)}" if fact.mandate else line
 
 
@@ -113,9 +113,11 @@ def _recorded(fact: e.ExchangeRecorded, names: Names) -> str:
     receivers = _shares([(names.account(account), -minutes) for account, minutes in legs if minutes < 0])
     total = show_minutes(sum(minutes for _, minutes in legs if minutes > 0))
     if hours_given_away(fact):
-        return f"{receivers} gave away {total} to {givers} on {fact.served_on} ({fact.nature})"
+        imported = ", imported" if fact.imported else ""
+        return f"{receivers} gave away {total} to {givers} on {fact.served_on} ({fact.nature}{imported})"
     how = " without credit" if fact.uncredited else ""
     kind = fact.category if fact.nature == "service" else f"{fact.category}, {fact.nature}"
+    kind += ", imported" if fact.imported else ""
     return f"{givers} gave {receivers} {total}{how} on {fact.served_on} ({kind})"
 
 
@@ -128,7 +130,8 @@ def _shares(sides: list[tuple[str, int]]) -> str:
 
 def _reversed(fact: e.ExchangeReversed, names: Names) -> str:
     back = [f"{names.account(account)} {show_minutes(minutes)}" for account, minutes in fact.legs]
-    return f"{names.exchange(fact.about)} reversed" + (f" ({', '.join(sorted(back, key=str.casefold))})" if back else "")
+    moved = f" ({', '.join(sorted(back, key=str.casefold))})" if back else ""
+    return f"{names.exchange(fact.about)} reversed{moved}"
 
 
 def _resolved(fact: e.DisputeResolved, names: Names) -> str:
@@ -141,8 +144,15 @@ def _rotated(fact: e.KeyRotated, names: Names) -> str:
     return f"the key of {holder} rotated"
 
 
+def _import_begun(fact: e.ImportBegun, names: Names) -> str:
+    files = f"{len(fact.files)} file{'' if len(fact.files) == 1 else 's'} of {fact.system}"
+    amid = ", amid trading" if fact.amid_trading else ""
+    what = f"{fact.accounts} accounts, {fact.exchanges} exchanges, {show_minutes(fact.minutes)}"
+    return f"import of {files} begun ({what}{amid})"
+
+
 _WORDS: dict[type, Callable[[Any, Names], str]] = {
-    e.BankFounded: lambda fact, names: f"{fact.name} founded",
+    e.BankFounded: lambda fact, _: f"{fact.name} founded",
     e.AccountOpened: _opened,
     e.AccountEdited: lambda fact, names: f"details of {names.account(fact.account)} changed",
     e.AccountSuspended: lambda fact, names: f"account {names.account(fact.account)} suspended",
@@ -158,6 +168,8 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     e.ExchangeReversed: _reversed,
     e.ExchangeDisputed: lambda fact, names: f"{names.exchange(fact.about)} disputed",
     e.DisputeResolved: _resolved,
-    e.DayOpened: lambda fact, names: f"day {fact.date} opened",
-    e.PolicyAdopted: lambda fact, names: f"policy adopted, from {fact.starts_on}",
+    e.DayOpened: lambda fact, _: f"day {fact.date} opened",
+    e.PolicyAdopted: lambda fact, _: f"policy adopted, from {fact.starts_on}",
+    e.ImportBegun: _import_begun,
+    e.ImportCompleted: lambda _fact, _names: "import completed",
 }

@@ -13,7 +13,6 @@ from ledger import events as e
 from ledger.book import Account
 from ledger.entries import Entry, attestation
 from ledger.errors import Refused, Usage
-from ledger.hours import show_minutes
 from ledger.people import everyone, openings_of, person
 from ledger.reading import Reading
 
@@ -158,12 +157,12 @@ def statement(page: Reading, account: str, since: str = "", until: str = "", at:
     return Statement(account, called(page, account), opening, tuple(lines), balance)
 
 
-def _statement_line(  # noqa: PLR0913  the columns of one row of `lines`
+def _statement_line(
     page: Reading, account: str, served_on: str, index: int, minutes: int, balance: int, uncredited: int
 ) -> StatementLine:
     entry = page.log.entry(index)
     credit = minutes + uncredited > 0
-    others = [other for other, leg in legs_of(entry.fact) if other != account and (leg < 0) == credit]
+    others = [other for other, leg in _shown_legs(page, entry) if other != account and (leg < 0) == credit]
     category, nature = _sort(page, entry)
     return StatementLine(
         leaf=index,
@@ -178,6 +177,14 @@ def _statement_line(  # noqa: PLR0913  the columns of one row of `lines`
         attested=attestation(entry),
         uncredited_minutes=uncredited,
     )
+
+
+def _shown_legs(page: Reading, entry: Entry) -> e.Legs:
+    """The legs of an exchange or of a reversal, also of help without credit."""
+    if entry.fact.legs or not isinstance(entry.fact, e.ExchangeReversed):
+        return legs_of(entry.fact)
+    original = page.book.about(entry.fact.about)
+    return tuple((account, -minutes) for account, minutes in legs_of(original.fact)) if original else ()
 
 
 def legs_of(fact: Any) -> e.Legs:
@@ -252,12 +259,13 @@ def exchange_indexes(page: Reading, account: str = "", since: str = "", until: s
     where, params = "served_on >= ? AND served_on <= ?", [since, until or "9999-12-31"]
     if account:
         where, params = f"account = ? AND {where}", [account, *params]
-    for (index,) in page.db.rows(f"SELECT leaf FROM lines WHERE {where} GROUP BY served_on, leaf ORDER BY served_on, leaf", params):
+    ordered = "GROUP BY served_on, leaf ORDER BY served_on, leaf"
+    for (index,) in page.db.rows(f"SELECT leaf FROM lines WHERE {where} {ordered}", params):
         yield int(index)
 
 
 def find_entry(page: Reading, word: str) -> tuple[int, Entry]:
-    """The entry a person means: its index (12 or #12), its hash, its id, or the beginning of either (8 digits or more)."""
+    """The entry a person means: its index (12 or #12), its hash, its id, or the beginning of either (from 8 digits)."""
     number = word.removeprefix("#")
     if number.isascii() and number.isdigit() and len(number) < 8:
         index = int(number)

@@ -10,7 +10,7 @@ gap; both are findings, and the walk goes on.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -137,6 +137,7 @@ class Walk:
                 self._flush()
                 progress(self.report.entries)
         self._flush()
+        self._openings.close()  # what it has not read yet is of no entry, and looked for apart
         progress(self.report.entries)
 
     def root_at(self, size: int) -> bytes:
@@ -208,7 +209,7 @@ class Walk:
             name_account(self.scratch, fact, step.leaf, {**details, "handle": fact.account})
         return ()
 
-    def _kept_openings(self) -> Iterator[Row]:
+    def _kept_openings(self) -> Generator[Row, None, None]:
         """The openings kept, in the order of the log; those of no entry of the log are looked for apart."""
         sql = "SELECT leaf, field, value, salt FROM openings WHERE leaf >= 0 AND leaf < ? ORDER BY leaf, field"
         try:

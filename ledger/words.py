@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from datetime import date, timedelta
+from functools import lru_cache
 from unicodedata import category, normalize
 
 from ledger.errors import Refused, Usage

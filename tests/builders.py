@@ -10,18 +10,27 @@ the way an operator's would.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ledger import events as e
+from ledger.audit import audit
 from ledger.bank import Bank, Page, Recorded
 from ledger.clock import Clock
+from ledger.entries import Act, Entry, draft_entry, format_entry
+from ledger.entries import Signer as EntrySigner
+from ledger.findings import Report
+from ledger.folder import DATABASE, open_folder
 from ledger.founding import FIRST_POLICY, Plan, found_bank, random_account
 from ledger.keyfiles import make_key
 from ledger.keyring import Keyring, key_files
 from ledger.keys import Signer, encode_key
+from ledger.notes import Signature, sign_text
+from ledger.store import Store
 
 T = TypeVar("T")
 
@@ -98,6 +107,36 @@ class Village:
         legs = tuple(sorted(((giver, minutes), (receiver, -minutes))))
         return e.ExchangeRecorded(today, "gardening", "service", legs)
 
+    def forge(self, fact: Any, acting: Mapping[str, tuple[Act, ...]], *, entry_id: str = "") -> int:
+        """Store an entry that no rule has seen, signed with the keys of these files as it says; its index.
+
+        So could whoever holds the machine and these keys: tables and tree follow, as if it had been recorded.
+        """
+        now = self.bank.clock.now()
+        with self.bank.store.writing() as log:
+            page = Page(log, self.bank.clock, self.keyring)
+            signers = tuple(self._signer(page, name, acts) for name, acts in acting.items())
+            drawn = entry_id or f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
+            entry = draft_entry(log.origin, fact, now.strftime("%Y-%m-%dT%H:%M:%SZ"), drawn, signers)
+            index = page._keep(entry, format_entry(entry.text, self.signatures(entry, *acting)), ()).index
+            page.flush()
+        return index
+
+    def _signer(self, page: Page, name: str, acts: tuple[Act, ...]) -> EntrySigner:
+        key = page.book.key(self.hash_of(name))
+        return EntrySigner(acts, self.hash_of(name), key.name if key is not None else name)
+
+    def signatures(self, entry: Entry, *names: str) -> list[Signature]:
+        """The signature lines of an entry, made with the keys of these files."""
+        pairs = zip(entry.signers, names, strict=True)
+        return [sign_text(entry.text.encode(), signer.name, self.signer(name)) for signer, name in pairs]
+
+    def audit(self, *, highest: bool = True, **also: Any) -> Report:
+        """What an audit of the bank says."""
+        with self.bank.store.reading() as log:
+            asked: dict[str, Any] = {"founding": self.bank.folder.founding, "workers": 0, "live": log.db}
+            return audit(log, highest=(self.bank.head_note() or None) if highest else None, **asked | also)
+
     def sign_head(self) -> bytes:
         """Sign the head over everything recorded."""
         return self.bank.sign_head(self.keyring)
@@ -115,15 +154,24 @@ def found(
     policy: e.Policy = FIRST_POLICY,
     clock: Clock | None = None,
     founded_on: str = "",
+    database: str = DATABASE,
 ) -> Village:
-    """Found a bank in `path`/bank."""
-    plan = Plan("Village", ORIGIN, committee=committee, threshold=threshold, policy=policy, founded_on=founded_on)
+    """Found a bank in `path`/bank, in an SQLite file there unless `database` is a URL."""
+    plan = Plan(
+        "Village",
+        ORIGIN,
+        committee=committee,
+        threshold=threshold,
+        policy=policy,
+        founded_on=founded_on,
+        database=database,
+    )
     return Village(found_bank(path / "bank", plan, clock or Clock(FIRST_DAY)))
 
 
-def live_village(path: Path) -> Village:
+def live_village(path: Path, database: str = DATABASE) -> Village:
     """A bank with a bit of everything: own keys, a mandate, an institution, memos, a dispute, a rotation, two days."""
-    village = found(path)
+    village = found(path, database=database)
     ada, bo = village.open("ada"), village.open("bo")
     cleo = village.open("cleo", own_key=False)
     surgery = village.open("surgery", kind="institution", mandate=True)
@@ -144,3 +192,10 @@ def live_village(path: Path) -> Village:
     village.sign_head()
     village.exchange(ada, cleo, 20)
     return village
+
+
+def copy_of(folder: Path, path: Path) -> Village:
+    """A bank made by another test, closed by now, copied to `path` and opened there."""
+    shutil.copytree(folder, path)
+    settings = open_folder(path)
+    return Village(Bank(settings, Store(settings.where, settings.origin), Clock(FIRST_DAY + timedelta(days=1))))

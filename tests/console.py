@@ -7,9 +7,11 @@
     ? 3                                              its exit status, when it is not 0
 
 All other lines are stdout. `...` (or more dots, to keep a table straight) stands for any text within a line, and alone
-on a line for any lines (what is printed and looks like prose, too); blank lines are for the eye. `timebank` alone runs in this process (`cli.main.run`), all else in a shell. `cd DIR`, `export NAME=VALUE`
-and `unset NAME` hold for the commands after them; `source NAME` follows transcripts/beginnings/NAME.txt first. The
-clock stands still until `export TIMEBANK_CLOCK` moves it.
+on a line for any lines (what is printed and looks like prose, too); blank lines are for the eye.
+
+`timebank` alone runs in this process (`cli.main.run`), all else in a shell. `cd DIR`, `export NAME=VALUE` and `unset
+NAME` hold for the commands after them; `source NAME` follows transcripts/beginnings/NAME.txt first. The clock stands
+still until `export TIMEBANK_CLOCK` moves it.
 """
 
 from __future__ import annotations
@@ -133,11 +135,11 @@ class Console:
             self.variables[name] = value
 
     def _run_here(self, words: list[str], variables: dict[str, str]) -> Done:
-        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        said, talk = io.BytesIO(), io.BytesIO()
+        out, err = (io.TextIOWrapper(stream, "utf-8", write_through=True) for stream in (said, talk))
         with chdir(self.folder), _environment(variables), redirect_stdout(out), redirect_stderr(err):
             status = run(words)
-        said = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
-        return Done(said[0], said[1], status)
+        return Done(said.getvalue().decode(), talk.getvalue().decode(), status)
 
     def follow(self, step: Step, name: str = "") -> Done:
         """Run one step of a transcript, and compare; AssertionError shows what it really did."""
@@ -145,7 +147,8 @@ class Console:
         fits = matches(step.stdout, done.stdout) and matches(step.stderr, done.stderr)
         if not fits or done.status != step.status:
             wanted = Done("\n".join(step.stdout), "\n".join(step.stderr), step.status)
-            raise AssertionError(f"{name}:{step.line}\n$ {step.command}\n{done}\n--- but the transcript says:\n{wanted}")
+            where = f"{name}:{step.line}\n$ {step.command}"
+            raise AssertionError(f"{where}\n{done}\n--- but the transcript says:\n{wanted}")
         return done
 
 

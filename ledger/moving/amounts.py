@@ -40,7 +40,7 @@ class Number(NamedTuple):
 
     def ticks(self, unit: str) -> int:
         """Exactly what is printed, in ticks."""
-        return self.digits * TICKS[unit] // 10**self.decimals
+        return self.digits * TICKS[unit] // int(10**self.decimals)
 
 
 class Amount(NamedTuple):
@@ -130,13 +130,13 @@ def read_hours(number: Number, usual_decimals: int) -> Amount | Fault:
 
 def nearest_minute(number: Number) -> int:
     """Hours as the nearest whole minute, halves up."""
-    scale = 10**number.decimals
+    scale = int(10**number.decimals)
     return (number.digits * 120 + scale) // (2 * scale)
 
 
 def print_hours(minutes: int, decimals: int) -> int:
     """What a system prints for these minutes: hours in units of the last decimal, halves up."""
-    return (minutes * 10**decimals + 30) // 60
+    return (minutes * int(10**decimals) + 30) // 60
 
 
 def read_whole(number: Number, unit: str) -> Amount | Fault:

@@ -14,14 +14,13 @@ the community account; `free` is yes for help without credit; `entered` is the d
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 from ledger.errors import Problem
 from ledger.events import NATURES
 from ledger.hours import parse_time
 from ledger.moving.amounts import MINUTE, Amount, bounded
 from ledger.moving.findings import Fault
-from ledger.moving.gathering import Gathering, System, category_word, digest
+from ledger.moving.gathering import Gathering, Remembered, System, Told, category_word, digest
 from ledger.moving.table import Shape, Table
 from ledger.words import quote
 
@@ -47,7 +46,8 @@ def read_accounts(table: Table, to: Gathering) -> None:
 
 def read_exchanges(table: Table, to: Gathering) -> None:
     """Exchanges, all of them completed."""
-    times, days = _times(to, table, "time"), to.days(table, "on", "entered")
+    times, days = _times(to, table, "time"), to.days("on", "entered")
+    sides = Remembered[int | Fault](lambda key: _side(to, key))
     before: tuple[str, ...] = ()
     for row in to.rows(table):
         cells = row.cells
@@ -59,11 +59,11 @@ def read_exchanges(table: Table, to: Gathering) -> None:
             to.report(table, row, fault)
             continue
         known = "#" + ref if ref else "c" + digest(giver, receiver, time, text, on, nature, free)
-        to.book(
-            table, row, known, _side(to, giver), _side(to, receiver), bounded(times(time), time), days.day(on),
-            days.day(entered) if entered else "", category_word(category), nature, text, free=_YES[free.casefold()],
-            twin=not ref and cells == before,
-        )  # fmt: skip
+        amount, late = bounded(times(time), time), days.day(entered) if entered else ""
+        told = Told(
+            known, sides[giver], sides[receiver], amount, days.day(on), late, category_word(category), nature, text
+        )
+        to.book(table, row, told._replace(free=_YES[free.casefold()], twin=not ref and cells == before))
         before = cells
 
 
@@ -90,7 +90,6 @@ def _times(to: Gathering, table: Table, field: str) -> Callable[[str], Amount | 
     """Times as a day sheet has them; bare numbers in the unit that the operator names."""
     plain = to.hours(table, field, 0) if to.options.unit else None
 
-    @lru_cache(maxsize=50_000)
     def read(text: str) -> Amount | Fault:
         try:
             minutes = parse_time(text)
@@ -102,7 +101,7 @@ def _times(to: Gathering, table: Table, field: str) -> Callable[[str], Amount | 
             return Fault("reject", "fractional_time", f"{quote(text)} is no whole number of minutes")
         return Amount(minutes.numerator, minutes.numerator * MINUTE, minutes.numerator * MINUTE)
 
-    return read
+    return Remembered(read).__getitem__
 
 
 def _stated(text: str, times: Callable[[str], Amount | Fault]) -> Amount | Fault:

@@ -1,9 +1,9 @@
 """Cyclos 3: always quoted, 1.234,50, day/month/year; a report of credits, statements of single accounts, members.
 
-    details     "Member login","Account","Transaction type","Date","Amount","From / to","Transaction number","Description"
+    details     "Member login","Account","Transaction type","Date","Amount","From / to","Transaction number",…
                 "alder21","Hours","Member payment","06/09/2025","1,00","kevin5","LK00000334","Quit-smoking course"
-    statement   "Date","Transaction type","Amount","From / to","From / to - Full name","Description","Transaction number"
-                "23/09/2025 14:08:28","Initial credits","-2,00","wojciech41","Wojciech Żukowski","Starting hours","LK00000342"
+    statement   "Date","Transaction type","Amount","From / to","From / to - Full name","Description",…
+                "23/09/2025 14:08:28","Initial credits","-2,00","wojciech41","Wojciech Żukowski",…,"LK00000342"
     members     "name","username","email","creationdate","balance","creditlimit","uppercreditlimit","kind"
 
 Source: mateli/OpenCyclos, ExportMembersTransactionsDetailsToCsvAction.java, ExportTransactionsToCsvAction.java,
@@ -14,16 +14,15 @@ details do, else its name (transactions_LOGIN.csv). `kind` is a custom field.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 
-from ledger.moving.amounts import Amount
 from ledger.moving.findings import Fault
-from ledger.moving.gathering import Gathering, System
+from ledger.moving.gathering import Gathering, Remembered, System, Told
 from ledger.moving.history import POT, Account
 from ledger.moving.table import Row, Shape, Table
-from ledger.words import quote
 
 COMMUNITY = "Community account"
 _NATURES = {"initial credits": "starting", "donation": "gift", "account closing": "gift"}
@@ -45,10 +44,13 @@ def read_members(table: Table, to: Gathering) -> None:
 
 def read_details(table: Table, to: Gathering) -> None:
     """Credits, each under the member credited."""
-    hours, days = to.hours(table, "amount", 2), to.days(table, "date")
+    hours, days = to.hours(table, "amount", 2), to.days("date")
+    sides = Remembered[int | Fault](lambda login: _side(to, login))
     for row in to.rows(table):
         login, kind, entered, amount, other, number, text = row.cells
-        _book(to, table, row, number, (_side(to, login), _side(to, other)), hours(amount), days.day(entered), kind, text)
+        day = days.day(entered)
+        told = Told(number.strip(), sides[login], sides[other], hours(amount), day, day, "other", kind, text)
+        _book(to, table, row, told)
 
 
 def read_statement(table: Table, to: Gathering) -> None:
@@ -59,29 +61,29 @@ def read_statement(table: Table, to: Gathering) -> None:
         return
     if to.members[owner].kind == POT:
         to.notes["statement of the pot"] = True
-    hours, days = to.hours(table, "amount", 2), to.days(table, "date")
+    hours, days = to.hours(table, "amount", 2), to.days("date")
     for row in to.rows(table):
-        entered, kind, amount, login, name, text, number = row.cells
+        entered, kind, amount, login, text, number, name = row.cells
         other, paid = _side(to, login, name), amount.strip().startswith(_MINUS)
-        sides = (other, owner) if paid else (owner, other)
-        _book(to, table, row, number, sides, hours(amount.strip()[1:] if paid else amount), days.day(entered), kind, text)
+        giver, receiver = (other, owner) if paid else (owner, other)
+        printed, day = hours(amount.strip()[1:] if paid else amount), days.day(entered)
+        _book(to, table, row, Told(number.strip(), giver, receiver, printed, day, day, "other", kind, text))
 
 
-def _book(to: Gathering, table: Table, row: Row, number: str, sides: tuple[int | Fault, int | Fault],
-          amount: Amount | Fault, day: str | Fault, kind: str, text: str) -> None:  # fmt: skip
-    number = number.strip()
-    if not number:
+def _book(to: Gathering, table: Table, row: Row, told: Told) -> None:
+    """A payment whose nature is still the type that Cyclos calls it."""
+    if not told.ref:
         to.report(table, row, Fault("reject", "bad_row", "the payment has no transaction number"))
         return
-    nature = _NATURES.get(kind.casefold()) or ("gift" if to.notes.get("pot") in sides else "service")
-    to.book(table, row, number, *sides, amount, day, day, "other", nature, text)
+    with_pot = to.pot_number in (told.giver, told.receiver)
+    nature = _NATURES.get(told.nature.casefold()) or ("gift" if with_pot else "service")
+    to.book(table, row, told._replace(nature=nature))
 
 
 def _side(to: Gathering, login: str, name: str = "") -> int | Fault:
     login = login.strip()
     if login == to.options.pot or login.casefold() == COMMUNITY.casefold():
-        number = to.notes["pot"] = to.pot(COMMUNITY)
-        return number
+        return to.pot(COMMUNITY)
     return to.party(login, name, handle=login)
 
 
@@ -95,8 +97,8 @@ def _owner(table: Table, to: Gathering) -> int | Fault:
         number.strip(): login.strip()
         for number, login, _ in zip(table.column("number"), table.column("other"), range(_ASKED), strict=False)
     }
-    marks = ", ".join("?" * len(named))
-    found = to.db.execute(f"SELECT ref, giver, receiver FROM rows WHERE ref IN ({marks})", list(named))  # noqa: S608
+    query = "SELECT ref, giver, receiver FROM rows WHERE ref IN (SELECT value FROM json_each(?))"
+    found = to.db.execute(query, (json.dumps(list(named)),))
     votes: Counter[int] = Counter()
     for ref, giver, receiver in found.fetchall():
         other = _side(to, named[ref])
@@ -119,16 +121,18 @@ def explain(to: Gathering, accounts: Sequence[Account]) -> None:
     details = any(table.shape is DETAILS for table in to.tables)
     if details and not to.notes.get("statement of the pot") and (differs or not to.declared):
         message = f"payments to the {COMMUNITY.lower()} are not in the details: its own statement is missing"
-        to.say("warn", "cut_short", message, "give transactions_admin.csv too")
+        to.say(Fault("warn", "cut_short", message, "give transactions_admin.csv too"))
 
 
 _MEMBERS = {"name": ("name",), "login": ("username",), "email": ("email",), "date": ("creationdate",),
             "balance": ("balance",), "kind": ("kind",)}  # fmt: skip
 _DETAILS = {"login": ("member login",), "type": ("transaction type",), "date": ("date",), "amount": ("amount",),
             "other": ("from / to",), "number": ("transaction number",), "text": ("description",)}  # fmt: skip
-_STATEMENT = {"date": ("date",), "type": ("transaction type",), "amount": ("amount",), "other": ("from / to",),
-              "name": ("from / to - full name",), "text": ("description",), "number": ("transaction number",)}  # fmt: skip
+_STATEMENT = {**{word: _DETAILS[word] for word in ("date", "type", "amount", "other", "text", "number")},
+              "name": ("from / to - full name",)}  # fmt: skip
 MEMBERS = Shape("cyclos3", "members", _MEMBERS, frozenset({"email", "date", "kind"}), read_members, 0)
 DETAILS = Shape("cyclos3", "details of members' transactions", _DETAILS, frozenset({"text", "type"}), read_details, 1)
-STATEMENT = Shape("cyclos3", "the statement of an account", _STATEMENT, frozenset({"name", "text", "type"}), read_statement, 2)
+STATEMENT = Shape(
+    "cyclos3", "the statement of an account", _STATEMENT, frozenset({"name", "text", "type"}), read_statement, 2
+)
 SYSTEM = System((MEMBERS, DETAILS, STATEMENT), numbered=True, explain=explain)

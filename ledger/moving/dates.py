@@ -1,7 +1,7 @@
 """Printed days: read, or refused, or asked for. Which way round 03/04/2024 goes its file decides. Pure.
 
-    2024-04-03   2024-04-03 17:26:04 UTC   2024-04-03T17:26:04.401Z   2024/04/03
-    03/04/2024   03.04.2024 17:26
+2024-04-03   2024-04-03 17:26:04 UTC   2024-04-03T17:26:04.401Z   2024/04/03
+03/04/2024   03.04.2024 17:26
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ledger.words import quote
 
 _TIME = r"(?:[T ]+[0-2]?[0-9]:[0-5][0-9](?::[0-6][0-9](?:\.[0-9]+)?)?(?: ?(?:UTC|GMT|Z|[+-][0-9]{2}:?[0-9]{2}))?)?"
 _YEAR_FIRST = re.compile(r"([0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2})" + _TIME)
-_YEAR_LAST = re.compile(r"([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{4})" + _TIME)
+_YEAR_LAST = re.compile(r"(([0-9]{1,2})[-/.]([0-9]{1,2})[-/.][0-9]{4})" + _TIME)
 _OLDEST = 1970
 _NEWEST = 2200
 _MOST_REMEMBERED = 100_000
@@ -32,13 +32,17 @@ class Days:
 
     def day(self, text: str) -> str | Fault:
         """The day as YYYY-MM-DD."""
-        match = _YEAR_FIRST.fullmatch(text.strip())
-        key = match[1] if match else text
-        found = self._read.get(key)
+        match = _YEAR_FIRST.fullmatch(text.strip()) or _YEAR_LAST.fullmatch(text.strip())
+        if match is None:
+            return Fault(
+                "reject", "bad_date", f"{quote(text)} is not a date" if text.strip() else "the date is missing"
+            )
+        found = self._read.get(match[1])
         if found is None:
             if len(self._read) >= _MOST_REMEMBERED:
                 self._read.clear()
-            found = self._read[key] = self._year_first(match[1]) if match else self._year_last(text)
+            reads = self._year_first if match.re is _YEAR_FIRST else self._year_last
+            found = self._read[match[1]] = reads(match[1])
         return found
 
     def _year_first(self, text: str) -> str | Fault:
@@ -46,15 +50,11 @@ class Days:
         return self._checked(int(year), int(month), int(day), text)
 
     def _year_last(self, text: str) -> str | Fault:
-        match = _YEAR_LAST.fullmatch(text.strip())
-        if match is None:
-            return Fault("reject", "bad_date", f"{quote(text)} is not a date" if text.strip() else "the date is missing")
-        one, two, year = int(match[1]), int(match[2]), int(match[3])
-        if one == two or (self._order_of(one, two) or "dmy") == "dmy":
-            if one != two and not self._order_of(one, two):
-                return Fault("ask", "ambiguous_date", f"{quote(text)} may be day/month or month/day")
-            return self._checked(year, two, one, text)
-        return self._checked(year, one, two, text)
+        one, two, year = map(int, re.split("[-/.]", text))
+        order = "dmy" if one == two else self._order_of(one, two)
+        if not order:
+            return Fault("ask", "ambiguous_date", f"{quote(text)} may be day/month or month/day")
+        return self._checked(year, two, one, text) if order == "dmy" else self._checked(year, one, two, text)
 
     def _order_of(self, one: int, two: int) -> str:
         if not self.order and self._evidence is not None:
@@ -77,8 +77,8 @@ def decide_order(texts: Iterable[str]) -> str:
     """The order, "dmy" or "mdy", by the first day that can only be read one way round, else ""."""
     for text in texts:
         match = _YEAR_LAST.fullmatch(text.strip()) if text[:1].isdigit() else None
-        if match and int(match[1]) > 12 >= int(match[2]):
+        if match and int(match[2]) > 12 >= int(match[3]):
             return "dmy"
-        if match and int(match[2]) > 12 >= int(match[1]):
+        if match and int(match[3]) > 12 >= int(match[2]):
             return "mdy"
     return ""

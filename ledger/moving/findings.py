@@ -42,9 +42,7 @@ class Findings:
         self.kept: list[Finding] = []
         self.counts: Counter[tuple[str, str]] = Counter()
 
-    def add(
-        self, fault: Fault, file: str = "", line: int = 0, last_line: int = 0, *, whole: bool = False
-    ) -> None:
+    def add(self, fault: Fault, file: str = "", line: int = 0, last_line: int = 0, *, whole: bool = False) -> None:
         """Count a finding, and keep it if its code is not yet flooding."""
         severity, code, message, hint = fault
         if severity not in SEVERITIES or code not in CODES:

@@ -9,12 +9,22 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from unicodedata import category
 
 from ledger.errors import Refused
 from ledger.exchanges import LONGEST_MEMO
-from ledger.moving.amounts import TICKS, Amount, Number, bounded, decide_decimal, read_clock, read_hours, read_number, read_whole
+from ledger.moving.amounts import (
+    TICKS,
+    Amount,
+    Number,
+    bounded,
+    decide_decimal,
+    read_clock,
+    read_hours,
+    read_number,
+    read_whole,
+)
 from ledger.moving.dates import Days
 from ledger.moving.findings import Fault, Findings
 from ledger.moving.history import BOOKED, POT, WITNESS, Account, Declared, Member
@@ -29,24 +39,72 @@ _SCHEMA = """
 CREATE TABLE rows (n INTEGER PRIMARY KEY, file INTEGER, line INTEGER, last INTEGER, ref TEXT, nth INTEGER DEFAULT 1,
  also TEXT DEFAULT '', giver INTEGER, receiver INTEGER, minutes INTEGER, ticks INTEGER, usual INTEGER, served TEXT,
  entered TEXT, category TEXT, nature TEXT, free INTEGER, memo TEXT, twin INTEGER, status INTEGER);
-CREATE TABLE unfinished (file INTEGER, line INTEGER, last INTEGER, state TEXT, giver TEXT, receiver TEXT, printed TEXT,
- day TEXT, memo TEXT);
+CREATE TABLE unfinished (ref TEXT, file INTEGER, line INTEGER, last INTEGER, state TEXT, giver TEXT, receiver TEXT,
+ printed TEXT, day TEXT, memo TEXT);
 CREATE TABLE rejected (file INTEGER, line INTEGER, last INTEGER, severity TEXT, code TEXT);
 """
 _INSERT = """
-INSERT INTO rows (file, line, last, ref, giver, receiver, minutes, ticks, usual, served, entered, category, nature, free,
- memo, twin, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO rows (file, line, last, ref, giver, receiver, minutes, ticks, usual, served, entered, category, nature,
+ free, memo, twin, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
 def open_scratch(path: Path) -> sqlite3.Connection:
     """A scratch file: nobody else reads it, and after a crash nobody needs it."""
     db = sqlite3.connect(path, isolation_level=None)
-    for pragma in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "cache_size = -8000"):
+    for pragma in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "cache_size = -2000"):
         db.execute(f"PRAGMA {pragma}")
     db.executescript(_SCHEMA)
     db.execute("BEGIN")
     return db
+
+
+Value = TypeVar("Value")
+_MOST_REMEMBERED = 100_000
+
+
+class Remembered(dict[Any, Value]):
+    """What was read before: few names and amounts fill a million rows."""
+
+    def __init__(self, read: Callable[[Any], Value]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, key: Any) -> Value:
+        value = self._read(key)
+        if len(self) < _MOST_REMEMBERED:
+            self[key] = value
+        return value
+
+
+class Told(NamedTuple):
+    """A completed exchange as a reader understands it; what it cannot read is the fault."""
+
+    ref: str
+    giver: int | Fault
+    receiver: int | Fault
+    amount: Amount | Fault
+    served: str | Fault
+    entered: str | Fault
+    category: str
+    nature: str
+    memo: str
+    free: bool = False
+    #: equal in every cell to the row before
+    twin: bool = False
+    status: int = BOOKED
+
+
+class Begun(NamedTuple):
+    """An exchange never completed, in the file's words."""
+
+    state: str
+    giver: str
+    receiver: str
+    printed: str
+    day: str
+    memo: str
+    ref: str = ""
 
 
 class Gathering:
@@ -59,6 +117,8 @@ class Gathering:
         self.findings = Findings()
         self.sources: list[Source] = []
         self.tables: list[Table] = []
+        #: the old community account, once a row has named it
+        self.pot_number: int | None = None
         #: what a system's own reader remembers from one step to the next
         self.notes: dict[str, Any] = {}
         self.members: list[Member] = []
@@ -67,7 +127,6 @@ class Gathering:
         self.complete = False
         #: rows set aside by member
         self.aside: Counter[int] = Counter()
-        self.unfinished_count = 0
         self._numbers: dict[str, int] = {}
         self._folds: dict[str, int] = {}
         self._batch: list[tuple[Any, ...]] = []
@@ -82,7 +141,9 @@ class Gathering:
     def add_member(self, key: str, name: str, kind: str, **said: Any) -> Member:
         """A new member; its texts are made fit for the ledger."""
         said["contact"] = one_line(said.get("contact", ""))[:LONGEST_CONTACT].strip()
-        member = Member(len(self.members), key, one_line(name)[:LONGEST_NAME].strip() or key[:LONGEST_NAME], kind, **said)
+        member = Member(
+            len(self.members), key, one_line(name)[:LONGEST_NAME].strip() or key[:LONGEST_NAME], kind, **said
+        )
         self.members.append(member)
         self._numbers[key] = member.number
         return member
@@ -94,7 +155,9 @@ class Gathering:
             return self.add_member(key, name, kind, file=table.source.name, line=row.line, **said)
         member = self.members[number]
         if member.file == table.source.name:
-            self.report(table, row, Fault("reject", "duplicate_id", f"{quote(key)} stands on line {member.line} already"))
+            self.report(
+                table, row, Fault("reject", "duplicate_id", f"{quote(key)} stands on line {member.line} already")
+            )
             return None
         member.name = one_line(name)[:LONGEST_NAME] or member.name
         member.kind = kind if kind != "person" else member.kind
@@ -121,8 +184,9 @@ class Gathering:
         """The old community account."""
         number = self._numbers.get(key)
         if number is None:
-            return self.add_member(key, name or key, POT).number
+            number = self.add_member(key, name or key, POT).number
         self.members[number].kind = POT
+        self.pot_number = number
         return number
 
     def lookalike(self, key: str) -> Fault | None:
@@ -137,7 +201,14 @@ class Gathering:
         return Fault("ask", "ambiguous_name", f"{quote(key)} and {quote(before)} may be one member or two", hint)
 
     def declare(
-        self, table: Table, row: Row, member: Member, text: str, reads: Callable[[str], Amount | Fault], what: str = "balance"
+        self,
+        table: Table,
+        row: Row,
+        member: Member,
+        text: str,
+        reads: Callable[[str], Amount | Fault],
+        *,
+        what: str = "balance",
     ) -> None:
         """A balance or income that a member file states."""
         amount = reads(text.strip())
@@ -150,15 +221,13 @@ class Gathering:
 
     # --- rows
 
-    def book(self, table: Table, row: Row, ref: str, giver: int | Fault, receiver: int | Fault, amount: Amount | Fault,
-             served: str | Fault, entered: str | Fault, category: str, nature: str, memo: str, *, free: bool = False,
-             twin: bool = False, status: int = BOOKED) -> None:  # fmt: skip
+    def book(self, table: Table, row: Row, told: Told) -> None:
         """One completed exchange; with a fault in it, every fault is reported and the row set aside."""
+        ref, giver, receiver, amount, served, entered, category, nature, memo, free, twin, status = told
         sides = (giver, receiver)
-        for part in (giver, receiver, amount, served, entered):
-            if part.__class__ is Fault:
-                self._set_aside(table, row, sides, amount, served, entered)
-                return
+        if Fault in (giver.__class__, receiver.__class__, amount.__class__, served.__class__, entered.__class__):
+            self._set_aside(table, row, sides, amount, served, entered)
+            return
         if giver == receiver and status != WITNESS:
             fault = Fault("reject", "self_payment", "both sides of the exchange are the same account")
             self._set_aside(table, row, sides, fault)
@@ -189,12 +258,10 @@ class Gathering:
         for fault in dict.fromkeys(part for part in chain(sides, rest) if isinstance(part, Fault)):
             self.report(table, row, fault)
 
-    def leave_out(self, table: Table, row: Row, state: str, giver: str, receiver: str, printed: str, day: str,
-                  memo: str) -> None:  # fmt: skip
-        """A row that was begun and never completed."""
-        self.unfinished_count += 1
-        told = (table.source.index, row.line, row.last_line, state, giver, receiver, printed, day, one_line(memo))
-        self._more.append(tuple(part[:LONGEST_MEMO] if isinstance(part, str) else part for part in told))
+    def leave_out(self, table: Table, row: Row, begun: Begun) -> None:
+        """A row that was begun and never completed; one that two files tell under one number is listed once."""
+        texts = [one_line(part)[:LONGEST_MEMO] for part in begun[:-1]]
+        self._more.append((begun.ref, table.source.index, row.line, row.last_line, *texts))
         if len(self._more) >= _BATCH:
             self.flush()
 
@@ -208,14 +275,14 @@ class Gathering:
         told = (table.source.index, line, last, fault.severity, fault.code)
         self.db.execute("INSERT INTO rejected VALUES (?, ?, ?, ?, ?)", told)
 
-    def say(self, severity: str, code: str, message: str, hint: str = "", file: str = "", line: int = 0) -> None:
-        """Something about the whole history."""
-        self.findings.add(Fault(severity, code, message, hint), file, line, whole=True)
+    def say(self, fault: Fault, file: str = "") -> None:
+        """Something about the whole history, or a whole file."""
+        self.findings.add(fault, file, whole=True)
 
     def flush(self) -> None:
         """Write what is gathered to the scratch file."""
         self.db.executemany(_INSERT, self._batch)
-        self.db.executemany("INSERT INTO unfinished VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._more)
+        self.db.executemany("INSERT INTO unfinished VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._more)
         self._batch.clear()
         self._more.clear()
 
@@ -223,10 +290,12 @@ class Gathering:
 
     def rows(self, table: Table) -> Iterator[Row]:
         """The rows of a table; those that cannot be read are reported."""
-        return table.rows(lambda line, last, fault: self.fault_at(table, line, last, fault), self.options.nul, self.advance)
+        return table.rows(
+            lambda line, last, fault: self.fault_at(table, line, last, fault), self.options.nul, self.advance
+        )
 
-    def days(self, table: Table, *fields: str) -> Days:
-        """How a table's days are read; where order matters, all tables of this kind give evidence."""
+    def days(self, *fields: str) -> Days:
+        """How these columns' days are read; where order matters, all tables that have them give evidence."""
         kin = [other for other in self.tables if other.shape.columns.keys() >= set(fields)]
         return Days(
             self.options.dates, self.options.today, lambda: (cell for t in kin for f in fields for cell in t.column(f))
@@ -249,12 +318,13 @@ class Gathering:
 
         return read
 
-    def hours(self, table: Table, field: str, usual: int, habit: str = "hours", *, stated: bool = False) -> Callable[[str], Amount | Fault]:
+    def hours(
+        self, table: Table, field: str, usual: int, habit: str = "hours", *, stated: bool = False
+    ) -> Callable[[str], Amount | Fault]:
         """How a column's amounts are read. `habit` is the system's unit; `stated` balances may be 0 or negative."""
         number = self.numbers(table, field)
         unit = habit if stated else self.options.unit or habit
 
-        @lru_cache(maxsize=50_000)
         def read(text: str) -> Amount | Fault:
             if unit == "clock":
                 return bounded(read_clock(text), text)
@@ -265,7 +335,7 @@ class Gathering:
                 return Amount(0, digits.ticks(unit), TICKS[unit] // 10**digits.decimals)
             return bounded(read_hours(digits, usual) if unit == "hours" else read_whole(digits, unit), text)
 
-        return read
+        return Remembered(read).__getitem__
 
 
 @lru_cache(maxsize=10_000)
@@ -279,7 +349,7 @@ def category_word(text: str) -> str:
 
 
 def propose_handles(members: list[Member]) -> None:
-    """A handle for every member: as the files say, else its name; told apart by number where two would be read as one."""
+    """A handle for every member: as the files say, else its name; numbered where two would be read as one."""
     taken: set[str] = set()
     for member in members:
         wish = _handle(member.handle) or _handle(member.name) or "member"
@@ -312,7 +382,8 @@ def nothing(*_: Any) -> None:
 
 class System(NamedTuple):
     """How one system is read. The steps, in order: `recognise` each file, `prepare`, the shapes' own `read`, repeats,
-    `finish`, the reconciliation, `explain`."""
+    `finish`, the reconciliation, `explain`.
+    """
 
     shapes: tuple[Shape, ...]
     #: its payments carry numbers of its own

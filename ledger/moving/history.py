@@ -10,12 +10,13 @@ Rows live in a scratch SQLite file that the history owns and removes; members an
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from ledger.moving.amounts import MINUTE, minutes_of_ticks
 from ledger.moving.findings import Finding, Findings
@@ -99,7 +100,8 @@ class Declared(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Account:
     """What is stated against what the rows give, in ticks (`amounts.HOUR`). `verdict` is equal, rounding, differs or
-    unstated; `derived` where the statement is what all the others leave to the pot."""
+    unstated; `derived` where the statement is what all the others leave to the pot.
+    """
 
     member: Member
     declared_text: str
@@ -134,18 +136,24 @@ FROM rows WHERE status = 0 ORDER BY served, n
 """
 
 
+_RANGES = """
+SELECT DISTINCT line, last FROM rejected
+WHERE file = ? AND severity IN (SELECT value FROM json_each(?)) ORDER BY line
+"""
+
+
 class History:
     """One proven history. A context manager: leaving it removes the scratch file."""
 
     def __init__(self, system: str, scratch: Path, db: sqlite3.Connection) -> None:
         self.system = system
         self._scratch = scratch
-        self._db = db
-        self._findings = Findings()
+        self.db = db
+        self.noted = Findings()
         self.files: list[Source] = []
-        #: all that a file or a booked row names, in the order found; `_everyone` by number
+        #: all that a file or a booked row names, in the order found; `everyone` by number
         self.members: list[Member] = []
-        self._everyone: list[Member] = []
+        self.everyone: list[Member] = []
         self.accounts: list[Account] = []
         #: booked rows, their minutes, and the first and last day of service
         self.count = 0
@@ -156,37 +164,55 @@ class History:
         self.repeated = 0
         self.unfinished_count = 0
 
-    def __enter__(self) -> History:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
         """Remove the scratch file."""
-        self._db.close()
+        self.db.close()
         self._scratch.unlink(missing_ok=True)
 
     @property
     def findings(self) -> list[Finding]:
         """What was found, the gravest first; of one code no more than a thousand are kept."""
-        return self._findings.in_order()
+        return self.noted.in_order()
 
     def found(self, severity: str) -> int:
         """How many findings of a severity there are, kept or not."""
-        return self._findings.count(severity)
+        return self.noted.count(severity)
 
     @property
     def blocked(self) -> bool:
         """Something is open or wrong that setting rows aside does not heal."""
-        return bool(self.found("ask")) or any(one.whole and one.severity == "reject" for one in self._findings.kept)
+        return bool(self.found("ask")) or any(one.whole and one.severity == "reject" for one in self.noted.kept)
 
     def exchanges(self) -> Iterator[Exchange]:
         """Every booked row, by day of service, then as the files have them."""
-        members = self._everyone
+        members = self.everyone
         names = [source.name for source in self.files]
-        for row in self._db.execute(_EXCHANGES):
-            file, line, last, ref, nth, also, giver, receiver, minutes, served, entered, category, nature, free, memo = row
+        for row in self.db.execute(_EXCHANGES):
+            (
+                file,
+                line,
+                last,
+                ref,
+                nth,
+                also,
+                giver,
+                receiver,
+                minutes,
+                served,
+                entered,
+                category,
+                nature,
+                free,
+                memo,
+            ) = row
             yield Exchange(
                 names[file], line, last, ref if nth == 1 else f"{ref}.{nth}", also, members[giver], members[receiver],
                 minutes, served, entered, category, nature, bool(free), memo,
@@ -195,23 +221,23 @@ class History:
     def unfinished(self) -> Iterator[Unfinished]:
         """The rows begun and never completed, in the order of the files."""
         names = [source.name for source in self.files]
-        query = "SELECT file, line, last, state, giver, receiver, printed, day, memo FROM unfinished ORDER BY file, line"
-        for row in self._db.execute(query):
+        query = (
+            "SELECT file, line, last, state, giver, receiver, printed, day, memo FROM unfinished ORDER BY file, line"
+        )
+        for row in self.db.execute(query):
             yield Unfinished(names[row[0]], *row[1:])
 
     def rejected(self) -> Iterator[Rejected]:
         """Where the rows stand that are not in the history, in the order of the files; all of them."""
         names = [source.name for source in self.files]
-        query = "SELECT file, line, MAX(last), MIN(severity), MIN(code) FROM rejected GROUP BY file, line ORDER BY file, line"
-        for row in self._db.execute(query):
-            yield Rejected(names[row[0]], row[1], row[2], "reject" if row[3] == "reject" else "ask", row[4])
+        query = "SELECT file, line, MAX(last), MAX(severity), MIN(code) FROM rejected GROUP BY file, line ORDER BY 1, 2"
+        for row in self.db.execute(query):
+            yield Rejected(names[row[0]], *row[1:])
 
     def original_lines(self, file: int, *, severities: tuple[str, ...] = ("reject", "ask")) -> Iterator[bytes]:
         """The rejected rows of one file as they stand in it, its heading first, in its own encoding."""
         source = self.files[file]
-        marks = ", ".join("?" * len(severities))
-        query = f"SELECT DISTINCT line, last FROM rejected WHERE file = ? AND severity IN ({marks}) ORDER BY line"  # noqa: S608
-        ranges = self._db.execute(query, (file, *severities))
+        ranges = self.db.execute(_RANGES, (file, json.dumps(severities)))
         wanted = next(ranges, None)
         if wanted is None:
             return

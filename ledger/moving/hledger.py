@@ -1,7 +1,7 @@
 """hledger: its own CSV, or a journal read through an installed hledger. Hours; a positive posting is credited.
 
-    "txnidx","date","date2","status","code","description","comment","account","amount","commodity","credit","debit",…
-    "16","2023-01-01","2023-03-22","*","16","Befriending visit","","person:Marjorie Smith-Okafor (2)","3.00","h","","3.00",…
+    "txnidx","date","date2","status","code","description","comment","account","amount","commodity",…
+    "16","2023-01-01","2023-03-22","*","16","Befriending visit","","person:Marjorie Smith-Okafor (2)","3.00","h",…
 
     2023-01-01=2023-03-22 * (16) Befriending visit
         person:Marjorie Smith-Okafor (2)  3.00 h
@@ -16,20 +16,25 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import groupby
 
-from ledger.moving.amounts import TICKS, Amount, Number, bounded, read_hours, read_number, read_whole, show_number
+from ledger.moving.amounts import TICKS, Number, bounded, read_hours, read_number, read_whole, show_number
 from ledger.moving.findings import Fault
-from ledger.moving.gathering import Gathering, System, digest
+from ledger.moving.gathering import Gathering, System, Told, digest
 from ledger.moving.history import Declared
-from ledger.moving.journal import Assertion, Place, blocks_of, pieces, run
+from ledger.moving.installed import run
+from ledger.moving.journal import Assertion, Place, blocks_of, mark_included, opener, pieces
 from ledger.moving.table import Row, Shape, Table, recognise
-from ledger.moving.text import Source, examine, lines_of
+from ledger.moving.text import Source, lines_of
 from ledger.words import quote
 
-_UNITS = {"h": "hours", "hr": "hours", "hrs": "hours", "hour": "hours", "hours": "hours", "hora": "hours",
-          "horas": "hours", "hores": "hours", "m": "minutes", "min": "minutes", "minutes": "minutes", "s": "seconds"}  # fmt: skip
+_UNITS = {
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "hora", "horas", "hores"), "hours"),
+    **dict.fromkeys(("m", "min", "mins", "minutes"), "minutes"),
+    "s": "seconds",
+}
 _KINDS = {"institution": "institution", "institutions": "institution", "community": "pot", "pot": "pot"}
 _DATED = re.compile(r"[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}(?:[=\s]|$)")
 _DIRECTIVE = re.compile(r"(?:include|commodity|account|comment|alias|apply|decimal-mark|tag|payee)\b|[DPY] ?[0-9]")
@@ -57,7 +62,7 @@ def read_journal(table: Table, to: Gathering) -> None:
             to.findings.add(fault, table.source.name, whole=True)
 
     stated: dict[str, Assertion] = to.notes.setdefault("stated", {})
-    blocks = blocks_of(table.source.name, _opener(table, to), tell)
+    blocks = blocks_of(table.source.name, opener(table, to), tell)
     for piece in pieces(blocks, lambda one: stated.update({one.account: one})):
         if not piece.transactions():
             continue
@@ -80,14 +85,14 @@ def _printed(lines: Iterable[str]) -> Iterator[tuple[int, list[tuple[str, ...]]]
 def _book(table: Table, row: Row, postings: list[tuple[str, ...]], to: Gathering) -> None:
     """One transaction: each posting of the side with many is an exchange with the one on the other side."""
     _, date, date2, code, text, *_ = postings[0]
-    legs = []
+    legs: list[tuple[str, Number, str]] = []
     for posting in postings:
-        number = _amount(posting[6], posting[7])
-        if isinstance(number, Fault):
-            to.report(table, row, number)
+        moved = _amount(posting[6], posting[7])
+        if isinstance(moved, Fault):
+            to.report(table, row, moved)
             return
-        if number[0].digits:
-            legs.append((posting[5], *number))
+        if moved[0].digits:
+            legs.append((posting[5], *moved))
     ups, downs = [leg for leg in legs if leg[1].digits > 0], [leg for leg in legs if leg[1].digits < 0]
     if not legs:
         return
@@ -97,7 +102,7 @@ def _book(table: Table, row: Row, postings: list[tuple[str, ...]], to: Gathering
     if min(len(ups), len(downs)) != 1:
         to.report(table, row, Fault("reject", "unclear_legs", "several gave and several received: who gave to whom?"))
         return
-    days = to.notes.get("days") or to.notes.setdefault("days", to.days(table, "date", "date2"))
+    days = to.notes.get("days") or to.notes.setdefault("days", to.days("date", "date2"))
     served, entered = days.day(date), days.day(date2) if date2 else ""
     for part, (account, number, unit) in enumerate(ups if len(downs) == 1 else downs):
         giver, receiver = (account, downs[0][0]) if len(downs) == 1 else (ups[0][0], account)
@@ -106,9 +111,11 @@ def _book(table: Table, row: Row, postings: list[tuple[str, ...]], to: Gathering
         nature = "gift" if any(_kind(to, side) == "pot" for side in (giver, receiver)) else "service"
         ref = "h" + digest(date, date2, code, text, giver, receiver, show_number(printed), str(part))
         amount = read_hours(printed, 0) if unit == "hours" else read_whole(printed, unit)
-        to.book(table, row, ref, *sides, bounded(amount, show_number(printed)), served, entered, "other", nature, text)
+        amount = bounded(amount, show_number(printed))
+        to.book(table, row, Told(ref, *sides, amount, served, entered, "other", nature, text))
 
 
+@lru_cache(maxsize=20_000)
 def _amount(text: str, commodity: str) -> tuple[Number, str] | Fault:
     unit = _UNITS.get(commodity.strip().casefold())
     if unit is None:
@@ -121,7 +128,7 @@ def _amount(text: str, commodity: str) -> tuple[Number, str] | Fault:
 def _kind(to: Gathering, account: str) -> str:
     if to.options.pot:
         return "pot" if account == to.options.pot else "person"
-    return _KINDS.get(account.split(":")[0].casefold(), "person")
+    return _KINDS.get(account.split(":", maxsplit=1)[0].casefold(), "person")
 
 
 def _side(to: Gathering, account: str) -> int | Fault:
@@ -129,30 +136,14 @@ def _side(to: Gathering, account: str) -> int | Fault:
     match = _ID.fullmatch(name)
     name, kind = match[1] if match else name, _kind(to, account)
     if kind == "pot":
+        before = to.pot_number
         number = to.pot(account, name)
-        if to.notes.setdefault("pot", number) == number:
+        if before in (None, number):
             return number
+        to.pot_number = before
         return Fault("ask", "ambiguous_name", f"{quote(account)} is a second community account", "--pot ACCOUNT")
     found = to.party(account, name, kind)
     return found if isinstance(found, Fault) else to.lookalike(account) or found
-
-
-def _opener(table: Table, to: Gathering) -> Callable[[str], tuple[str, Iterator[str]] | Fault]:
-    base = table.source.path.parent
-
-    def open_lines(wanted: str) -> tuple[str, Iterator[str]] | Fault:
-        source = next((one for one in to.sources if one.name == wanted and one is table.source), None)
-        source = source or to.notes["by path"].get((base / wanted).resolve())
-        if source is None or source.fault:
-            return Fault("reject", "no_file", f"{quote(wanted)} is included and cannot be read")
-        return source.name, _lines(source)
-
-    return open_lines
-
-
-def _lines(source: Source) -> Iterator[str]:
-    with source.open() as file:
-        yield from lines_of(source, file)
 
 
 def recognise_file(source: Source, to: Gathering) -> Table | Fault:
@@ -166,23 +157,8 @@ def recognise_file(source: Source, to: Gathering) -> Table | Fault:
 
 
 def prepare(to: Gathering) -> None:
-    """Which files the journals include: they are part of the history, and are read where they are included."""
-    by_path = to.notes["by path"] = {source.path.resolve(): source for source in to.sources}
-    included = to.notes["included"] = set[int]()
-    waiting = [table for table in to.tables if table.shape is JOURNAL]
-    while waiting:
-        table = waiting.pop()
-        for line in _lines(table.source):
-            name = line[8:].strip() if line.startswith("include ") else ""
-            path = (table.source.path.parent / name).resolve()
-            if name and path not in by_path and path.is_file():
-                source = examine(path, len(to.sources), to.options.encoding, to.advance)
-                to.sources.append(source)
-                by_path[path] = source
-                to.tables.append(Table(source, JOURNAL, ",", [], 0))
-                waiting.append(to.tables[-1])
-            if name and path in by_path and by_path[path] is not table.source:
-                included.add(by_path[path].index)
+    """What a journal includes is read where it is included."""
+    mark_included(to, JOURNAL)
 
 
 def finish(to: Gathering) -> None:
@@ -192,19 +168,26 @@ def finish(to: Gathering) -> None:
     for account, (place, _, value, day) in to.notes.get("stated", {}).items():
         match, number = _POSTED.fullmatch(value), to.find(account)
         found = _amount(match[1], match[2]) if match else None
-        if re.sub("[/.]", "-", day) < last or not isinstance(found, tuple):
+        if re.sub("[/.]", "-", day) < last or found is None or isinstance(found, Fault):
             older += 1
             continue
         if number is None:
             number = to.add_member(account, account.rsplit(":", 1)[-1], _kind(to, account)).number
-        ticks, unit = found[0].ticks(found[1]), TICKS[found[1]] // 10 ** found[0].decimals
-        to.declared.append(Declared(number, "balance", value, ticks, unit, place.file, place.line))
+        stated, unit = found
+        one = TICKS[unit] // 10**stated.decimals
+        to.declared.append(Declared(number, "balance", value, stated.ticks(unit), one, place.file, place.line))
     if older:
-        to.say("note", "old_assertion", f"{older} balance assertions before the last day were not compared")
+        to.say(Fault("note", "old_assertion", f"{older} balance assertions before the last day were not compared"))
 
 
 _PRINTED = ("txnidx", "date", "date2", "code", "description", "account", "amount", "commodity")
 PRINTED = Shape("hledger", "print -O csv", {name: (name,) for name in _PRINTED}, frozenset(), read_csv, 1)
 JOURNAL = Shape("hledger", "journal", {"date": ()}, frozenset(), read_journal, 1, is_row=lambda _: False,
                 ends_with_newline=False)  # fmt: skip
-SYSTEM = System((PRINTED, JOURNAL), numbered=False, recognise=recognise_file, prepare=prepare, finish=finish)
+SYSTEM = System(
+    (PRINTED, JOURNAL),
+    numbered=False,
+    recognise=recognise_file,
+    prepare=prepare,
+    finish=finish,
+)

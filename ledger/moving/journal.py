@@ -7,25 +7,22 @@ out, and the piece is read again. Balance assertions are taken out as statements
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 from ledger.moving.findings import Fault
-from ledger.moving.options import Options
+from ledger.moving.gathering import Gathering
+from ledger.moving.table import Shape, Table
+from ledger.moving.text import Source, examine, lines_of
+from ledger.words import quote
 
-PIECE = 20_000  # transactions
-MOST_REFUSED = 100  # by hledger, in one journal
+PIECE = 10_000  # transactions
 
 _INCLUDE = re.compile(r"include\s+(.+?)\s*$")
 _ASSERTION = re.compile(r"^\s+(?:[!*] )?(\S.*?)(?:  +|\t\s*)([^=;]*?)\s*==?\*?\s*([^;@]+?)\s*(?:;.*)?$")
 _DATED = re.compile(r"([0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2})")
-_WHERE = re.compile(r":([0-9]+)(?:-([0-9]+))?(?::[0-9]+(?:-[0-9]+)?)?:|\(lines? ([0-9]+)(?:[-,]([0-9]+))?")
 
 
 class Place(NamedTuple):
@@ -103,7 +100,8 @@ def _blocks(name: str, wanted: str, open_lines: Callable[[str], tuple[str, Itera
             tell: Callable[[Place, Fault], None], above: tuple[str, ...]) -> Iterator[Block]:  # fmt: skip
     opened = open_lines(wanted)
     if isinstance(opened, Fault):
-        raise ValueError(opened.message)  # the caller has opened it before
+        tell(Place(name, 0, 0), opened)
+        return
     name, lines = opened
     first, held, comment = 0, list[str](), False
     for number, line in enumerate(lines, start=1):
@@ -138,61 +136,44 @@ def _block(name: str, first: int, lines: list[str]) -> Block:
     return Block(Place(name, first, first + len(lines) - 1), lines, lines[0][:1].isdigit())
 
 
-def run(piece: Piece, options: Options, tell: Callable[[Place, Fault], None]) -> Iterator[str]:
-    """The lines of `hledger print -O csv` for a piece. What hledger refuses is told and left out."""
-    for _ in range(MOST_REFUSED):
-        with tempfile.TemporaryDirectory(prefix="timebank-") as folder:
-            path = Path(folder) / "piece.journal"
-            path.write_text("".join(line.rstrip("\n") + "\n" for block in piece.blocks for line in [*block.lines, ""]))
-            lines = _hledger(path, options)
-            if not isinstance(lines, str):
-                yield from lines
-                return
-        bad = _refused(piece, lines, str(path))
-        if bad is None:
-            tell(Place("", 0, 0), Fault("reject", "hledger_refused", f"hledger: {_reason(lines)}"))
-            return
-        code = "bad_date" if "date" in _reason(lines) else "unbalanced" if "balance" in lines else "hledger_refused"
-        tell(bad.place, Fault("reject", code, f"hledger: {_reason(lines)}"))
-        piece.blocks.remove(bad)
-    tell(Place("", 0, 0), Fault("reject", "hledger_refused", f"hledger refused {MOST_REFUSED} entries; mend these first"))
+def opener(table: Table, to: Gathering) -> Callable[[str], tuple[str, Iterator[str]] | Fault]:
+    base = table.source.path.parent
+
+    def open_lines(wanted: str) -> tuple[str, Iterator[str]] | Fault:
+        source = next((one for one in to.sources if one.name == wanted and one is table.source), None)
+        source = source or to.notes["by path"].get((base / wanted).resolve())
+        if source is None or source.fault:
+            return Fault("reject", "no_file", f"{quote(wanted)} is included and cannot be read")
+        return source.name, lines_in(source)
+
+    return open_lines
 
 
-def _hledger(path: Path, options: Options) -> Iterator[str] | str:
-    """The CSV, or what hledger said against it."""
-    out, said = path.with_suffix(".csv"), path.with_suffix(".err")
-    command = [options.hledger, "-f", str(path), "-I", "print", "-O", "csv"]
-    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
-    try:
-        with out.open("wb") as results, said.open("wb") as errors:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=results, stderr=errors, env=environment, check=False,
-                timeout=options.hledger_seconds,
-            )  # fmt: skip
-    except FileNotFoundError:
-        return f"{options.hledger} is not installed"
-    except subprocess.TimeoutExpired:
-        return f"no answer within {options.hledger_seconds} seconds"
-    if done.returncode:
-        return said.read_text(errors="replace")
-    return iter(out.read_text().splitlines(keepends=True))
+def lines_in(source: Source) -> Iterator[str]:
+    with source.open() as file:
+        yield from lines_of(source, file)
 
 
-def _refused(piece: Piece, said: str, path: str) -> Block | None:
-    """The block that hledger names by its line."""
-    match = _WHERE.search(said.split(path, 1)[1]) if path in said else None
-    if match is None:
-        return None
-    wanted, line = int(match[1] or match[3]), 0
-    for block in piece.blocks:
-        line += len(block.lines) + 1
-        if wanted <= line:
-            return block
-    return None
-
-
-def _reason(said: str) -> str:
-    """What hledger says, without the excerpt it shows."""
-    lines = [line.strip() for line in said.splitlines()]
-    plain = [line for line in lines if line and "|" not in line and not line.endswith((":", ")")) and "  " not in line]
-    return "; ".join(plain[:2])[:200] or "it cannot be read"
+def mark_included(to: Gathering, shape: Shape) -> None:
+    """Which files the journals include: they are part of the history, and are read where they are included."""
+    by_path = to.notes["by path"] = {source.path.resolve(): source for source in to.sources}
+    included = to.notes["included"] = set[int]()
+    waiting = [table for table in to.tables if table.shape is shape]
+    while waiting:
+        table = waiting.pop()
+        for line in lines_in(table.source):
+            if not line.startswith("include "):
+                continue
+            name = line[8:].strip()
+            path = (table.source.path.parent / name).resolve()
+            if name and path not in by_path and path.is_file():
+                source = examine(path, len(to.sources), to.options.encoding, to.advance)
+                to.sources.append(source)
+                by_path[path] = source
+                to.tables.append(Table(source, shape, ",", [], 0))
+                waiting.append(to.tables[-1])
+            if name and path in by_path and by_path[path] is not table.source:
+                included.add(by_path[path].index)
+    journals = [table.source.index for table in to.tables if table.shape is shape]
+    if journals and included.issuperset(journals):
+        included.discard(journals[0])  # they include each other: begin somewhere, and say so where it closes

@@ -1,8 +1,8 @@
 """Komunitin: downloads of transfers and accounts. Codes and identifiers, no names; hours with two to four decimals.
 
-    transfers   id,created,updated,state,amount,description,hash,authorization,payer.id,payer.code,payee.id,payee.code,user.id
+    transfers   id,created,updated,state,amount,description,hash,authorization,payer.id,payer.code,payee.id,…
                 0b42…,2023-01-03T10:00:00.401Z,…,committed,0.3333,Lift,1085…,,d5ae…,LARK0000,c12d…,LARK0005,0973…
-    accounts    id,created,updated,code,status,balance,creditLimit,maximumBalance,key,user.id,transfers.2025,transfers.2024
+    accounts    id,created,updated,code,status,balance,creditLimit,maximumBalance,key,user.id,transfers.2025,…
                 62cd…,…,LARK0001,active,10.75,12.00,,GPBX…,1ad3…,10,10
 
 Source: github.com/komunitin/komunitin, accounting/src/server/csv-mappers.ts. Only `committed` moved hours. The list
@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 
 from ledger.moving.findings import Fault
-from ledger.moving.gathering import Gathering, System
+from ledger.moving.gathering import Begun, Gathering, Remembered, System, Told
 from ledger.moving.history import Declared
 from ledger.moving.table import Row, Shape, Table
 from ledger.words import quote
@@ -55,8 +55,9 @@ def read_accounts(table: Table, to: Gathering) -> None:
 
 def read_transfers(table: Table, to: Gathering) -> None:
     """Transfers in every state; an account has one id and one code."""
-    hours, days = to.hours(table, "amount", _DECIMALS), to.days(table, "created")
+    hours, days = to.hours(table, "amount", _DECIMALS), to.days("created")
     ids: dict[str, str] = to.notes.setdefault("ids", {})
+    sides = Remembered[int | Fault](lambda side: _side(to, side[0], side[1], ids))
     last = table.source.lines if not table.source.ends_with_newline else 0
     for row in to.rows(table):
         id_, created, state, amount, text, payer_id, payer, payee_id, payee, user = row.cells
@@ -65,7 +66,7 @@ def read_transfers(table: Table, to: Gathering) -> None:
             continue
         if state != "committed":
             if state in _UNFINISHED:
-                to.leave_out(table, row, state, payee, payer, amount, created[:10], text)
+                to.leave_out(table, row, Begun(state, payee, payer, amount, created[:10], text, id_))
             else:
                 to.report(table, row, Fault("reject", "unknown_state", f"{quote(state)} is no state of a transfer"))
             continue
@@ -73,12 +74,12 @@ def read_transfers(table: Table, to: Gathering) -> None:
             to.report(table, row, Fault("reject", "bad_row", "the transfer has no id"))
             continue
         known = len(to.members)
-        giver, receiver = _side(to, payee, payee_id, ids), _side(to, payer, payer_id, ids)
+        giver, receiver = sides[payee, payee_id], sides[payer, payer_id]
         if len(to.members) > known and to.notes.get("lists"):
             _tell_unlisted(table, row, to, known)
         day = days.day(created)
-        nature = "gift" if _is_pot(to, payer) or _is_pot(to, payee) else "service"
-        to.book(table, row, id_, giver, receiver, hours(amount), day, day, "other", nature, text)
+        nature = "gift" if to.pot_number in (giver, receiver) else "service"
+        to.book(table, row, Told(id_, giver, receiver, hours(amount), day, day, "other", nature, text))
 
 
 def _side(to: Gathering, code: str, id_: str, ids: dict[str, str]) -> int | Fault:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 
 from ledger.moving.findings import Fault
-from ledger.moving.gathering import Gathering, System, category_word, digest
+from ledger.moving.gathering import Begun, Gathering, Remembered, System, Told, category_word, digest
 from ledger.moving.table import Row, Shape, Table
 from ledger.words import quote
 
@@ -33,18 +33,21 @@ def read_balances(table: Table, to: Gathering) -> None:
             to.report(table, row, Fault("reject", "bad_row", "the line names no user"))
             continue
         kind = "pot" if _is_pot(to, key) else "person"
-        member = to.tell_of(table, row, key, _name(key, kind), kind, contact=key if "@" in key else "", handle=key.split("@")[0])
+        member = to.tell_of(
+            table, row, key, _name(key, kind), kind, contact=key if "@" in key else "", handle=key.split("@")[0]
+        )
         if member is not None:
             to.declare(table, row, member, balance, hours)
             if income:
-                to.declare(table, row, member, income, income_of, "income")
+                to.declare(table, row, member, income, income_of, what="income")
     to.complete = True
 
 
 def read_transactions(table: Table, to: Gathering) -> None:
     """Transactions in every state."""
     _find_category(table)
-    hours, days = to.hours(table, "quantity", 2), to.days(table, "created")
+    hours, days = to.hours(table, "quantity", 2), to.days("created")
+    sides = Remembered[int | Fault](lambda text: _side(to, text))
     before: tuple[str, ...] = ()
     for row in to.rows(table):
         cells = row.cells
@@ -53,20 +56,19 @@ def read_transactions(table: Table, to: Gathering) -> None:
         if state != "1":
             _not_counted(table, to, row, state)
             continue
-        giver, receiver = _side(to, payee), _side(to, payer)
-        pot = to.notes.get("pot")
+        giver, receiver = sides[payee], sides[payer]
+        pot = to.pot_number
         nature = "gift" if pot in (giver, receiver) else "goods" if category == "Goods" else "service"
-        to.book(
-            table, row, "m" + digest(_key(payer), _key(payee), quantity.strip(), created.strip(), kind, text.strip()), giver,
-            receiver, hours(quantity), days.day(created), "", category_word(category), nature, text, twin=cells == before,
-        )  # fmt: skip
+        ref = "m" + digest(_key(payer), _key(payee), quantity.strip(), created.strip(), kind, text.strip())
+        day, word, twin = days.day(created), category_word(category), cells == before
+        to.book(table, row, Told(ref, giver, receiver, hours(quantity), day, "", word, nature, text, twin=twin))
         before = cells
 
 
 def _not_counted(table: Table, to: Gathering, row: Row, state: str) -> None:
     payer, payee, quantity, created, _, _, text, _ = row.cells
     if re.fullmatch("0|-[0-9]{1,3}", state):
-        to.leave_out(table, row, state, payee, payer, quantity, created[:10], text)
+        to.leave_out(table, row, Begun(state, payee, payer, quantity, created[:10], text))
     else:
         to.report(table, row, Fault("reject", "unknown_state", f"{quote(state)} is no state of a transaction"))
 
@@ -74,8 +76,7 @@ def _not_counted(table: Table, to: Gathering, row: Row, state: str) -> None:
 def _side(to: Gathering, text: str) -> int | Fault:
     key = _key(text)
     if _is_pot(to, key):
-        number = to.notes["pot"] = to.pot(key, _name(key, "pot"))
-        return number
+        return to.pot(key, _name(key, "pot"))
     return to.party(key, contact=key if "@" in key else "", handle=key.split("@")[0])
 
 

@@ -1,7 +1,7 @@
 """Project NEXUS: reports, newest first, hours with two decimals, guarded against spreadsheets by an apostrophe.
 
     transactions   ID,Date,Hours,Description,Status,Type,Provider,"Provider Email",Receiver,"Receiver Email",Category
-                   402,"2025-12-16 10:03:20",4.00,"Exchange #402 …",completed,exchange,"Alice",alice@…,"Bjørg",bjorg@…,Company
+                   402,"2025-12-16 10:03:20",4.00,"Exchange …",completed,exchange,Alice,alice@…,Bjørg,bjorg@…,Company
     members        ID,Name,Email,Phone,Location,Role,Status,Approved,Joined,"Last Login",Balance,XP,Level
                    42,"Alice Fairhurst",alice@…,'+447700900753,…,active,Yes,…,'-4.00,10,1
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ledger.moving.findings import Fault
-from ledger.moving.gathering import Gathering, System, category_word
+from ledger.moving.gathering import Begun, Gathering, Remembered, System, Told, category_word
 from ledger.moving.history import POT, Account
 from ledger.moving.table import Shape, Table
 from ledger.words import quote
@@ -35,7 +35,9 @@ def read_members(table: Table, to: Gathering) -> None:
     for row in to.rows(table):
         id_, name, email, phone, status, balance = (_open(cell).strip() for cell in row.cells)
         if id_ in numbers:
-            to.report(table, row, Fault("reject", "duplicate_id", f"the ID {id_} stands on line {numbers[id_]} already"))
+            to.report(
+                table, row, Fault("reject", "duplicate_id", f"the ID {id_} stands on line {numbers[id_]} already")
+            )
             continue
         numbers[id_] = row.line
         key = email.casefold() or f"name:{name}"
@@ -46,12 +48,13 @@ def read_members(table: Table, to: Gathering) -> None:
             to.declare(table, row, member, balance, hours)
     to.complete = table.source.rows < MOST_ROWS
     if not to.complete:
-        to.say("warn", "cut_short", f"{MOST_ROWS} members exactly: the report stops there", file=table.source.name)
+        to.say(Fault("warn", "cut_short", f"{MOST_ROWS} members exactly: the report stops there"), table.source.name)
 
 
 def read_transactions(table: Table, to: Gathering) -> None:
     """Transactions in every status."""
-    hours, days = to.hours(table, "hours", 2), to.days(table, "date")
+    hours, days = to.hours(table, "hours", 2), to.days("date")
+    sides = Remembered[int | Fault](lambda side: _side(to, *side))
     lowest, highest = 0, 0
     for row in to.rows(table):
         id_, entered, amount, text, status, kind, payer, payer_email, payee, payee_email, category = row.cells
@@ -61,14 +64,18 @@ def read_transactions(table: Table, to: Gathering) -> None:
         lowest, highest = min(lowest or int(id_), int(id_)), max(highest, int(id_))
         if status != "completed":
             if status in _UNFINISHED:
-                to.leave_out(table, row, status, payee or payee_email, payer or payer_email, amount, entered[:10], text)
+                sides_told = payee or payee_email, payer or payer_email
+                to.leave_out(table, row, Begun(status, *sides_told, amount, entered[:10], text, id_))
             else:
-                to.report(table, row, Fault("reject", "unknown_state", f"{quote(status)} is no status of a transaction"))
+                to.report(
+                    table, row, Fault("reject", "unknown_state", f"{quote(status)} is no status of a transaction")
+                )
             continue
-        giver, receiver = _side(to, payee, payee_email, kind), _side(to, payer, payer_email, kind)
+        giver, receiver = sides[payee, payee_email, kind], sides[payer, payer_email, kind]
         day = days.day(entered)
         nature = _OF_THE_FUND.get(kind) or ("goods" if category == "Goods" else "service")
-        to.book(table, row, id_, giver, receiver, hours(amount), day, day, category_word(category), nature, _open(text))
+        word = category_word(category)
+        to.book(table, row, Told(id_, giver, receiver, hours(amount), day, day, word, nature, _open(text)))
     to.notes.setdefault("ids", {})[table.source.index] = (lowest, highest)
 
 
@@ -111,8 +118,8 @@ def explain(to: Gathering, accounts: Sequence[Account]) -> None:
         others = [found for index, found in ids.items() if index != table.source.index]
         if lowest > 1 and not any(low < lowest <= high + 1 for low, high in others):
             message = f"{MOST_ROWS} rows exactly: NEXUS stops there, and what is older than ID {lowest} is missing"
-            to.say("warn", "cut_short", message, "export the time before as a report of its own, and give both files",
-                   table.source.name)  # fmt: skip
+            hint = "export the time before as a report of its own, and give both files"
+            to.say(Fault("warn", "cut_short", message, hint), table.source.name)
 
 
 _MEMBER = ("id", "name", "email", "phone", "status", "balance")
@@ -120,7 +127,9 @@ _TRANSACTION = (
     "id", "date", "hours", "description", "status", "type", "provider", "provider email", "receiver", "receiver email",
     "category",
 )  # fmt: skip
-MEMBERS = Shape("nexus", "members", {name: (name,) for name in _MEMBER}, frozenset({"phone", "status"}), read_members, 0)
+MEMBERS = Shape(
+    "nexus", "members", {name: (name,) for name in _MEMBER}, frozenset({"phone", "status"}), read_members, 0
+)
 TRANSACTIONS = Shape("nexus", "transactions", {name: (name,) for name in _TRANSACTION},
                      frozenset({"category", "description"}), read_transactions, 1)  # fmt: skip
 SYSTEM = System((MEMBERS, TRANSACTIONS), numbered=True, explain=explain)

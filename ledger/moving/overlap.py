@@ -31,19 +31,21 @@ def settle_repeats(gathering: Gathering, *, numbered: bool) -> int:
     db.execute("CREATE TEMP TABLE verdicts (n INTEGER PRIMARY KEY, status INTEGER, nth INTEGER)")
     between: Counter[tuple[int, int]] = Counter()
     for ref, group in groupby(db.execute(_DOUBLE), key=lambda row: row[0]):
-        by_number = numbered or ref.startswith("#")
-        found = _by_number(gathering, group, between) if by_number else _by_content(group, between)
-        db.executemany("INSERT INTO verdicts VALUES (?, ?, ?)", list(found))
+        settle = _by_number if numbered or ref.startswith("#") else _by_content
+        db.executemany("INSERT INTO verdicts VALUES (?, ?, ?)", list(settle(gathering, group, between)))
     db.execute(
         "UPDATE rows SET status = COALESCE(verdicts.status, rows.status), nth = COALESCE(verdicts.nth, rows.nth)"
         " FROM verdicts WHERE rows.n = verdicts.n"
     )
     db.execute("DROP TABLE verdicts")
+    db.execute(
+        "DELETE FROM unfinished WHERE ref <> '' AND rowid NOT IN (SELECT MIN(rowid) FROM unfinished GROUP BY ref)"
+    )
     index = {table.source.index: table.source.name for table in gathering.tables}
     for (before, after), count in sorted(between.items()):
         rows = "row stands" if count == 1 else "rows stand"
         message = f"{count} {rows} in {index[before]} too, and count once"
-        gathering.say("note", "told_twice", message, file=index[after])
+        gathering.say(Fault("note", "told_twice", message), index[after])
     return sum(between.values())
 
 
@@ -52,28 +54,29 @@ def _by_number(gathering: Gathering, group: Iterator[Any], between: Counter[tupl
     in_file = {first[2]: first}
     for row in group:
         before = in_file.setdefault(row[2], row)
-        ref, n, file, line, last = row[:5]
+        n, file = row[1:3]
         if before is row and row[_FIELDS] == first[_FIELDS]:
             between[first[2], file] += 1
             yield n, REPEATED, None
             continue
         other = before if before is not row else first
         yield n, REFUSED, None
-        _refuse(gathering, ref, file, line, last, other, same=row[_FIELDS] == other[_FIELDS])
+        _refuse(gathering, row, other)
 
 
-def _refuse(gathering: Gathering, ref: str, file: int, line: int, last: int, before: Any, *, same: bool) -> None:
+def _refuse(gathering: Gathering, row: Any, before: Any) -> None:
+    ref, _, file, line, last = row[:5]
     table = next(table for table in gathering.tables if table.source.index == file)
     name = next(table.source.name for table in gathering.tables if table.source.index == before[2])
     where = f"on line {before[3]}" if before[2] == file else f"in {name} on line {before[3]}"
-    if same:
+    if row[_FIELDS] == before[_FIELDS]:
         fault = Fault("reject", "duplicate_id", f"the id {ref} stands {where} already")
     else:
         fault = Fault("reject", "conflicting_id", f"the id {ref} stands {where} already, with other contents")
     gathering.fault_at(table, line, last, fault)
 
 
-def _by_content(group: Iterator[Any], between: Counter[tuple[int, int]]) -> Iterator[Any]:
+def _by_content(gathering: Gathering, group: Iterator[Any], between: Counter[tuple[int, int]]) -> Iterator[Any]:
     """Number equal rows in each file; a later file adds only what goes beyond the most that one file told."""
     most = 0
     first_file = -1

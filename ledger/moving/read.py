@@ -73,7 +73,7 @@ def _fill(history: History, system: System, paths: list[Path], options: Options,
         done[0] += count
         progress(min(done[0], total), total)
 
-    gathering = Gathering(options, history._db, advance)  # noqa: SLF001 - the history is born here
+    gathering = Gathering(options, history.db, advance)
     history.files = gathering.sources = _given(paths, options, gathering)
     for source in list(history.files):
         _recognise(source, system, gathering)
@@ -137,49 +137,61 @@ def _prove(history: History, gathering: Gathering, system: System) -> None:
         sums = _sums(gathering)
 
     def tell(fault: Fault, file: str, line: int, whole: bool) -> None:
+        if fault.code == "wrong_factor" and fault.severity == "ask" and gathering.options.unit:
+            fault = fault._replace(severity="warn")  # the operator has said what a number counts
         gathering.findings.add(fault, file, line, whole=whole)
 
     history.accounts = reconcile(gathering.members, sums, gathering.declared, gathering.aside, tell)
     system.explain(gathering, history.accounts)
     _keep_members(history, gathering.members)
-    history.unfinished_count = gathering.unfinished_count
+    history.unfinished_count = gathering.db.execute("SELECT COUNT(*) FROM unfinished").fetchone()[0]
     query = "SELECT COUNT(*), COALESCE(SUM(minutes), 0), MIN(served), MAX(served) FROM rows WHERE status = ?"
     history.count, history.minutes, first, last = gathering.db.execute(query, (BOOKED,)).fetchone()
     history.first_day, history.last_day = first or "", last or ""
     if not history.count and not gathering.findings.count("reject") and not gathering.findings.count("ask"):
-        gathering.say("warn", "no_rows", "no file holds an exchange that counts")
-    history._findings = gathering.findings  # noqa: SLF001
+        gathering.say(Fault("warn", "no_rows", "no file holds an exchange that counts"))
+    history.noted = gathering.findings
 
 
 def _keep_members(history: History, members: list[Member]) -> None:
     """All who are named by a member file or by a booked row. Numbers stay, so that the scratch file's stay true."""
     history.accounts = [one for one in history.accounts if one.member.file or one.rows or one.member.kind == POT]
     history.members = [one.member for one in history.accounts]
-    history._everyone = members  # noqa: SLF001
+    history.everyone = members
     propose_handles(history.members)
 
 
 def _sums(gathering: Gathering) -> dict[int, Sums]:
-    """What the booked rows give each account: one pass."""
-    found = [Sums() for _ in gathering.members]
+    """What the booked rows give each account: one pass, made of the plainest steps there are."""
+    size = len(gathering.members)
+    minutes_in, minutes_out, ticks_in, ticks_out = [0] * size, [0] * size, [0] * size, [0] * size
+    shift_in, shift_out, rows = [0] * size, [0] * size, [0] * size
+    counts: list[dict[str, int]] = [{} for _ in range(size)]
     years = any(one.what.startswith("count") for one in gathering.declared)
     query = "SELECT giver, receiver, minutes, ticks, usual, entered FROM rows WHERE status = ?"
     for giver, receiver, minutes, ticks, usual, entered in gathering.db.execute(query, (BOOKED,)):
-        credit, debit = found[giver], found[receiver]
-        credit.minutes += minutes
-        debit.minutes -= minutes
-        credit.printed += ticks
-        debit.printed -= ticks
-        credit.usual += usual
-        debit.usual -= usual
-        credit.income += ticks
-        credit.income_usual += usual
-        credit.income_minutes += minutes
-        credit.rows += 1
-        debit.rows += 1
+        minutes_in[giver] += minutes
+        minutes_out[receiver] += minutes
+        ticks_in[giver] += ticks
+        ticks_out[receiver] += ticks
+        rows[giver] += 1
+        rows[receiver] += 1
+        if usual != ticks:
+            shift_in[giver] += usual - ticks
+            shift_out[receiver] += usual - ticks
         if years:
-            year = entered[:4]
-            credit.counts[year] = credit.counts.get(year, 0) + 1
-            debit.counts[year] = debit.counts.get(year, 0) + 1
-    return dict(enumerate(found))
-
+            for side in (giver, receiver):
+                counts[side][entered[:4]] = counts[side].get(entered[:4], 0) + 1
+    return {
+        n: Sums(
+            minutes=minutes_in[n] - minutes_out[n],
+            printed=ticks_in[n] - ticks_out[n],
+            usual=ticks_in[n] - ticks_out[n] + shift_in[n] - shift_out[n],
+            income=ticks_in[n],
+            income_usual=ticks_in[n] + shift_in[n],
+            income_minutes=minutes_in[n],
+            rows=rows[n],
+            counts=counts[n],
+        )
+        for n in range(size)
+    }

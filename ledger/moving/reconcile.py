@@ -45,7 +45,11 @@ class Sums:
 
 
 def reconcile(
-    members: Sequence[Member], sums: Mapping[int, Sums], declared: Sequence[Declared], aside: Mapping[int, int], tell: Tell
+    members: Sequence[Member],
+    sums: Mapping[int, Sums],
+    declared: Sequence[Declared],
+    aside: Mapping[int, int],
+    tell: Tell,
 ) -> list[Account]:
     """One line an account, in the members' order; every difference is told."""
     balances = {one.member: one for one in declared if one.what == "balance"}
@@ -73,9 +77,7 @@ def _left_to_the_pot(members: Sequence[Member], balances: Mapping[int, Declared]
     return {silent[0].number: -sum(one.value for one in balances.values())}
 
 
-def _account(
-    member: Member, found: Sums, balances: Mapping[int, Declared], derived: Mapping[int, int]
-) -> Account:
+def _account(member: Member, found: Sums, balances: Mapping[int, Declared], derived: Mapping[int, int]) -> Account:
     one = balances.get(member.number)
     if one is None and member.number in derived:
         value = derived[member.number]
@@ -104,9 +106,8 @@ def _common_factor(accounts: Sequence[Account], balances: Mapping[int, Declared]
     for factor in _FACTORS:
         fitting = 0
         for one in telling:
-            unit = balances[one.member.number].unit
             away = abs((one.declared or 0) - factor * one.printed)
-            fitting += 2 * away <= max(unit, unit * abs(factor))
+            fitting += 2 * away <= balances[one.member.number].unit * max(Fraction(1), abs(factor))
         if 5 * fitting >= 4 * len(telling):
             return factor
     return None
@@ -117,7 +118,8 @@ def _tell_difference(account: Account, aside: int, tell: Tell) -> None:
         return
     gap = account.difference
     rows = f"{aside} row{'s' if aside > 1 else ''} of it set aside" if aside else ""
-    said = f"{account.member.name} is stated with {show_ticks(account.declared or 0)}, the rows give {show_ticks(account.printed)}"
+    stated, given = show_ticks(account.declared or 0), show_ticks(account.printed)
+    said = f"{account.member.name} is stated with {stated}, the rows give {given}"
     more = f"{show_ticks(abs(gap))} {'more' if gap > 0 else 'less'}"
     message = f"{said}: {more}{', with ' + rows if rows else ''}"
     tell(Fault("warn", "balance_differs", message), account.file, account.line, False)
@@ -138,7 +140,8 @@ def _tell_other(one: Declared, member: Member, found: Sums, tell: Tell) -> None:
     if one.what == "income":
         near = min(abs(one.value - v) for v in (found.income, found.income_usual, found.income_minutes * MINUTE))
         if 2 * near > one.unit:
-            message = f"{member.name} is stated to have earned {show_ticks(one.value)}, the rows give {show_ticks(found.income)}"
+            stated, given = show_ticks(one.value), show_ticks(found.income)
+            message = f"{member.name} is stated to have earned {stated}, the rows give {given}"
             tell(Fault("warn", "income_differs", message), one.file, one.line, False)
         return
     year = one.what.removeprefix("count ")
@@ -146,4 +149,3 @@ def _tell_other(one: Declared, member: Member, found: Sums, tell: Tell) -> None:
     if one.value != rows:
         message = f"{member.name} is stated with {one.value} exchanges in {year}, the rows are {rows}"
         tell(Fault("warn", "count_differs", message), one.file, one.line, False)
-

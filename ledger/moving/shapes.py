@@ -67,11 +67,12 @@ def _as_many_set_aside(to: Gathering) -> bool:
     """Rows of the first file that could not be read may well be the ones that are left over: first things first."""
     left = to.db.execute("SELECT COUNT(*) FROM rows WHERE status = ?", (WITNESS,)).fetchone()[0]
     files = {row[0] for row in to.db.execute("SELECT DISTINCT file FROM rows WHERE status = ?", (BOOKED,))}
-    aside = sum(count for file, count in to.db.execute("SELECT file, COUNT(*) FROM rejected GROUP BY file") if file in files)
+    rejected = to.db.execute("SELECT file, COUNT(*) FROM rejected GROUP BY file")
+    aside = sum(count for file, count in rejected if file in files)
     if left > aside:
         return False
     if left:
         message = f"{left} payments of the report match none that could be read: mend the rows set aside first"
-        to.say("note", "second_report", message)
+        to.say(Fault("note", "second_report", message))
     to.db.execute("UPDATE rows SET status = ? WHERE status = ?", (REFUSED, WITNESS))
     return True

@@ -93,7 +93,7 @@ class Table:
                 if faults:
                     report(line, last, faults[0])
                     continue
-                cells = [cell for cell in mended if isinstance(cell, str)]
+                cells[:] = [cell for cell in mended if isinstance(cell, str)]
             if missing:
                 cells.append("")
             yield Row(line, last, pick(cells))
@@ -111,7 +111,7 @@ class Table:
             return None
         if self.heading and _ends_with(cells, self.heading):
             return Fault("reject", "joined_files", "a second file begins in the middle of this line")
-        if len(cells) < self.width and not self.source.ends_with_newline and last >= self.source.last_line():
+        if len(cells) < self.width and not self.source.ends_with_newline and last >= self.source.lines:
             return Fault("reject", "cut_line", f"the last line is cut: {len(cells)} of {self.width} cells")
         return Fault("reject", "bad_row", f"{len(cells)} cells, where {self.width} are expected")
 
@@ -205,7 +205,8 @@ def recognise(source: Source, shapes: tuple[Shape, ...], findings: Findings | No
             fitting = [shape for shape in shapes if not shape.is_row and not _missing(shape, cells)]
             if fitting:
                 shape = max(fitting, key=lambda shape: len(shape.columns) - len(shape.optional))
-                return _with_heading(source, shape, delimiter, cells, line, findings)
+                table = Table(source, shape, delimiter, cells, line)
+                return _double(table) or _told(table, findings)
         for shape in shapes:
             if shape.is_row and any(shape.is_row(cells) for _, cells in rows):
                 return Table(source, shape, delimiter, [], 0)
@@ -214,23 +215,24 @@ def recognise(source: Source, shapes: tuple[Shape, ...], findings: Findings | No
 
 def _first_rows(source: Source, delimiter: str) -> list[tuple[int, list[str]]]:
     rows = ((line, cells) for line, _, cells in raw_rows(source, delimiter, _silent, _silent))
-    found = list(islice(((line, cells) for line, cells in rows if any(cell.strip() for cell in cells)), LOOKED_AT))
-    return found
+    return list(islice(((line, cells) for line, cells in rows if any(cell.strip() for cell in cells)), LOOKED_AT))
 
 
-def _with_heading(
-    source: Source, shape: Shape, delimiter: str, cells: list[str], line: int, findings: Findings | None
-) -> Table | Fault:
-    folded = _folded(cells)
-    words = [word for aliases in shape.columns.values() for word in aliases]
+def _double(table: Table) -> Fault | None:
+    folded = _folded(table.heading)
+    words = [word for aliases in table.shape.columns.values() for word in aliases]
     double = next((word for word in folded if word in words and folded.count(word) > 1), None)
-    if double:
-        return Fault("reject", "bad_heading", f"the heading has {quote(double)} twice")
+    return Fault("reject", "bad_heading", f"the heading has {quote(double)} twice") if double else None
+
+
+def _told(table: Table, findings: Findings | None) -> Table:
+    """The table, with a word on an unusual delimiter."""
+    delimiter, shape = table.delimiter, table.shape
     if delimiter != shape.delimiter and findings is not None:
         shown = "a tab" if delimiter == "\t" else delimiter
         message = f"the cells are parted by {shown}, not by {shape.delimiter} as {shape.system} does"
-        findings.add(Fault("warn", "other_delimiter", message), source.name, line)
-    return Table(source, shape, delimiter, cells, line)
+        findings.add(Fault("warn", "other_delimiter", message), table.source.name, table.heading_line)
+    return table
 
 
 def _unknown(cells: list[str], shapes: tuple[Shape, ...]) -> Fault:
@@ -249,9 +251,7 @@ def _missing(shape: Shape, cells: list[str]) -> list[str]:
     """The columns a heading does not name."""
     folded = set(_folded(cells))
     return [
-        column
-        for column, words in shape.columns.items()
-        if column not in shape.optional and folded.isdisjoint(words)
+        column for column, words in shape.columns.items() if column not in shape.optional and folded.isdisjoint(words)
     ]
 
 

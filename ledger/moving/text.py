@@ -19,7 +19,8 @@ from unicodedata import normalize
 from ledger.errors import Problem, Unavailable, Usage
 from ledger.moving.findings import Fault
 
-BLOCK = 1 << 20
+BLOCK = 1 << 16
+LONGEST_LINE = 1 << 20
 #: told to whoever watches: so many bytes more are done
 Advance = Callable[[int], None]
 
@@ -132,6 +133,7 @@ class _Bytes:
         self.letters = self.strays = 0  # characters beyond ASCII that are UTF-8, bytes that are not
         self.blank = True
         self.giant = False
+        self._unbroken = 0
         self._hash = hashlib.sha256()
         self._utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
 
@@ -143,19 +145,28 @@ class _Bytes:
         self.nuls += block.count(0)
         self.returns += block.count(b"\r")
         line_feeds = block.count(b"\n")
-        self.giant = self.giant or (not line_feeds and len(block) == BLOCK)
+        self._unbroken = len(block) - block.rfind(b"\n") - 1 if line_feeds else self._unbroken + len(block)
+        self.giant = self.giant or self._unbroken > LONGEST_LINE
         self.line_feeds += line_feeds
-        self.blank = self.blank and not block.strip(b"\xef\xbb\xbf\xfe\xff\x00 \t\r\n,;\"")
-        if block.isascii():
-            self.strays += len(self._utf8.decode(b"").encode("utf-8", "surrogateescape"))
-        text = self._utf8.decode(block)
-        if not text.isascii():
+        self.blank = self.blank and not block.strip(b'\xef\xbb\xbf\xfe\xff\x00 \t\r\n,;"')
+        self._count(self._utf8.decode(block))
+
+    def _count(self, text: str) -> None:
+        """Characters beyond ASCII: those that are UTF-8, and bytes that are not."""
+        if text.isascii():
+            return
+        beyond = len(text) - len(text.encode("ascii", "ignore"))
+        try:
+            text.encode()
+            strays = 0
+        except UnicodeEncodeError:
             strays = len(_STRAY.findall(text))
-            self.strays += strays
-            self.letters += sum(1 for _ in re.finditer("[^\x00-\x7f]", text)) - strays
+        self.strays += strays
+        self.letters += beyond - strays
 
     def describe(self, source: Source, encoding: str) -> None:
         """Fill in what was found."""
+        self._count(self._utf8.decode(b"", final=True))
         source.digest, source.size = self._hash.hexdigest(), self.size
         source.has_giant_line = self.giant
         source.encoding = next((codec for bom, codec in _BOMS if self.head.startswith(bom)), "")
@@ -215,12 +226,12 @@ def lines_of(source: Source, file: TextIO) -> Iterator[str]:
     if not source.has_giant_line:
         yield from file
         return
-    line = file.readline(BLOCK)
+    line = file.readline(LONGEST_LINE)
     while line:
         yield line
-        while len(line) == BLOCK and not line.endswith(source.newline):
-            line = file.readline(BLOCK)
-        line = file.readline(BLOCK)
+        while len(line) == LONGEST_LINE and not line.endswith(source.newline):
+            line = file.readline(LONGEST_LINE)
+        line = file.readline(LONGEST_LINE)
 
 
 def one_line(text: str) -> str:

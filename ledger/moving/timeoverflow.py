@@ -18,32 +18,13 @@ from __future__ import annotations
 import re
 
 from ledger.moving.findings import Fault
-from ledger.moving.gathering import Gathering, System, digest
+from ledger.moving.gathering import Begun, Gathering, Remembered, System, Told, digest
 from ledger.moving.history import BOOKED, WITNESS
+from ledger.moving.languages import HEADS, INACTIVE, LANGUAGES, MEMBER_HEADS
 from ledger.moving.shapes import merge_witnesses
-from ledger.moving.table import Row, Shape, Table
+from ledger.moving.table import Shape, Table
 from ledger.words import quote
 
-_HEADS = {
-    "en": ("date", "from", "to", "post", "quantity"),
-    "es": ("fecha", "origen", "destino", "anuncio", "cantidad"),
-    "ca": ("data", "origen", "destí", "anunci", "quantitat"),
-    "fr": ("date", "depuis", "vers", "annonce", "quantité"),
-}
-_MEMBER_HEADS = {
-    "number": ("n",),
-    "name": ("name", "nombre", "nom"),
-    "email": ("email", "correo", "correu", "e-mail"),
-    "phone": ("phone", "teléfono", "telèfon", "téléphone"),
-    "balance": ("balance", "balanç", "solde", "saldo"),
-}
-_LANGUAGES = {"en": "English", "es": "Spanish", "ca": "Catalan", "fr": "French"}
-_INACTIVE = {
-    "the user isn't active": "en",
-    "el usuario no está activo": "es",
-    "l'usuari no està actiu": "ca",
-    "l'utilisateur n'est pas actif": "fr",
-}
 _NUMBERED = re.compile(r"(.*) \(([0-9]+)\)\s*", re.DOTALL)
 POT_KEY = "organization"
 INACTIVE_KEY = "inactive"
@@ -77,16 +58,18 @@ def read_members(table: Table, to: Gathering) -> None:
 
 def read_transfers(table: Table, to: Gathering) -> None:
     """Payments as they are imported."""
-    seconds, day = to.hours(table, "seconds", 0, "seconds"), to.days(table, "done").day
+    seconds, day = to.hours(table, "seconds", 0, "seconds"), to.days("done").day
+    sides = Remembered[int | Fault](lambda side: _side(to, *side))
     before: tuple[str, ...] = ()
     for row in to.rows(table):
         cells = row.cells
         payer, payer_kind, payee, payee_kind, amount, done, reason, _ = cells
+        giver, receiver = sides[payee, payee_kind], sides[payer, payer_kind]
+        nature = "gift" if "organization" in (payer_kind, payee_kind) else "service"
+        ref, twin = "t" + digest(*cells[:7]), cells == before
         to.book(
-            table, row, "t" + digest(*cells[:7]), _side(to, payee, payee_kind), _side(to, payer, payer_kind), seconds(amount),
-            day(done), "", "other", "gift" if "organization" in (payer_kind, payee_kind) else "service", reason,
-            twin=cells == before,
-        )  # fmt: skip
+            table, row, Told(ref, giver, receiver, seconds(amount), day(done), "", "other", nature, reason, twin=twin)
+        )
         before = cells
 
 
@@ -101,25 +84,25 @@ def _side(to: Gathering, number: str, kind: str) -> int | Fault:
 def read_report(table: Table, to: Gathering) -> None:
     """Payments as they are reported."""
     status = WITNESS if any(other.shape is TRANSFERS for other in to.tables) else BOOKED
-    clock, days = to.hours(table, "quantity", 0, "clock"), to.days(table, "date")
-    sides = _Sides(table, to)
+    clock, days = to.hours(table, "quantity", 0, "clock"), to.days("date")
+    names = _Sides(table, to)
+    sides = Remembered[int | Fault](names.read)
     before: tuple[str, ...] = ()
     for row in to.rows(table):
         cells = row.cells
         entered, payer, payee, post, quantity = cells
-        giver, receiver = sides.side(payee), sides.side(payer)
+        giver, receiver = sides[payee], sides[payer]
         if giver == receiver == to.find(INACTIVE_KEY) and status == BOOKED:
             to.notes["between inactive"] = to.notes.get("between inactive", 0) + 1
-            to.leave_out(table, row, "between inactive members", payee, payer, quantity, entered[:10], post)
+            to.leave_out(table, row, Begun("between inactive members", payee, payer, quantity, entered[:10], post))
             continue
         day = days.day(entered)
         nature = "gift" if to.find(POT_KEY) in (giver, receiver) else "service"
-        to.book(
-            table, row, "r" + digest(entered.strip(), post.strip(), quantity.strip()), giver, receiver, clock(quantity), day,
-            day, "other", nature, post, twin=cells == before, status=status,
-        )  # fmt: skip
+        ref, twin = "r" + digest(entered.strip(), post.strip(), quantity.strip()), cells == before
+        told = Told(ref, giver, receiver, clock(quantity), day, day, "other", nature, post, twin=twin, status=status)
+        to.book(table, row, told)
         before = cells
-    sides.tell_language()
+    names.tell_language()
 
 
 class _Sides:
@@ -128,18 +111,10 @@ class _Sides:
     def __init__(self, table: Table, to: Gathering) -> None:
         self.table, self.to = table, to
         self.spoken: set[str] = set()
-        self._known: dict[str, int | Fault] = {}
         self._pot: str | None = None
 
-    def side(self, text: str) -> int | Fault:
-        found = self._known.get(text)
-        if found is None:
-            found = self._read(text.strip())
-            if len(self._known) < 100_000:
-                self._known[text] = found
-        return found
-
-    def _read(self, text: str) -> int | Fault:
+    def read(self, text: str) -> int | Fault:
+        text = text.strip()
         match = _NUMBERED.fullmatch(text)
         if match:
             return self.to.party(match[2], match[1])
@@ -147,7 +122,7 @@ class _Sides:
             self._pot = self.to.options.pot or self._only_other_name()
         if text and text == self._pot:
             return self.to.pot(POT_KEY, text)
-        language = _INACTIVE.get(text.casefold().replace("\u2019", "'"))
+        language = INACTIVE.get(text.casefold().replace("\u2019", "'"))
         if language or (text and self.to.options.pot):
             self.spoken.add(language or "")
             return self._inactive(text)
@@ -164,7 +139,7 @@ class _Sides:
         for field in ("from", "to"):
             for cell in self.table.column(field):
                 text = cell.strip()
-                if not _NUMBERED.fullmatch(text) and text.casefold().replace("\u2019", "'") not in _INACTIVE:
+                if not _NUMBERED.fullmatch(text) and text.casefold().replace("\u2019", "'") not in INACTIVE:
                     names.add(text)
                 if len(names) > 1:
                     return ""
@@ -173,11 +148,12 @@ class _Sides:
     def tell_language(self) -> None:
         """A heading in French, or in another language than the rows or the report of members, is worth a word."""
         folded = [cell.strip().casefold() for cell in self.table.heading]
-        here = next((language for language, words in _HEADS.items() if set(words) <= set(folded)), "")
+        here = next((language for language, words in HEADS.items() if set(words) <= set(folded)), "")
         others = {language for language in self.spoken if language} | self.to.notes.get("languages", set())
         if here and (here == "fr" or others - {here}):
-            message = f"the heading is {_LANGUAGES[here]} and was read so: {', '.join(self.table.heading)}"
-            self.to.findings.add(Fault("warn", "heading_language", message), self.table.source.name, self.table.heading_line)
+            message = f"the heading is {LANGUAGES[here]} and was read so: {', '.join(self.table.heading)}"
+            source = self.table.source
+            self.to.findings.add(Fault("warn", "heading_language", message), source.name, source.heading_line)
 
 
 def _is_user(cells: list[str]) -> bool:
@@ -196,18 +172,19 @@ def finish(to: Gathering) -> None:
     count = to.db.execute(query, (BOOKED, member)).fetchone()[0] if member is not None else 0
     if count:
         message = f"{count} rows name no member, only that the user is not active; one account stands for all of them"
-        to.say("warn", "nameless_member", message, "give the users and transfers files too, if you can")
+        to.say(Fault("warn", "nameless_member", message, "give the users and transfers files too, if you can"))
     between = to.notes.get("between inactive", 0)
     if between and not any(table.shape is TRANSFERS for table in to.tables):
-        to.say("warn", "nameless_member", f"{between} rows are between two members without a name; they are not booked")
+        message = f"{between} rows are between two members without a name; they are not booked"
+        to.say(Fault("warn", "nameless_member", message))
 
 
 _USER = ("number", "joined", "first", "second", "third", "gender", "born", "phone", "phone2", "email")
 _TRANSFER = ("payer", "payer_kind", "payee", "payee_kind", "seconds", "done", "reason", "post")
-_REPORT = dict(zip(("date", "from", "to", "post", "quantity"), zip(*_HEADS.values(), strict=True), strict=True))
+_REPORT = dict(zip(("date", "from", "to", "post", "quantity"), zip(*HEADS.values(), strict=True), strict=True))
 _NONE = frozenset[str]()
 USERS = Shape("timeoverflow", "users", dict.fromkeys(_USER, ()), _NONE, read_users, 0, _is_user)
-MEMBERS = Shape("timeoverflow", "the report of members", _MEMBER_HEADS, frozenset({"email", "phone"}), read_members, 0)
+MEMBERS = Shape("timeoverflow", "the report of members", MEMBER_HEADS, frozenset({"email", "phone"}), read_members, 0)
 TRANSFERS = Shape("timeoverflow", "transfers", dict.fromkeys(_TRANSFER, ()), _NONE, read_transfers, 1, _is_transfer)
 REPORT = Shape("timeoverflow", "the report of transfers", _REPORT, _NONE, read_report, 2)
 SYSTEM = System((USERS, MEMBERS, TRANSFERS, REPORT), numbered=False, finish=finish)

@@ -25,6 +25,7 @@ from ledger.errors import Usage
 from ledger.store.sql import Db, SqliteDb
 
 LOCK_SECONDS = 60
+_PRAGMAS = ("synchronous = FULL", "secure_delete = ON", "cache_size = -16384", "wal_autocheckpoint = 4000")
 CONNECT_SECONDS = 10
 IDLE_SECONDS = 600  # the library's 5 would cut a transaction off while a person confirms a signature
 
@@ -36,8 +37,8 @@ class SQLiteLog(SQLiteApplicationRecorder):
     def appending(self) -> Iterator[Db]:
         """One transaction that holds the write lock from its first moment; committed when the block ends well."""
         with self.datastore.get_connection(commit=True) as connection:
-            raw: sqlite3.Connection = connection._sqlite_conn  # noqa: SLF001 (there is no other way in)
-            for pragma in ("synchronous = FULL", "secure_delete = ON", "cache_size = -65536"):
+            raw: sqlite3.Connection = connection._sqlite_conn
+            for pragma in _PRAGMAS:
                 raw.execute(f"PRAGMA {pragma}")
             raw.execute("BEGIN IMMEDIATE")
             try:

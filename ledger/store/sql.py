@@ -8,9 +8,10 @@
     openings        private values and salts by entry: never in the log, deletable
     people          handle, name and contact of each account now
     sheets          digests of the day sheets recorded
+    imported        what another system calls a row or a member, and the entry that holds it here
     meta            schema version, origin, signed head
 
-All but stored_events, openings, sheets and meta can be dropped and rebuilt from the log (and the openings).
+All but stored_events, openings, sheets, imported and meta can be dropped and rebuilt from the log (and the openings).
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ CREATE TABLE openings (leaf BIGINT, field {text}, value {text} NOT NULL, salt {b
 CREATE TABLE people (account {text} PRIMARY KEY, handle {text} NOT NULL, folded {text} NOT NULL UNIQUE,
  name {text} NOT NULL, contact {text} NOT NULL, leaf BIGINT NOT NULL)
 CREATE TABLE sheets (digest {text} PRIMARY KEY, leaf BIGINT NOT NULL, count BIGINT NOT NULL)
+CREATE TABLE imported (system {text}, ref {text}, leaf BIGINT NOT NULL, PRIMARY KEY (system, ref)) {clustered}
 """
 
 #: the columns and the key of every table that is rebuilt from the log, for comparing and emptying them

@@ -16,7 +16,7 @@ from ledger.folder import open_folder
 from ledger.founding import FIRST_POLICY
 from ledger.keyring import Keyring, key_files
 from ledger.store import Store
-from tests.builders import Village, found
+from tests.builders import found
 
 MEMBERS = 42  # the median bank
 QUIET_LINES = 50
@@ -59,7 +59,7 @@ def _add_all(page: Page, members: list[str], quiet: str, exchanges: int) -> None
 
 def facts(members: list[str], quiet: str, exchanges: int, today: date) -> Iterator[e.ExchangeRecorded]:
     """The exchanges: to and fro, so that balances stay small."""
-    chance = random.Random(17)  # noqa: S311  a history, not a secret
+    chance = random.Random(17)
     every = max(1, exchanges // QUIET_LINES)
     for number in range(exchanges):
         giver, receiver = chance.sample(members, 2)

@@ -1,8 +1,8 @@
 """How fast is recording: one command, one durable commit after another, and a day sheet of 100,000 lines?
 
-    python -m tests.bench.recording command              one `timebank record` process over `python -c 'import click'`
-    python -m tests.bench.recording commits FOLDER [N]   durable commits over bare sqlite3 commits, before and after N
-    python -m tests.bench.recording sheet [N]            a sheet of N lines over `hledger bal` of the same history
+python -m tests.bench.recording command              one `timebank record` process over `python -c 'import click'`
+python -m tests.bench.recording commits FOLDER [N]   durable commits over bare sqlite3 commits, before and after N
+python -m tests.bench.recording sheet [N]            a sheet of N lines over `hledger bal` of the same history
 """
 
 from __future__ import annotations
@@ -28,7 +28,12 @@ ROUNDS = 5
 
 def main() -> None:
     what, *rest = sys.argv[1:]
-    {"command": command, "commits": commits, "sheet": sheet}[what](*rest)
+    if what == "command":
+        command()
+    elif what == "commits":
+        commits(*rest)
+    else:
+        sheet(*rest)
 
 
 def command() -> None:
@@ -62,7 +67,7 @@ def _our_rate(bank: Bank) -> float:
     with bank.reading() as page:
         givers = [page.account_of(f"member{number}") for number in range(40)]
     day = bank.clock.today().isoformat()
-    chance = random.Random(time.time_ns())  # noqa: S311
+    chance = random.Random(time.time_ns())
     bank.write(lambda _: None, keyring)
     started = time.perf_counter()
     for _ in range(COMMITS):
@@ -98,7 +103,8 @@ def sheet(lines: str = "100000") -> None:
         ours, hledger, memory = [], [], 0
         for number in range(ROUNDS):
             bank = recorded_bank(place / str(number), 1).folder.path
-            run = [Path(sys.executable).with_name("timebank"), "record", "--sheet", place / "day.csv", "--bank", bank]
+            timebank = Path(sys.executable).with_name("timebank")
+            run = [str(part) for part in (timebank, "record", "--sheet", place / "day.csv", "--bank", bank)]
             started = time.perf_counter()
             done = subprocess.run(["/usr/bin/time", "-f", "%M", *run], check=True, capture_output=True, text=True)
             ours.append(time.perf_counter() - started)
@@ -113,7 +119,7 @@ def sheet(lines: str = "100000") -> None:
 def _write_history(place: Path, lines: int) -> None:
     from ledger.clock import Clock
 
-    chance = random.Random(3)  # noqa: S311
+    chance = random.Random(3)
     today = Clock().today()
     with (place / "day.csv").open("w") as csv, (place / "day.journal").open("w") as journal:
         csv.write("giver,receiver,time,for,category,on\n")
@@ -122,7 +128,8 @@ def _write_history(place: Path, lines: int) -> None:
             minutes = chance.randrange(15, 180)
             day = (today - timedelta(days=900 - number * 900 // lines)).isoformat()
             csv.write(f"{giver},{receiver},{minutes}m,help number {number},gardening,{day}\n")
-            journal.write(f"{day} * ({number}) help\n    person:{giver}  {minutes / 60:.2f} h\n    person:{receiver}\n\n")
+            posting = f"    person:{giver}  {minutes / 60:.2f} h\n    person:{receiver}\n\n"
+            journal.write(f"{day} * ({number}) help\n{posting}")
 
 
 if __name__ == "__main__":

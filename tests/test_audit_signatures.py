@@ -1,0 +1,77 @@
+"""Signatures checked in batches by worker processes: the verdicts are those of one, whatever becomes of them."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import signal
+from functools import cache
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ledger.keys import HeldKey
+from ledger.signatures import BATCH, Check, Checker
+
+COUNT = 3 * BATCH + 7
+WRONG = [0, 1, BATCH - 1, BATCH, 2 * BATCH + 5, COUNT - 1]
+
+
+@cache
+def signed() -> tuple[Check, ...]:
+    """Many signatures by one key; those at WRONG are over another text."""
+    key = HeldKey(Ed25519PrivateKey.generate())
+    texts = [f"text {number}".encode() for number in range(COUNT)]
+    return tuple(
+        (key.public.raw, key.sign(b"no" + text if number in WRONG else text), text) for number, text in enumerate(texts)
+    )
+
+
+def failures(workers: int | None) -> list[int]:
+    with Checker[int](workers) as checker:
+        for number, check in enumerate(signed()):
+            checker.add(check, number)
+        found = sorted(checker.failures())
+        assert checker.count == COUNT
+    return found
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3, None])
+def test_the_verdicts_do_not_depend_on_how_many_processes_give_them(workers: int | None) -> None:
+    assert failures(workers) == WRONG
+
+
+def test_a_few_signatures_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(concurrent.futures, "ProcessPoolExecutor", None)
+    with Checker[int](2) as checker:
+        for number, check in enumerate(signed()[:10]):
+            checker.add(check, number)
+        assert list(checker.failures()) == [0, 1]
+
+
+def test_where_no_process_can_be_started_all_are_checked_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(concurrent.futures, "ProcessPoolExecutor", refuse)
+    assert failures(2) == WRONG
+
+
+def test_what_a_worker_that_died_left_behind_is_checked_here() -> None:
+    with Checker[int](2) as checker:
+        for number, check in enumerate(signed()):
+            checker.add(check, number)
+            if number == BATCH + 1:
+                assert checker._pool is not None
+                for worker in list(checker._pool._processes):  # type: ignore[attr-defined]
+                    os.kill(worker, signal.SIGKILL)
+        assert sorted(checker.failures()) == WRONG
+        assert checker.count == COUNT
+
+
+def test_garbage_instead_of_keys_and_signatures_is_a_verdict_and_no_error() -> None:
+    with Checker[str](0) as checker:
+        checker.add((b"", b"", b""), "empty")
+        checker.add((bytes(32), bytes(64), b""), "zeros")
+        checker.add((b"x" * 33, b"y" * 65, b"z"), "long")
+        assert list(checker.failures()) == ["empty", "zeros", "long"]

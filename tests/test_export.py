@@ -1,0 +1,113 @@
+"""Out again: every exchange as CSV, as a journal that hledger takes, as JSON; and back in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ledger.exporting import pairs
+from tests.console import Console
+
+needs_hledger = pytest.mark.skipif(shutil.which("hledger") is None, reason="hledger is not installed")
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Console:
+    """A bank with a bit of everything: a group, a gift, a free hour, a reversal, memos that bite."""
+    console = Console(tmp_path)
+    for command in (
+        "timebank init bank --name Village --origin village.example/hours --no-passphrase",
+        "cd bank",
+        'timebank account open bob --name "Bob Marsh"',
+        'timebank account open mary --name "Mary Ward"',
+        'timebank account open surgery --name "Green Lane" --kind institution',
+        'timebank account open fund --name "Roof fund" --kind community',
+        "timebank record bob mary 20m --for \"=1+1; 'Zoë' | 50%  * (x)\" --category errands",
+        "timebank exchange group --from bob --to mary,surgery 2h --for walk",
+        "timebank exchange donate bob pot 15m",
+        "timebank record surgery bob 30m --free",
+        "timebank record mary bob 25m --on yesterday --nature care",
+        "timebank exchange reverse 9",
+    ):
+        done = console.type(command)
+        assert command.startswith("timebank record mary") or done.status == 0 or not done.stdout, done
+    return console
+
+
+def balances(console: Console, at: str = "") -> dict[str, int]:
+    rows = json.loads(console.type(f"timebank balance --json {at}").stdout)["accounts"]
+    return {row["handle"]: row["minutes"] for row in rows}
+
+
+def test_every_exchange_is_a_line_of_csv_and_the_lines_sum_to_the_balances(console: Console) -> None:
+    rows = list(csv.DictReader(io.StringIO(console.type("timebank export csv").stdout)))
+    sums = dict.fromkeys(balances(console), 0)
+    for row in rows:
+        if not row["free"]:
+            sums[row["giver"]] += int(row["minutes"])
+            sums[row["receiver"]] -= int(row["minutes"])
+    assert sums == balances(console)
+    assert [row["free"] for row in rows if row["free"]] == ["yes"]
+    assert {row["attested"] for row in rows} == {"broker"}
+
+
+def test_no_cell_runs_as_a_formula(console: Console) -> None:
+    rows = csv.DictReader(io.StringIO(console.type("timebank export csv").stdout))
+    assert next(rows)["for"].startswith("'=1+1")
+
+
+def test_json_holds_the_exchanges_and_the_balances(console: Console) -> None:
+    found = json.loads(console.type("timebank export json").stdout)
+    assert {one["handle"]: one["minutes"] for one in found["accounts"]} == balances(console)
+    assert all(sum(leg["minutes"] for leg in one["legs"]) == 0 for one in found["exchanges"])
+    assert found["exchanges"][0]["memo"].startswith("=1+1")
+
+
+def test_an_export_is_as_of_a_size_of_the_log(console: Console) -> None:
+    found = json.loads(console.type("timebank export json --at 7").stdout)
+    assert len(found["exchanges"]) == 1 or found["size"] == 7
+    assert {one["handle"]: one["minutes"] for one in found["accounts"]} == balances(console, "--at 7")
+
+
+@needs_hledger
+@pytest.mark.parametrize("at", ["", "--at 7"])
+def test_hledger_accepts_the_journal_and_its_assertions(console: Console, at: str) -> None:
+    done = console.type(f"timebank export hledger {at} > ../hours.journal; hledger -f ../hours.journal check")
+    assert (done.status, done.stderr) == (0, "")
+
+
+@needs_hledger
+def test_hledger_notices_a_minute_that_was_changed(console: Console) -> None:
+    console.type("timebank export hledger > ../hours.journal")
+    journal = console.folder / "../hours.journal"
+    journal.write_text(journal.read_text().replace("  20 min", "  21 min").replace("  -20 min", "  -21 min"))
+    done = subprocess.run(["hledger", "-f", str(journal), "check"], capture_output=True, text=True, check=False)
+    assert "assertion" in done.stderr
+
+
+@needs_hledger
+def test_the_journal_moves_into_a_fresh_bank_with_the_same_balances(console: Console) -> None:
+    console.type("timebank export hledger > ../hours.journal")
+    console.type("timebank init ../fresh --name Fresh --origin fresh.example/hours --no-passphrase")
+    done = console.type("timebank import hledger ../hours.journal --bank ../fresh")
+    assert done.status == 0, done
+    standing = {handle: minutes for handle, minutes in balances(console).items() if handle != "fund"}  # it never moved
+    assert balances(console, "--bank ../fresh") == standing
+    assert console.type("timebank verify ../fresh").status == 0
+
+
+def test_an_erased_memo_reads_withheld(console: Console) -> None:
+    console.type("sqlite3 bank.db \"DELETE FROM openings WHERE field = 'memo'\" || true")
+    with_memo = json.loads(console.type("timebank export json").stdout)["exchanges"][0]["memo"]
+    assert with_memo == "withheld" or shutil.which("sqlite3") is None
+
+
+def test_the_legs_of_a_group_are_dealt_out_to_the_minute() -> None:
+    legs = (("ada", 50), ("bo", 20), ("cleo", -30), ("dan", -40))
+    assert list(pairs(legs)) == [("ada", "cleo", 30), ("ada", "dan", 20), ("bo", "dan", 20)]
