@@ -60,7 +60,7 @@ def _said(options: dict[str, Any], nature: str) -> Any:
 @exchange.command()
 @click.option("--from", "givers", metavar="HANDLES", default="", help="Who gave, separated by commas.")
 @click.option("--to", "receivers", metavar="HANDLES", default="", help="Who received, separated by commas.")
-@click.option("--leg", "legs", metavar="HANDLE=TIME", multiple=True, help="An account's own time: 2h gave, -2h received.")
+@click.option("--leg", "legs", metavar="HANDLE=TIME", multiple=True, help="An account's time: 2h gave, -2h received.")
 @click.argument("time", required=False)
 @click.option("--remainder-to-pot", is_flag=True, help="What cannot be shared in whole minutes goes to the pot.")
 @click.option("--nature", type=click.Choice(NATURES), default="service", show_default=True, help=NATURE_HELP)

@@ -45,10 +45,10 @@ COMMANDS = {
 class Commands(click.Group):
     """A group whose commands are imported when they are needed, and listed in the order of a bank's life."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         where = COMMANDS.get(cmd_name)
         if where is None:
             return None
@@ -108,7 +108,7 @@ def run(arguments: list[str]) -> int:
         _debug()
         print_problem(_machine(error), as_json=as_json)
         return Unavailable.exit_status
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  no traceback reaches a person
         _debug()
         what = f"{type(error).__name__}: {error}".split("\n")[0][:200]
         print_problem(Unavailable("internal", f"timebank itself failed: {what}"), as_json=as_json)

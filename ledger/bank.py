@@ -151,7 +151,7 @@ class Page(Reading):
             self._ask(rules.check_alike, entry)
         else:
             self.check(entry)
-        lent = self._scribe is not None and all([signer.key in self._scribe for signer in entry.signers])
+        lent = self._scribe is not None and all(signer.key in self._scribe for signer in entry.signers)
         index = self._keep(entry, b"" if lent else format_entry(entry.text, self._sign(entry)), openings).index
         self._judged = entry.signers
         return index
@@ -189,7 +189,8 @@ class Page(Reading):
             yield
             return
         self.flush()
-        with Scribe(held) as self._scribe:
+        with Scribe(held) as scribe:
+            self._scribe = scribe
             try:
                 yield
                 self.flush()

@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
+from itertools import pairwise
 from json.scanner import make_scanner
 from typing import Any, NamedTuple, TypeVar
 
@@ -265,7 +266,7 @@ def strictly_rising(read: Reader) -> Reader:
 
     def read_all(value: Any) -> tuple[Any, ...]:
         items: tuple[Any, ...] = read(value)
-        for before, after in zip(items, items[1:], strict=False):
+        for before, after in pairwise(items):
             if not before < after:
                 raise Invalid("bad_body", "not in rising order, or one item twice")
         return items

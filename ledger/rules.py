@@ -510,7 +510,8 @@ def _within_cap(mandate: Mandate, minutes: int, book: Book) -> None:
     if left is not None and minutes > left:
         raise Refused(
             "mandate_cap",
-            f"the mandate for account {mandate.account} allows {show_minutes(left)} more today, not {show_minutes(minutes)}",
+            f"the mandate for account {mandate.account} allows {show_minutes(left)} more today,"
+            f" not {show_minutes(minutes)}",
         )
 
 

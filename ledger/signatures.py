@@ -16,7 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from ledger.keys import HeldKey, check
 from ledger.notes import sign_note
@@ -128,7 +128,7 @@ class Scribe:
         self._keys = keys
         self._pool: Executor | None = None
 
-    def __enter__(self) -> Scribe:
+    def __enter__(self) -> Self:
         from concurrent.futures import ProcessPoolExecutor
         from multiprocessing import get_context
 

@@ -37,7 +37,7 @@ class SQLiteLog(SQLiteApplicationRecorder):
     def appending(self) -> Iterator[Db]:
         """One transaction that holds the write lock from its first moment; committed when the block ends well."""
         with self.datastore.get_connection(commit=True) as connection:
-            raw: sqlite3.Connection = connection._sqlite_conn
+            raw: sqlite3.Connection = connection._sqlite_conn  # noqa: SLF001  there is no other way in
             for pragma in _PRAGMAS:
                 raw.execute(f"PRAGMA {pragma}")
             raw.execute("BEGIN IMMEDIATE")
@@ -52,7 +52,8 @@ class SQLiteLog(SQLiteApplicationRecorder):
     def append(self, db: Db, events: Sequence[StoredEvent]) -> None:
         """Insert entries into the open transaction with the library's own statement, all at once."""
         cursor = SQLiteCursor(cast("SqliteDb", db).new_cursor())
-        SQLiteAggregateRecorder._insert_events(self, cursor, events)  # the application recorder's goes one by one
+        # the application recorder's own would go one by one
+        SQLiteAggregateRecorder._insert_events(self, cursor, events)  # noqa: SLF001
 
 
 def open_sqlite(path: str, *, create: bool) -> SQLiteLog:

@@ -3,7 +3,8 @@
     python -m tests.bench.reading FOLDER [SMALL LARGE]
 
 Makes (once, in FOLDER) a bank with 10,000 and one with 1,000,000 exchanges, then runs in turn
-`python -c 'import click'`, `timebank balance quiet` and `timebank statement quiet` (a member with 50 lines) on both, and prints medians and ratios.
+`python -c 'import click'`, `timebank balance quiet` and `timebank statement quiet`
+(a member with 50 lines) on both, and prints medians and ratios.
 """
 
 from __future__ import annotations
