@@ -243,10 +243,8 @@ class _Rows:
                 minutes += row.minutes
                 giver.minutes += row.minutes
                 receiver.minutes -= row.minutes
-                if giver.minutes > giver.highest:
-                    giver.highest = giver.minutes
-                if receiver.minutes < receiver.lowest:
-                    receiver.lowest = receiver.minutes
+                giver.highest = max(giver.highest, giver.minutes)
+                receiver.lowest = min(receiver.lowest, receiver.minutes)
             giver.new_rows += 1
             receiver.new_rows += 1
             if giver.account == receiver.account:

@@ -72,7 +72,8 @@ def outcome(told: Told) -> str:
         return "nothing was recorded"
     begun = plan.begun
     what = f"{_many(begun.exchanges, 'exchange')} ({show_minutes(begun.minutes)})"
-    return f"recorded {what} and {_many(begun.accounts, 'account')} as import {moved.begun}: entries {moved.first} to {moved.last}"
+    where = f"entries {moved.first} to {moved.last}"
+    return f"recorded {what} and {_many(begun.accounts, 'account')} as import {moved.begun}: {where}"
 
 
 def _summary(told: Told) -> Iterator[str]:

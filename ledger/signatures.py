@@ -4,8 +4,7 @@
 does not hold. Few checks are made here, without starting a process, and so are those of a process that could
 not be started or died: the verdicts are those of `keys.check` either way. A `Scribe` signs batches of texts in one
 process beside this one, which meanwhile drafts the next; the secret bytes go to it through a pipe and nowhere else. A
-worker imports this module and `keys`, no
-more; it ends with its parent, however that ends.
+worker imports little more than this module and `keys`, and ends with its parent, however that ends.
 """
 
 from __future__ import annotations
@@ -14,12 +13,18 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future
-from typing import Generic, Self, TypeVar
+from collections.abc import Callable, Hashable
+from concurrent.futures import BrokenExecutor, Executor
+from contextlib import suppress
+from itertools import chain
+from queue import Empty, Queue
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from ledger.keys import HeldKey, check
 from ledger.notes import sign_note
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 P = TypeVar("P", bound=Hashable)
 Check = tuple[bytes, bytes, bytes]  # public key, signature, message
@@ -38,87 +43,120 @@ def useful_workers() -> int:
     return min(cores, MOST_WORKERS) if cores > 1 else 0
 
 
+class _Batch(NamedTuple):
+    checks: list[Check]
+    places: list[Any]
+
+
 class Checker(Generic[P]):
-    """Signatures on their way to a verdict; a context manager, so that its processes end."""
+    """Signatures on their way to a verdict; a context manager, so that its processes end.
+
+    Each worker has a thread here that hands it batches, two at a time so that it never waits, through a pipe of its
+    own: when a worker dies its thread sees the end of the pipe, and checks itself what is left.
+    """
 
     def __init__(self, workers: int | None = None) -> None:
         self._workers = useful_workers() if workers is None else workers
-        self._pool: Executor | None = None
-        self._checks: list[Check] = []
-        self._places: list[P] = []
-        self._sent: deque[tuple[Future[list[int]], list[Check], list[P]]] = deque()
+        self._batch = _Batch([], [])
+        self._waiting: Queue[_Batch | None] = Queue(AHEAD * self._workers)
+        self._threads: list[threading.Thread] = []
+        self._processes: list[BaseProcess] = []
         self._failed: list[P] = []
+        self._judged: list[int] = []
         self.count = 0
 
-    def __enter__(self) -> Checker[P]:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        with suppress(Empty):
+            while True:  # what an audit that was broken off left unread
+                self._waiting.get_nowait()
+        self._finish()
 
     def add(self, check: Check, place: P) -> None:
         """Take one check; what it is about is told by `place`."""
-        self._checks.append(check)
-        self._places.append(place)
-        if len(self._checks) >= BATCH:
+        checks, places = self._batch
+        checks.append(check)
+        places.append(place)
+        self.count += 1
+        if len(checks) >= BATCH:
             self._send()
 
-    def failures(self) -> Iterator[P]:
-        """Wait for every verdict; the places whose signature does not hold, in order of arrival."""
-        self._judge(self._checks, self._places)
-        self._checks, self._places = [], []
-        while self._sent:
-            self._receive()
-        yield from self._failed
+    def failures(self) -> list[P]:
+        """Wait for every verdict; the places whose signature does not hold, in no order."""
+        batch, self._batch = self._batch, _Batch([], [])
+        self._judge(batch)
+        self._finish()
+        if sum(self._judged) != self.count:
+            raise ValueError("a signature was left without a verdict")
+        return self._failed
 
     def _send(self) -> None:
-        checks, places = self._checks, self._places
-        self._checks, self._places = [], []
-        pool = self._started()
-        if pool is None:
-            self._judge(checks, places)
-            return
+        batch, self._batch = self._batch, _Batch([], [])
+        if self._workers and not self._threads:
+            self._start()
+        if self._threads:
+            self._waiting.put(batch)
+        else:
+            self._judge(batch)
+
+    def _start(self) -> None:
+        """Start the workers, with the first whole batch; where there can be none, all is checked here."""
+        from multiprocessing import get_context
+
+        context = get_context("spawn")
         try:
-            self._sent.append((pool.submit(bad_positions, checks), checks, places))
-        except (BrokenExecutor, OSError):
-            self._go_on_alone()
-            self._judge(checks, places)
-        while len(self._sent) > AHEAD * self._workers:
-            self._receive()
+            for _ in range(self._workers):
+                ours, theirs = context.Pipe()
+                worker = context.Process(target=_check_all, args=(theirs,), daemon=True)
+                worker.start()
+                theirs.close()
+                self._processes.append(worker)
+                self._threads.append(threading.Thread(target=self._feed, args=(ours,), daemon=True))
+                self._threads[-1].start()
+        except OSError:
+            self._workers = len(self._threads)
 
-    def _receive(self) -> None:
-        verdict, checks, places = self._sent.popleft()
-        try:
-            self._note(verdict.result(), places)
-        except (BrokenExecutor, OSError):
-            self._go_on_alone()
-            self._judge(checks, places)
+    def _feed(self, worker: Any) -> None:
+        """In a thread: hand batches to one worker, or check them here when it is gone."""
+        batches, sent = iter(self._waiting.get, None), deque[_Batch]()
+        with worker, suppress(EOFError, OSError):
+            for batch in batches:
+                sent.append(batch)
+                worker.send(batch.checks)
+                if len(sent) > 1:
+                    self._note(worker.recv(), sent)
+            while sent:
+                self._note(worker.recv(), sent)
+        for batch in chain(sent, batches):
+            self._judge(batch)
 
-    def _judge(self, checks: list[Check], places: list[P]) -> None:
-        self._note(bad_positions(checks), places)
-
-    def _note(self, bad: list[int], places: list[P]) -> None:
-        self.count += len(places)
+    def _note(self, bad: list[int], sent: deque[_Batch]) -> None:
+        places = sent.popleft().places
         self._failed += [places[position] for position in bad]
+        self._judged.append(len(places))
 
-    def _started(self) -> Executor | None:
-        """The pool, started with the first whole batch; None when processes are of no use or cannot be had."""
-        if self._pool is None and self._workers:
-            from concurrent.futures import ProcessPoolExecutor
-            from multiprocessing import get_context
+    def _judge(self, batch: _Batch) -> None:
+        self._note(bad_positions(batch.checks), deque([batch]))
 
-            try:
-                self._pool = ProcessPoolExecutor(self._workers, get_context("spawn"), initializer=_settle)
-            except (OSError, ImportError, ValueError):
-                self._workers = 0
-        return self._pool
+    def _finish(self) -> None:
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+        for worker in self._processes:
+            worker.join()
+        self._threads.clear()
+        self._processes.clear()
 
-    def _go_on_alone(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
-        self._workers = 0
+
+def _check_all(pipe: Any) -> None:
+    """In a worker: answer batches until the pipe ends. An interrupt is the parent's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with pipe, suppress(EOFError, OSError):
+        while True:
+            pipe.send(bad_positions(pipe.recv()))
 
 
 class Scribe:

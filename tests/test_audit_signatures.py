@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import os
-import signal
+import multiprocessing
+from contextlib import suppress
 from functools import cache
+from multiprocessing.context import SpawnContext
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -42,29 +42,29 @@ def test_the_verdicts_do_not_depend_on_how_many_processes_give_them(workers: int
 
 
 def test_a_few_signatures_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(concurrent.futures, "ProcessPoolExecutor", None)
+    monkeypatch.setattr(multiprocessing, "get_context", None)
     with Checker[int](2) as checker:
         for number, check in enumerate(signed()[:10]):
             checker.add(check, number)
-        assert list(checker.failures()) == [0, 1]
+        assert sorted(checker.failures()) == [0, 1]
 
 
 def test_where_no_process_can_be_started_all_are_checked_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError("no more processes")
 
-    monkeypatch.setattr(concurrent.futures, "ProcessPoolExecutor", refuse)
+    monkeypatch.setattr(SpawnContext.Process, "start", refuse)
     assert failures(2) == WRONG
 
 
-def test_what_a_worker_that_died_left_behind_is_checked_here() -> None:
+@pytest.mark.parametrize("after", [BATCH, 2 * BATCH, 3 * BATCH])
+def test_what_a_worker_that_died_left_behind_is_checked_here(after: int) -> None:
     with Checker[int](2) as checker:
         for number, check in enumerate(signed()):
             checker.add(check, number)
-            if number == BATCH + 1:
-                assert checker._pool is not None
-                for worker in list(checker._pool._processes):  # type: ignore[attr-defined]
-                    os.kill(worker, signal.SIGKILL)
+            if number == after:
+                for worker in multiprocessing.active_children():
+                    worker.kill()
         assert sorted(checker.failures()) == WRONG
         assert checker.count == COUNT
 
@@ -75,3 +75,11 @@ def test_garbage_instead_of_keys_and_signatures_is_a_verdict_and_no_error() -> N
         checker.add((bytes(32), bytes(64), b""), "zeros")
         checker.add((b"x" * 33, b"y" * 65, b"z"), "long")
         assert list(checker.failures()) == ["empty", "zeros", "long"]
+
+
+def test_an_audit_that_is_broken_off_leaves_no_worker() -> None:
+    with suppress(KeyboardInterrupt), Checker[int](2) as checker:
+        for number, check in enumerate(signed()):
+            checker.add(check, number)
+        raise KeyboardInterrupt
+    assert multiprocessing.active_children() == []

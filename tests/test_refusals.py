@@ -313,6 +313,20 @@ TERMS: Steps = [
 DATES: Steps = [("future_date", says(served_on=TOMORROW)), ("before_founding", says(served_on="2026-11-09"))]
 
 
+def importing(exchanges: int) -> tuple[World, str]:
+    """The same bank with an import open, and the import's id."""
+    world = inhabited()
+    begun = e.ImportBegun("komunitin", (("0" * 64, 17),), 0, exchanges, 0, amid_trading=True)
+    return world, world.add(begun, *COMMITTEE).id
+
+
+IMPORTING, IMPORT = importing(0)
+IMPORTED: Steps = [
+    ("import_not_open", says(imported="0" * 32)),
+    ("import_exceeded", both(meets(IMPORTING), says(imported=IMPORT))),
+]
+
+
 def _without(purpose: str) -> Break:
     return says(keys=tuple(one for one in FOUNDING.keys if one.purpose != purpose))
 
@@ -351,6 +365,7 @@ WALKS: dict[str, tuple[Draft, Steps]] = {
             ("unknown_broker", says(mandate=terms("committee-1"))),
             ("revoked_key", says(mandate=terms("broker-3"))),
             ("mandate_expired", says(mandate=terms("broker-2", expires_on=YESTERDAY))),
+            *IMPORTED,
             *after(BANK, SELF),
         ],
     ),
@@ -431,6 +446,7 @@ WALKS: dict[str, tuple[Draft, Steps]] = {
             *before(),
             ("no_legs", says(legs=(), uncredited=())),
             ("nature", uncredited_gift),
+            *IMPORTED,
             ("unknown_account", between(giver=NOBODY)),
             ("account_closed", between(giver=GONE)),
             ("account_suspended", between(giver=RESTING)),
@@ -484,6 +500,19 @@ WALKS: dict[str, tuple[Draft, Steps]] = {
     "policy.adopted": (
         Draft(e.PolicyAdopted(POLICY, TODAY), COMMITTEE),
         [*before(), ("policy_backdated", says(starts_on=YESTERDAY)), *after()],
+    ),
+    "import.begun": (
+        Draft(e.ImportBegun("komunitin", (("0" * 64, 17),), 0, 1, 90, amid_trading=True), COMMITTEE),
+        [*before(), ("import_open", meets(IMPORTING)), ("amid_trading", says(amid_trading=False)), *after()],
+    ),
+    "import.completed": (
+        Draft(e.ImportCompleted(IMPORT), (BANK,), world=IMPORTING),
+        [
+            *before(),
+            ("import_not_open", says(begun="0" * 32)),
+            ("import_incomplete", meets(importing(1)[0])),
+            *after(by("broker-2", Act("broker"))),
+        ],
     ),
 }
 EVERY_STEP = [(kind, number) for kind, (_, steps) in WALKS.items() for number in range(len(steps))]
