@@ -83,10 +83,11 @@ class Page(Reading):
         self._batch = _Batch(self.size)
         self._unwritten: deque[_Batch] = deque()
         self._scribe: Scribe | None = None
+        self._randomness, self._drawn = b"", 0
         #: who signs what kind of exchange, until an entry of another kind is added
         self._plans: dict[Any, tuple[Signer, ...]] = {}
         #: the signers of the imported exchange added last, judged with the book's keys as they still are
-        self._judged: tuple[Signer, ...] | None = None
+        self._judged: dict[Any, tuple[Signer, ...]] = {}
         #: what advisory limits say of the entries added
         self.warned: list[str] = []
         self._asked: Counter[str] = Counter()
@@ -130,44 +131,55 @@ class Page(Reading):
 
     def seal(self, private: Mapping[str, str]) -> tuple[Opening, ...]:
         """Private values with fresh salts."""
-        return tuple(Opening(name, value, secrets.token_bytes(SALT_BYTES)) for name, value in private.items())
+        return tuple([Opening(name, value, self._draw(SALT_BYTES)) for name, value in private.items()])
+
+    def _draw(self, count: int) -> bytes:
+        """Fresh random bytes, each used once; the system is asked for a few thousand at a time."""
+        if self._drawn + count > len(self._randomness):
+            self._randomness, self._drawn = secrets.token_bytes(4096 if self._scribe else count), 0
+        self._drawn += count
+        return self._randomness[self._drawn - count : self._drawn]
 
     def add_sealed(self, fact: Any, openings: tuple[Opening, ...]) -> Recorded:
         """Add a fact that already holds the commitments of its openings."""
-        entry = self.draft(fact) or self._unsigned(fact)
-        self.tables.drawn = entry.id
-        self.check(entry)
-        lent = self._scribe is not None and all(signer.key in self._scribe for signer in entry.signers)
-        raw = b"" if lent else format_entry(entry.text, self._sign(entry))
-        return self._keep(entry, raw, openings)
+        alike = _plan_of(fact)
+        return self._add(self._draft(fact, alike) or self._unsigned(fact), openings, alike)
 
     def add_alike(self, entry: Entry, openings: tuple[Opening, ...]) -> int:
-        """Add an imported exchange, drafted by the importer like the one before; its index.
+        """Add an imported exchange, drafted by the importer like the one before; its index."""
+        return self._add(entry, openings, "imported").index
 
-        Who signs it is judged once for all that the same keys sign in a row; what it says, each time.
+    def _add(self, entry: Entry, openings: tuple[Opening, ...], alike: Any) -> Recorded:
+        """Check, sign and keep an entry with a fresh id.
+
+        Who signs is judged once for all that are `alike`, until an entry that is no exchange comes between; what an
+        entry says, and caps, floors and ceilings, each time.
         """
         self.tables.drawn = entry.id
-        if entry.signers is self._judged:
-            self._ask(rules.check_alike, entry)
+        if alike is not None and self._judged.get(alike) is entry.signers:
+            self.warned += [self._named(message) for message in self._ask(rules.check_alike, entry)]
         else:
             self.check(entry)
         lent = self._scribe is not None and all(signer.key in self._scribe for signer in entry.signers)
-        index = self._keep(entry, b"" if lent else format_entry(entry.text, self._sign(entry)), openings).index
-        self._judged = entry.signers
-        return index
+        recorded = self._keep(entry, b"" if lent else format_entry(entry.text, self._sign(entry)), openings)
+        if alike is not None:
+            self._judged[alike] = entry.signers
+        return recorded
 
     def draft(self, fact: Any, *, elsewhere: bool = False) -> Entry | None:
         """The entry for a fact, not yet signed, or None when no key at hand can begin to sign it."""
+        return self._draft(fact, None if elsewhere else _plan_of(fact), elsewhere=elsewhere)
+
+    def _draft(self, fact: Any, plan: Any, *, elsewhere: bool = False) -> Entry | None:
         keyring = self.keyring
         at_hand = keyring.at_hand if keyring else _nothing_at_hand
-        plan = _plan_of(fact) if not elsewhere else None
         signers = self._plans.get(plan) or choose_signers(fact, self.book, at_hand, elsewhere=elsewhere)
         if not signers:
             return None
         if plan is not None:
             self._plans[plan] = signers
         milliseconds = int(self.clock.now().timestamp() * 1000)
-        drawn = f"{milliseconds:012x}{secrets.token_hex(10)}"
+        drawn = f"{milliseconds:012x}{self._draw(10).hex()}"
         return draft_entry(self.log.origin, fact, _instant(milliseconds // 1000), drawn, signers)
 
     def submit(self, raw: bytes, openings: tuple[Opening, ...]) -> Recorded:
@@ -267,7 +279,7 @@ class Page(Reading):
         self.book.apply(entry, index)
         if not isinstance(entry.fact, e.ExchangeRecorded):
             self._plans.clear()
-            self._judged = None
+            self._judged.clear()
         self.tables.drawn = ""
         self.tables.fresh[index] = entry
         self._batch.entries.append(entry)

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from ledger import canonical as c
 from ledger.errors import Invalid
-from ledger.events import MOST_SIGNERS, fact_from, kind_of
+from ledger import events as e
 from ledger.keys import PublicKey, key_id
 from ledger.notes import Signature, format_note, parse_note
 
@@ -49,7 +49,7 @@ class Signer(NamedTuple):
     name: str
 
 
-_read_signers = c.many(c.part(Signer), least=1, most=MOST_SIGNERS)
+_read_signers = c.many(c.part(Signer), least=1, most=e.MOST_SIGNERS)
 _BEFORE_SIGNERS = ',"signers":[{"acts":['
 _BETWEEN_SIGNERS = '},{"acts":['
 _BESIDE_SIGNERS = {"at", "body", "id"}
@@ -109,12 +109,15 @@ def _signer_line(signer: Signer) -> str:
 
 def draft_entry(origin: str, fact: Any, at: str, entry_id: str, signers: tuple[Signer, ...]) -> Entry:
     """An entry not yet signed. The fact is read as a parser would read it, so nothing is signed that none could."""
-    kind, body = kind_of(fact), c.to_object(fact)
-    read = fact_from(kind, body)
+    kind = e.kind_of(fact)
+    body = e.exchange_body(fact) if type(fact) is e.ExchangeRecorded else ""
+    if not body:
+        read = c.to_object(fact)
+        fact, body = e.fact_from(kind, read), c.format_json(read)
     acting = ",".join([_signer_line(signer) for signer in signers])
-    line = f'{{"at":"{c.instant(at)}","body":{c.format_json(body)},"id":"{c.entry_id(entry_id)}","signers":[{acting}]}}'
+    line = f'{{"at":"{c.instant(at)}","body":{body},"id":"{c.entry_id(entry_id)}","signers":[{acting}]}}'
     text = f"{HEADER}\n{origin}\n{kind}\n{line}\n"
-    return Entry(text, text_hash(text), origin, kind, at, entry_id, read, signers, ())
+    return Entry(text, text_hash(text), origin, kind, at, entry_id, fact, signers, ())
 
 
 def text_hash(text: str) -> bytes:
@@ -129,7 +132,7 @@ def parse_text(text: str, signatures: tuple[Signature, ...] = ()) -> Entry:
         raise Invalid("bad_entry", f"an entry is four lines, the first of them {HEADER}")
     kind = lines[2]
     found, signers = _read_line(lines[3])
-    if type(found) is not dict or len(found) != 3 or len(signers) > MOST_SIGNERS:
+    if type(found) is not dict or len(found) != 3 or len(signers) > e.MOST_SIGNERS:
         raise Invalid("bad_body", "the fourth line has at, body, id and signers, and nothing else")
     try:
         at, body, entry_id = found["at"], found["body"], found["id"]
@@ -138,7 +141,7 @@ def parse_text(text: str, signatures: tuple[Signature, ...] = ()) -> Entry:
     if len({signer.key for signer in signers}) != len(signers):
         raise Invalid("bad_body", "one key signs twice")
     instant, drafted = c.instant(at), c.entry_id(entry_id)
-    return Entry(text, text_hash(text), lines[1], kind, instant, drafted, fact_from(kind, body), signers, signatures)
+    return Entry(text, text_hash(text), lines[1], kind, instant, drafted, e.fact_from(kind, body), signers, signatures)
 
 
 def parse_entry(raw: bytes, origin: str) -> Entry:

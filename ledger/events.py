@@ -318,6 +318,32 @@ class ExchangeRecorded(NamedTuple):
     imported: str = ""
 
 
+def exchange_body(fact: ExchangeRecorded) -> str:
+    """The canonical body of an everyday exchange, every value read as a reader would; empty for a rarer form.
+
+    What the general way writes, at a fifth of its cost: most entries of any log are of this form.
+    """
+    legs = fact.legs or fact.uncredited
+    if len(legs) != 2 or (fact.legs and fact.uncredited) or len(fact.commitments or ()) > 1:
+        return ""
+    (one, minutes), (other, against) = legs
+    _legs([[one, minutes], [other, against]])
+    said = f'[["{one}",{minutes}],["{other}",{against}]]'
+    moved, free = (f'"legs":{said},', "") if fact.legs else ("", f',"uncredited":{said}')
+    sealed = imported = ""
+    for name, committed in (fact.commitments or {}).items():
+        sealed = f'"commitments":{{"{_field_name(name)}":"{c.digest(committed)}"}},'
+    if fact.imported:
+        imported = f'"imported":"{c.entry_id(fact.imported)}",'
+    return (
+        f'{{"category":"{c.word(fact.category)}",{sealed}{imported}{moved}"nature":"{_nature(fact.nature)}",'
+        f'"served_on":"{c.day(fact.served_on)}"{free}}}'
+    )
+
+
+_nature = c.one_of(*NATURES)
+
+
 @_fact("exchange.reversed/1", about=c.part(Ref), served_on=c.day, legs=_legs, commitments=_commitments)
 class ExchangeReversed(NamedTuple):
     """The whole of an exchange undone by its opposite legs, once."""

@@ -40,10 +40,12 @@ def check(entry: Entry, book: Book) -> list[str]:
     return _within_limits(entry.fact, book) if isinstance(entry.fact, e.ExchangeRecorded) else []
 
 
-def check_alike(entry: Entry, book: Book) -> None:
-    """`check` for an imported exchange with a fresh id that follows its like: who signs was judged with that one."""
+def check_alike(entry: Entry, book: Book) -> list[str]:
+    """`check` for an exchange with a fresh id whose like was just judged: the same signers, for the same accounts."""
     for rule in _FACT_RULES[type(entry.fact)]:
         rule(entry.fact, book)
+    _within_caps(entry, book)
+    return _within_limits(entry.fact, book)
 
 
 def _not_replayed(entry: Entry, book: Book) -> None:

@@ -93,13 +93,20 @@ def parse_date(text: str, today: date) -> date:
         return today
     if stripped.lower() == "yesterday":
         return today - timedelta(days=1)
-    hint = f"write year-month-day, such as {today.isoformat()}, or today, or yesterday"
-    if not _DATE.fullmatch(stripped):
-        raise Usage("bad_date", f"{quote(text)} is not a date", hint)
     try:
-        return date.fromisoformat(stripped)
-    except ValueError:
-        raise Usage("bad_date", f"{quote(text)} is not a day of the calendar", hint) from None
+        return _calendar_day(stripped)
+    except (LookupError, ValueError) as error:
+        what = "a day of the calendar" if isinstance(error, ValueError) else "a date"
+        hint = f"write year-month-day, such as {today.isoformat()}, or today, or yesterday"
+        raise Usage("bad_date", f"{quote(text)} is not {what}", hint) from None
+
+
+@lru_cache(maxsize=4096)
+def _calendar_day(text: str) -> date:
+    """`LookupError` for another form, `ValueError` for a day that is not in the calendar."""
+    if not _DATE.fullmatch(text):
+        raise LookupError(text)
+    return date.fromisoformat(text)
 
 
 def near_matches(word: str, candidates: Iterable[str]) -> list[str]:
