@@ -21,8 +21,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ledger import canonical as c
-from ledger.errors import Invalid
 from ledger import events as e
+from ledger.errors import Invalid
 from ledger.keys import PublicKey, key_id
 from ledger.notes import Signature, format_note, parse_note
 
