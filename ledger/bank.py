@@ -87,7 +87,6 @@ class Page(Reading):
         #: who signs what kind of exchange, until an entry of another kind is added
         self._plans: dict[Any, tuple[Signer, ...]] = {}
         #: the signers of the imported exchange added last, judged with the book's keys as they still are
-        self._judged: dict[Any, tuple[Signer, ...]] = {}
         #: what advisory limits say of the entries added
         self.warned: list[str] = []
         self._asked: Counter[str] = Counter()
@@ -142,36 +141,23 @@ class Page(Reading):
 
     def add_sealed(self, fact: Any, openings: tuple[Opening, ...]) -> Recorded:
         """Add a fact that already holds the commitments of its openings."""
-        alike = _plan_of(fact)
-        return self._add(self._draft(fact, alike) or self._unsigned(fact), openings, alike)
+        return self._add(self.draft(fact) or self._unsigned(fact), openings)
 
     def add_alike(self, entry: Entry, openings: tuple[Opening, ...]) -> int:
         """Add an imported exchange, drafted by the importer like the one before; its index."""
-        return self._add(entry, openings, "imported").index
+        return self._add(entry, openings).index
 
-    def _add(self, entry: Entry, openings: tuple[Opening, ...], alike: Any) -> Recorded:
-        """Check, sign and keep an entry with a fresh id.
-
-        Who signs is judged once for all that are `alike`, until an entry that is no exchange comes between; what an
-        entry says, and caps, floors and ceilings, each time.
-        """
+    def _add(self, entry: Entry, openings: tuple[Opening, ...]) -> Recorded:
+        """Check, sign and keep an entry with a fresh id."""
         self.tables.drawn = entry.id
-        if alike is not None and self._judged.get(alike) is entry.signers:
-            self.warned += [self._named(message) for message in self._ask(rules.check_alike, entry)]
-        else:
-            self.check(entry)
+        self.check(entry)
         lent = self._scribe is not None and all(signer.key in self._scribe for signer in entry.signers)
-        recorded = self._keep(entry, b"" if lent else format_entry(entry.text, self._sign(entry)), openings)
-        if alike is not None:
-            self._judged[alike] = entry.signers
-        return recorded
+        return self._keep(entry, b"" if lent else format_entry(entry.text, self._sign(entry)), openings)
 
     def draft(self, fact: Any, *, elsewhere: bool = False) -> Entry | None:
         """The entry for a fact, not yet signed, or None when no key at hand can begin to sign it."""
-        return self._draft(fact, None if elsewhere else _plan_of(fact), elsewhere=elsewhere)
-
-    def _draft(self, fact: Any, plan: Any, *, elsewhere: bool = False) -> Entry | None:
         keyring = self.keyring
+        plan = None if elsewhere else _plan_of(fact)
         at_hand = keyring.at_hand if keyring else _nothing_at_hand
         signers = self._plans.get(plan) or choose_signers(fact, self.book, at_hand, elsewhere=elsewhere)
         if not signers:
@@ -279,7 +265,6 @@ class Page(Reading):
         self.book.apply(entry, index)
         if not isinstance(entry.fact, e.ExchangeRecorded):
             self._plans.clear()
-            self._judged.clear()
         self.tables.drawn = ""
         self.tables.fresh[index] = entry
         self._batch.entries.append(entry)

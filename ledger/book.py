@@ -239,6 +239,8 @@ class Book:
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
         self._in_force: tuple[Bank, e.Policy] | None = None
+        #: what `rules` found well signed, as long as nothing changes that decides it
+        self.judged: set[Any] = set()
 
     @property
     def bank(self) -> Bank | None:
@@ -322,6 +324,8 @@ class Book:
     def apply(self, entry: Entry, index: int) -> None:
         """Fold the entry at `index` in."""
         fact = entry.fact
+        if type(fact) not in _LEAVE_KEYS or len(self.judged) > _MOST_JUDGED:
+            self.judged.clear()
         _FOLDS[type(fact)](self, fact, entry, index)
         bank = self.bank
         self.tables.add_seen(entry.id, Seen(index, entry.hash, bank.day if bank else ""))
@@ -585,6 +589,11 @@ _FOLDS: dict[type, Callable[[Book, Any, Entry, int], None]] = {
     e.ImportBegun: _import_begun,
     e.ImportCompleted: _import_completed,
 }
+
+
+#: facts after which the same keys speak for the same accounts (a mandate may run out on a new day)
+_LEAVE_KEYS = frozenset((e.ExchangeRecorded, e.ExchangeReversed, e.ExchangeDisputed, e.DisputeResolved))
+_MOST_JUDGED = 20_000
 
 
 class MemoryTables:

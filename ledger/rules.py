@@ -33,19 +33,27 @@ def check(entry: Entry, book: Book) -> list[str]:
     _heads_named(entry)
     for rule in _FACT_RULES[type(entry.fact)]:
         rule(entry.fact, book)
-    _signers_known(entry, book)
-    _no_self_dealing(entry, book)
-    _word_given(entry, book)
+    like = _like(entry)
+    if like is None or like not in book.judged:
+        _signers_known(entry, book)
+        _no_self_dealing(entry, book)
+        _word_given(entry, book)
+        if like is not None:
+            book.judged.add(like)
     _within_caps(entry, book)
     return _within_limits(entry.fact, book) if isinstance(entry.fact, e.ExchangeRecorded) else []
 
 
-def check_alike(entry: Entry, book: Book) -> list[str]:
-    """`check` for an exchange with a fresh id whose like was just judged: the same signers, for the same accounts."""
-    for rule in _FACT_RULES[type(entry.fact)]:
-        rule(entry.fact, book)
-    _within_caps(entry, book)
-    return _within_limits(entry.fact, book)
+def _like(entry: Entry) -> Any:
+    """All that decides whether the signers of an exchange suffice, until a key, mandate, account, policy or day changes.
+
+    None for an entry of another kind, which is judged each time.
+    """
+    fact = entry.fact
+    if not isinstance(fact, e.ExchangeRecorded):
+        return None
+    sides = [(account, minutes > 0) for account, minutes in fact.legs or fact.uncredited]
+    return entry.signers, tuple(sides), fact.nature, fact.imported
 
 
 def _not_replayed(entry: Entry, book: Book) -> None:
