@@ -10,7 +10,7 @@ import click
 
 from cli.context import bank_option, json_option, open_bank, open_keyring, open_reading
 from cli.output import counted, print_json, print_table, progress, say
-from ledger.errors import Invalid, Refused
+from ledger.errors import Invalid, Refused, Usage
 
 if TYPE_CHECKING:
     from ledger.bank import Bank
@@ -39,6 +39,8 @@ def entries(first: int | None, last: int | None, bank_dir: Path | None, *, raw: 
     JSON: entries: [index, entry, id, kind, at, signers: [name], text].
     """
     with open_reading(bank_dir) as page:
+        if first is not None and last is not None and first > last:
+            raise Usage("usage", f"entry {first} is not before entry {last}", "give --first the smaller number")
         stop = page.size if last is None else min(last + 1, page.size)
         start = first if first is not None else max(0, stop - 20) if last is None else 0
         if raw:
@@ -149,7 +151,10 @@ def verify(folder: Path | None, bank_dir: Path | None, *, as_json: bool) -> int:
     JSON: ok, origin, size, root, entries, signatures, problems: [code, index, message, hint],
     attestation: {both, debited, broker, imported}.
     """
-    report = _audited(open_bank(folder or bank_dir))
+    bank = open_bank(folder or bank_dir)
+    if not bank.head_note():
+        say(f"warning: there is no head in {bank.folder.head}: an older database put here would not be noticed")
+    report = _audited(bank)
     if as_json:
         print_json(report.to_json())
     else:

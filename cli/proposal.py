@@ -9,8 +9,10 @@ import click
 
 from cli.context import bank_option, commit, json_option, open_bank, open_keyring, passphrase_source
 from cli.output import print_json, say
+from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
+    from ledger.bank import Page, Recorded
     from ledger.proposals import Proposal
 
 
@@ -30,9 +32,9 @@ def sign(file: Path, sign_with: Path, passphrase_file: Path | None, *, as_json: 
     from ledger.proposals import add_signature, position_of, read_proposal, save_proposal
 
     proposal = read_proposal(file)
-    position_of(proposal, read_public(sign_with).hash)
+    position = position_of(proposal, read_public(sign_with).hash)
     keyring = Keyring([sign_with], passphrase_source(passphrase_file))
-    _say_what(proposal)
+    _say_what(proposal, position)
     signed = add_signature(proposal, keyring.only())
     save_proposal(file, signed)
     if as_json:
@@ -41,13 +43,18 @@ def sign(file: Path, sign_with: Path, passphrase_file: Path | None, *, as_json: 
         click.echo(f"signed {file}; still to sign: {', '.join(signed.missing) or 'no one'}")
 
 
-def _say_what(proposal: Proposal) -> None:
-    """Say what is about to be signed; a policy is read whole."""
+def _say_what(proposal: Proposal, position: int) -> None:
+    """Say what is about to be signed, and what it does to the accounts signed for; a policy is read whole."""
     from ledger.events import PolicyAdopted
     from ledger.policyfile import format_policy
     from ledger.telling import describe_proposal
 
     say(f"you sign: {describe_proposal(proposal)}")
+    legs = dict(getattr(proposal.entry.fact, "legs", ()))
+    for account in dict.fromkeys(act.account for act in proposal.entry.signers[position].acts if act.account in legs):
+        done = "DEBITED" if legs[account] < 0 else "credited"
+        called, time = proposal.names.get(account, "no name"), show_minutes(abs(legs[account]))
+        say(f"you sign for account {account} ({called}, says the sender): it is {done} {time}")
     if isinstance(proposal.entry.fact, PolicyAdopted):
         lines = format_policy(proposal.entry.fact.policy).splitlines()
         say("\n".join(f"    {line}" for line in lines if line and not line.startswith("#")))
@@ -64,11 +71,16 @@ def submit(file: Path, bank_dir: Path | None, **options: Any) -> None:
     timebank submit help.proposal
     """
     from cli.recorded import show_recorded
-    from ledger.proposals import read_proposal
+    from ledger.proposals import check_names, read_proposal
 
     bank = open_bank(bank_dir)
     proposal = read_proposal(file)
     keyring = open_keyring(bank.folder, (), None)
     raw = proposal.raw()
-    recorded = commit(bank, keyring, lambda page: page.submit(raw, proposal.openings), rehearse=False)
+
+    def work(page: Page) -> Recorded:
+        check_names(page, proposal)
+        return page.submit(raw, proposal.openings)
+
+    recorded = commit(bank, keyring, work, rehearse=False)
     show_recorded(bank, [recorded], as_json=options["as_json"])

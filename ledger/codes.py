@@ -736,6 +736,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the log does not begin with the founding that was pinned",
         "this is another bank's history, or a rewritten one: show it to the committee",
     ),
+    "wrong_names": (
+        "a proposal calls accounts by other names than the bank does",
+        "sign nothing and submit nothing of it; ask whoever sent it to propose it again",
+    ),
     "wrong_opening": (
         "a private detail is not the one the entry commits to",
         "use the file as it was made; the text next to the entry was changed",

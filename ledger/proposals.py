@@ -29,8 +29,8 @@ from ledger.keyring import Keyring
 from ledger.keys import Signer
 from ledger.notes import Signature, format_note, parse_note, sign_text
 from ledger.openings import Opening, check_openings
-from ledger.people import everyone
-from ledger.words import clean_handle, clean_text
+from ledger.people import everyone, person
+from ledger.words import clean_handle, clean_text, fold_handle, quote
 
 HEADER = "timebank/proposal/v1"
 MOST_BYTES = 400_000
@@ -91,7 +91,11 @@ def parse_proposal(raw: bytes) -> Proposal:
         raise Invalid("bad_proposal", "the second line of the proposal cannot be read") from None
     text, signatures = parse_note(note, unsigned_ok=True)
     entry = parse_text(text, signatures)
-    check_openings(openings, getattr(entry.fact, "commitments", None))
+    committed = getattr(entry.fact, "commitments", None) or {}
+    check_openings(openings, committed)
+    hidden = set(committed) - {opening.field for opening in openings}
+    if hidden:  # nobody signs for words that she is not shown
+        raise Invalid("wrong_opening", f"the proposal commits to a {min(hidden)} that it does not show")
     return Proposal(entry, _placed(entry, signatures, signed), openings, names)
 
 
@@ -185,6 +189,14 @@ def _sign_here(proposal: Proposal, keyring: Keyring, key: str) -> Proposal:
         if problem.code not in ("agent_unavailable", "agent_without_key"):
             raise
         return proposal
+
+
+def check_names(page: Page, proposal: Proposal) -> None:
+    """What the sender called the accounts is what the bank calls them: those who signed read it so."""
+    for account, name in proposal.names.items():
+        found = person(page.db, account)
+        if found is not None and fold_handle(found.handle) != fold_handle(name):
+            raise Invalid("wrong_names", f"the proposal calls {quote(name)} who is called {quote(found.handle)} here")
 
 
 def save_proposal(path: Path, proposal: Proposal) -> None:

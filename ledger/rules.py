@@ -45,7 +45,7 @@ def check(entry: Entry, book: Book) -> list[str]:
 
 
 def _like(entry: Entry) -> Any:
-    """All that decides whether the signers of an exchange suffice, until a key, mandate, account, policy or day changes.
+    """All that decides whether an exchange's signers suffice, until a key, mandate, account, policy or day changes.
 
     None for an entry of another kind, which is judged each time.
     """

@@ -224,7 +224,7 @@ class Walk:
             return ()
         kept = []
         while row is not None and row[0] <= index:
-            if row[0] == index and type(row[2]) is str and type(row[3]) is bytes:
+            if row[0] == index and [type(cell) for cell in row[1:]] == [str, str, bytes]:
                 kept.append(Opening(row[1], row[2], row[3]))
             else:
                 self.report.problems.append(stray_opening(row))

@@ -637,6 +637,11 @@ def test_a_private_detail_of_no_entry_is_named(village: Village, tamper: Tamper,
     assert told(village.audit()) == {("wrong_opening", leaf)}
 
 
+def test_a_private_detail_whose_name_is_no_text_is_named_at_its_entry(village: Village, tamper: Tamper) -> None:
+    assert tamper("UPDATE openings SET field = x'ff00' WHERE leaf = ? AND field = 'memo'", EXCHANGE)
+    assert told(village.audit()) == {("wrong_opening", EXCHANGE)}
+
+
 def test_a_private_detail_under_a_leaf_that_is_no_number_is_named(village: Village, tamper: Tamper) -> None:
     tamper("UPDATE openings SET leaf = 'x' WHERE leaf = ?", EXCHANGE)
     assert told(village.audit()) == {("wrong_opening", None)}

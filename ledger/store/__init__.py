@@ -215,6 +215,8 @@ _DAMAGE = ("no such table", "no such column", "Could not decode")
 
 def _sqlite_problem(error: sqlite3.Error, where: str) -> Problem:
     number = getattr(error, "sqlite_errorcode", 0) or 0
+    if number == sqlite3.SQLITE_IOERR_SHMSIZE:  # there was no room for the index of the write-ahead log
+        number = sqlite3.SQLITE_FULL
     if number & 0xFF == sqlite3.SQLITE_NOTADB:
         return Invalid("not_a_database", f"{where} is not a database")
     if "no such table: meta" in str(error):
