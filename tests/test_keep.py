@@ -356,7 +356,7 @@ DAMAGES = {
     "UPDATE entries SET kind = 'day.opened/1' WHERE leaf = 4": "bad_entry",
     "UPDATE entries SET note = zeroblob(9) WHERE leaf = 4": "bad_note",
     "UPDATE entries SET note = (SELECT note FROM entries WHERE leaf = 5) WHERE leaf = 5": "",
-    "UPDATE meta SET value = replace(value, 'A', 'B') WHERE name = 'head'": "bad_",
+    "UPDATE meta SET value = replace(value, char(10), char(10) || '1') WHERE name = 'head'": "bad_",
 }
 
 
