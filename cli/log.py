@@ -124,8 +124,8 @@ def open_day(day: str, bank_dir: Path | None, *, as_json: bool) -> None:
 
 def head_key(bank: Bank) -> str:
     """The verifier key of the bank's checkpoint key."""
-    from ledger.book import public_key
     from ledger.keys import vkey
+    from ledger.records import public_key
 
     with bank.reading() as page:
         key = page.book.key(page.book.office("checkpoint")[0])

@@ -11,13 +11,13 @@ from datetime import date
 from typing import NamedTuple
 
 from ledger import events as e
-from ledger.book import Account
 from ledger.errors import Refused, Usage
 from ledger.keyholders import KeyRow, community_keyless, fitting_threshold, key_rows, member_keys
 from ledger.keys import PublicKey
 from ledger.mandates import Allowed, MandateRow, brokers_of, mandate_rows, terms_of
 from ledger.people import Person, everyone, handle_holder, person, taken
 from ledger.reading import Reading
+from ledger.records import Account
 from ledger.views import called
 from ledger.words import clean_handle, clean_text, quote
 

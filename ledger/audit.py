@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from ledger import canonical as c
 from ledger import rules
-from ledger.book import Book, public_key
+from ledger.book import Book
 from ledger.checkpoint import open_checkpoint, parse_checkpoint
 from ledger.differences import differences
 from ledger.entries import signature_check
@@ -28,6 +28,7 @@ from ledger.keys import PublicKey
 from ledger.merkle import HASH_BYTES, TILE_HASHES, tile_path
 from ledger.notes import known_keys, known_signatures, parse_note
 from ledger.openings import check_openings
+from ledger.records import public_key
 from ledger.signatures import Checker
 from ledger.store import explained, log_id
 from ledger.store.sql import PROJECTIONS, Db, SqliteDb

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from ledger import events as e
 from ledger import rules
-from ledger.book import Book, Key
+from ledger.book import Book
 from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from ledger.clock import Clock
 from ledger.drafts import choose_signers
@@ -35,6 +35,7 @@ from ledger.notes import Signature, parse_note, sign_note, sign_text
 from ledger.openings import SALT_BYTES, Opening, check_openings, commitments
 from ledger.people import call, person, save_openings
 from ledger.reading import Reading
+from ledger.records import Key
 from ledger.signatures import Scribe
 from ledger.store import Log, Store, Writing
 from ledger.store.tables import Cache

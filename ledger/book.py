@@ -7,230 +7,30 @@ rules replays for ever, so nothing here refuses. A fact that makes no sense in i
 forged log) folds to as little as possible. No clock, no randomness, no database.
 """
 
-# No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, NamedTuple, Protocol, cast
+from __future__ import annotations
 
-from ledger import canonical as c
+from collections.abc import Callable
+from typing import Any, cast
+
 from ledger import events as e
 from ledger.entries import Entry
-from ledger.keys import PublicKey, decode_key, key_hash
-
-NEVER = -1
-
-
-@c.shape(leaf=c.whole(0), starts_on=c.day)
-class PolicyStart(NamedTuple):
-    """A policy adopted in entry `leaf`, in force from the ledger day `starts_on`."""
-
-    leaf: int
-    starts_on: str
-
-
-@c.shape(
-    name=c.line_of(200),
-    founded_on=c.day,
-    pot=c.account_id,
-    threshold=c.whole(1),
-    day=c.day,
-    offices=c.many(c.key_text),
-    policies=c.many(c.part(PolicyStart)),
-    traded=c.flag,
-    importing=c.entry_id,
+from ledger.keys import decode_key, key_hash
+from ledger.records import (
+    NEVER,
+    Account,
+    Adopted,
+    Bank,
+    Contest,
+    Day,
+    Import,
+    Key,
+    Line,
+    Mandate,
+    PolicyStart,
+    Seen,
+    Tables,
+    policy_key,
 )
-class Bank(NamedTuple):
-    """The bank itself; `offices` are the active keys of committee, brokers, bank and checkpoint, by hash.
-
-    `traded`: an exchange was recorded here that is neither imported nor starting credit. `importing`: the import begun
-    and not completed.
-    """
-
-    name: str
-    founded_on: str
-    pot: str
-    threshold: int
-    day: str
-    offices: tuple[str, ...]
-    policies: tuple[PolicyStart, ...]
-    traded: bool = False
-    importing: str = ""
-
-
-@c.shape(
-    kind=c.one_of(*e.ACCOUNT_KINDS),
-    opened=c.whole(0),
-    status=c.one_of("open", "suspended", "closed"),
-    minutes=c.whole(),
-    keys=c.many(c.key_text),
-    threshold=c.whole(0),
-    started=c.flag,
-    mandates=c.many(c.entry_id),
-)
-class Account(NamedTuple):
-    """An account: its balance in minutes, its active keys, the mandates ever granted for it."""
-
-    kind: str
-    opened: int
-    status: str = "open"
-    minutes: int = 0
-    keys: tuple[str, ...] = ()
-    threshold: int = 0
-    started: bool = False
-    mandates: tuple[str, ...] = ()
-
-
-@c.shape(
-    public=c.key_text,
-    name=c.key_name,
-    purpose=c.one_of(*e.PURPOSES),
-    since=c.whole(0),
-    account=c.account_id,
-    until=c.whole(0),
-    replaces=c.key_text,
-)
-class Key(NamedTuple):
-    """A key: valid for entries with `since` < index <= `until` (NEVER: open-ended); the last may end the key itself."""
-
-    public: str
-    name: str
-    purpose: str
-    since: int
-    account: str = ""
-    until: int = NEVER
-    replaces: str = ""
-
-    @property
-    def active(self) -> bool:
-        return self.until == NEVER
-
-
-@c.shape(
-    account=c.account_id,
-    terms=c.part(e.Terms),
-    since=c.whole(0),
-    until=c.whole(0),
-    used_on=c.day,
-    used=c.whole(0),
-)
-class Mandate(NamedTuple):
-    """A mandate, and the minutes debited under it on the ledger day `used_on`."""
-
-    account: str
-    terms: e.Terms
-    since: int
-    until: int = NEVER
-    used_on: str = ""
-    used: int = 0
-
-    @property
-    def active(self) -> bool:
-        return self.until == NEVER
-
-
-@c.shape(
-    disputed=c.whole(0),
-    resolved=c.whole(0),
-    upheld=c.flag,
-    reversed=c.whole(0),
-)
-class Contest(NamedTuple):
-    """What became of an exchange: the entries that disputed, resolved and reversed it (NEVER: none)."""
-
-    disputed: int = NEVER
-    resolved: int = NEVER
-    upheld: bool = False
-    reversed: int = NEVER
-
-
-@c.shape(policy=c.part(e.Policy))
-class Adopted(NamedTuple):
-    """A policy as kept."""
-
-    policy: e.Policy
-
-
-@c.shape(leaf=c.whole(0))
-class Day(NamedTuple):
-    """The entry that opened a ledger day."""
-
-    leaf: int
-
-
-@c.shape(
-    since=c.whole(0),
-    accounts=c.whole(0),
-    exchanges=c.whole(0),
-    minutes=c.whole(0),
-    opened=c.whole(0),
-    recorded=c.whole(0),
-    credited=c.whole(0),
-    until=c.whole(0),
-)
-class Import(NamedTuple):
-    """An import begun in entry `since`: the accounts, exchanges and minutes announced, and those that have come."""
-
-    since: int
-    accounts: int
-    exchanges: int
-    minutes: int
-    opened: int = 0
-    recorded: int = 0
-    credited: int = 0
-    until: int = NEVER
-
-
-#: table of records: class. The name is the `kind` column of the table `book`.
-RECORDS: dict[str, type] = {
-    "bank": Bank,
-    "account": Account,
-    "key": Key,
-    "mandate": Mandate,
-    "contest": Contest,
-    "policy": Adopted,
-    "day": Day,
-    "import": Import,
-}
-
-
-class Seen(NamedTuple):
-    """Where an entry id stands: its leaf, the hash of its text, the ledger day then in force."""
-
-    leaf: int
-    entry: bytes
-    day: str
-
-
-class Line(NamedTuple):
-    """One account's part in one exchange: what a statement is made of."""
-
-    account: str
-    served_on: str
-    leaf: int
-    minutes: int
-    uncredited: int
-
-
-class Tables(Protocol):
-    """All that the fold reads and writes. Implemented by the node's tables and by dictionaries."""
-
-    def get(self, kind: str, key: str) -> Any | None:
-        """The record of a kind under a key, or None."""
-
-    def put(self, kind: str, key: str, record: Any) -> None:
-        """Keep a record, in place of the one before."""
-
-    def seen(self, entry_id: str) -> Seen | None:
-        """Where an entry id stands in the log, or None."""
-
-    def add_seen(self, entry_id: str, seen: Seen) -> None:
-        """Remember an entry id."""
-
-    def add_line(self, line: Line) -> None:
-        """Keep a line of an account."""
-
-    def entry(self, index: int) -> Entry:
-        """The entry at an index already folded."""
 
 
 class Book:
@@ -359,21 +159,6 @@ def _credited(account: Account, minutes: int) -> Account:
     """The account after a leg; spelled out because it is what a book does most, and `_replace` is slow."""
     kind, opened, status, before, keys, threshold, started, mandates = account
     return Account(kind, opened, status, before + minutes, keys, threshold, started, mandates)
-
-
-def policy_key(index: int) -> str:
-    """The key of the policy adopted in entry `index`; sorts as the log does."""
-    return f"{index:012d}"
-
-
-def public_key(key: Key) -> PublicKey:
-    """The public key of a record; `Invalid("weak_key")` if it is not a good one."""
-    return _parsed(key.public)
-
-
-@lru_cache(maxsize=16_384)
-def _parsed(text: str) -> PublicKey:
-    return PublicKey.parse(decode_key(text))
 
 
 def _bank_founded(book: Book, fact: e.BankFounded, entry: Entry, index: int) -> None:
@@ -594,31 +379,3 @@ _FOLDS: dict[type, Callable[[Book, Any, Entry, int], None]] = {
 #: facts after which the same keys speak for the same accounts (a mandate may run out on a new day)
 _LEAVE_KEYS = frozenset((e.ExchangeRecorded, e.ExchangeReversed, e.ExchangeDisputed, e.DisputeResolved))
 _MOST_JUDGED = 20_000
-
-
-class MemoryTables:
-    """The tables as dictionaries: for tests, and for trying drafts on."""
-
-    def __init__(self) -> None:
-        self.records: dict[tuple[str, str], Any] = {}
-        self.ids: dict[str, Seen] = {}
-        self.lines: list[Line] = []
-        self.entries: list[Entry] = []
-
-    def get(self, kind: str, key: str) -> Any | None:
-        return self.records.get((kind, key))
-
-    def put(self, kind: str, key: str, record: Any) -> None:
-        self.records[kind, key] = record
-
-    def seen(self, entry_id: str) -> Seen | None:
-        return self.ids.get(entry_id)
-
-    def add_seen(self, entry_id: str, seen: Seen) -> None:
-        self.ids.setdefault(entry_id, seen)
-
-    def add_line(self, line: Line) -> None:
-        self.lines.append(line)
-
-    def entry(self, index: int) -> Entry:
-        return self.entries[index]

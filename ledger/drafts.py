@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ledger.book import Book, Key
+from ledger.book import Book
 from ledger.entries import Act, Signer
 from ledger.events import BankFounded
 from ledger.keys import decode_key, key_hash
 from ledger.needs import Need, Office, Word, needs, voice
+from ledger.records import Key
 from ledger.rules import introduced, mandate_expired
 
 AtHand = Callable[[str], bool]

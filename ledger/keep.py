@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 from ledger import canonical as c
 from ledger.bank import BATCH, NAMING, Bank, check_signatures, name_account
-from ledger.book import NEVER, Book, Key, public_key
+from ledger.book import Book
 from ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from ledger.entries import MOST_BYTES, Entry, parse_entry
 from ledger.errors import Invalid, Refused, Unavailable
@@ -50,6 +50,7 @@ from ledger.merkle import EMPTY, TILE_HASHES, Frontier, entries_path, leaf_hash
 from ledger.notes import parse_note
 from ledger.openings import Opening, commitment
 from ledger.people import openings_of
+from ledger.records import NEVER, Key, public_key
 from ledger.store import Db, Log, Store, Writing, explained
 from ledger.store.sql import PROJECTIONS, create_statements
 from ledger.store.tables import SqlTables

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ledger import events as e
-from ledger.book import NEVER, Key, public_key
 from ledger.errors import Refused, Usage
 from ledger.keys import PublicKey, encode_key, vkey
 from ledger.reading import Reading
+from ledger.records import NEVER, Key, public_key
 from ledger.views import called
 from ledger.words import quote
 

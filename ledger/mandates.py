@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger import events as e
-from ledger.book import NEVER, Mandate
 from ledger.errors import Refused, Usage
 from ledger.hours import whole_minutes
 from ledger.reading import Reading
+from ledger.records import NEVER, Mandate
 from ledger.views import called, private
 from ledger.words import clean_category, clean_text, parse_date, quote
 

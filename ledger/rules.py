@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ledger import events as e
-from ledger.book import Account, Book, Key, Mandate, credits_of
+from ledger.book import Book, credits_of
 from ledger.entries import Act, Entry, Signer
 from ledger.errors import Refused
 from ledger.hours import show_minutes
 from ledger.keys import PublicKey, decode_key, key_hash
 from ledger.needs import Given, lacking, needs, parties
+from ledger.records import Account, Key, Mandate
 
 DAY_MINUTES = 24 * 60
 

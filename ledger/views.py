@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ledger import events as e
-from ledger.book import Account
 from ledger.entries import Entry, attestation
 from ledger.errors import Refused, Usage
 from ledger.people import everyone, openings_of, person
 from ledger.reading import Reading
+from ledger.records import Account
 
 WITHHELD = "withheld"
 

@@ -20,12 +20,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from ledger import canonical as c
 from ledger import events as e
-from ledger.book import Book, MemoryTables
+from ledger.book import Book
 from ledger.codes import CODES
 from ledger.entries import Act, Signer, parse_entry
 from ledger.errors import Invalid
 from ledger.keys import SMALL_ORDER
 from ledger.proposals import add_signature, parse_proposal
+from ledger.records import MemoryTables
 from ledger.rules import check
 from ledger.store.sql import create_statements
 from tests import example

@@ -33,6 +33,7 @@ LEDGER_ORDER = (
     "entries",
     "merkle",
     "checkpoint",
+    "records",
     "book",
     "needs",
     "rules",

@@ -15,12 +15,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import events as e
-from ledger.book import Book, MemoryTables
+from ledger.book import Book
 from ledger.entries import Act, Entry, Signer, draft_entry, parse_entry
 from ledger.errors import Invalid, Problem, Refused
 from ledger.keys import HeldKey, encode_key
 from ledger.openings import Opening, check_openings, commitment, commitments
 from ledger.proposals import parse_proposal
+from ledger.records import MemoryTables
 from ledger.rules import check
 from tests import example
 from tests.test_format import documented_rules, documented_steps, is_in_order

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger import canonical as c
-from ledger.book import RECORDS, Line, Seen
 from ledger.entries import Entry
+from ledger.records import RECORDS, Line, Seen
 from ledger.store.log import as_bytes
 from ledger.store.sql import Db
 
