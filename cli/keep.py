@@ -24,7 +24,7 @@ def backup(file: Path, bank_dir: Path | None, *, no_keys: bool, as_json: bool) -
 
     The file holds names and private keys as they lie in keys/: keep it where you would keep those.
     """
-    from ledger.keep import backup as write_backup
+    from ledger.backup import backup as write_backup
 
     bank = open_bank(bank_dir)
     with progress("backing up") as reached:
@@ -56,7 +56,7 @@ def restore(
     timebank restore rushey-green.backup rushey-green
     """
     from ledger.folder import DATABASE
-    from ledger.keep import restore as restore_backup
+    from ledger.restore import restore as restore_backup
 
     if not file.exists():
         raise Usage("no_file", f"there is no file {file}")
@@ -92,7 +92,7 @@ def rebuild(bank_dir: Path | None, *, as_json: bool) -> None:
     \b
     timebank rebuild && timebank verify
     """
-    from ledger.keep import rebuild as rebuild_tables
+    from ledger.rebuild import rebuild as rebuild_tables
 
     with progress("rebuilding") as reached:
         size = rebuild_tables(open_bank(bank_dir), reached)

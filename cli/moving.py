@@ -16,7 +16,7 @@ from ledger.errors import Several, Usage
 
 if TYPE_CHECKING:
     from ledger.bank import Bank, Page
-    from ledger.importing import Plan, Wish
+    from ledger.importplan import Plan, Wish
     from ledger.importreport import Told
     from ledger.keyring import Keyring
     from ledger.moving.history import History
@@ -115,7 +115,7 @@ def _pairs(option: str, said: tuple[str, ...]) -> dict[str, str]:
 
 
 def _wish(options: dict[str, Any], bank: Bank) -> Wish:
-    from ledger.importing import Wish
+    from ledger.importplan import Wish
     from ledger.mandates import Allowed
 
     broker = options["broker"] or bank.folder.broker
@@ -124,7 +124,7 @@ def _wish(options: dict[str, Any], bank: Bank) -> Wish:
 
 
 def _planned(bank: Bank, history: History, options: dict[str, Any]) -> Plan:
-    from ledger.importing import plan_import
+    from ledger.importplan import plan_import
 
     with progress("comparing") as reached, bank.reading() as page:
         return plan_import(page, history, _wish(options, bank), reached)
@@ -132,7 +132,7 @@ def _planned(bank: Bank, history: History, options: dict[str, Any]) -> Plan:
 
 def _refuse(told: Told, options: dict[str, Any]) -> None:
     """All that stands in the way, at once; bad rows do not, if they are to be set aside."""
-    from ledger.importing import problems_of
+    from ledger.importplan import problems_of
     from ledger.importreport import report_json
 
     history = told.history
@@ -151,7 +151,7 @@ def _refuse(told: Told, options: dict[str, Any]) -> None:
 
 def _write_rejects(history: History, folder: Path) -> None:
     """The bad rows of each file under their heading, as they stand in it; never over another file's contents."""
-    from ledger.importing import rejects_beside
+    from ledger.importreport import rejects_beside
 
     for name in rejects_beside(history, folder):
         say(f"wrote {name}: rows that are not recorded")
@@ -185,7 +185,8 @@ def _propose(bank: Bank, keyring: Keyring, plan: Plan, path: Path) -> None:
 
 
 def _record(bank: Bank, keyring: Keyring, told: Told, options: dict[str, Any]) -> None:
-    from ledger.importing import Moved, plan_import, record_import, unlock_import
+    from ledger.importing import Moved, record_import, unlock_import
+    from ledger.importplan import plan_import
     from ledger.importreport import outcome
 
     with bank.reading(keyring) as page:

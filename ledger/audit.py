@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from ledger import canonical as c
-from ledger import rules
+from ledger import rules, signers
 from ledger.book import Book
 from ledger.checkpoint import open_checkpoint, parse_checkpoint
 from ledger.differences import differences
@@ -114,7 +114,7 @@ def signatures_hold(step: Step) -> Iterable[Finding]:
     entry, found = step.entry, []
     for position, signer in enumerate(entry.signers):
         try:
-            key = rules.signing_key(signer, entry.fact, step.book)
+            key = signers.signing_key(signer, entry.fact, step.book)
             public, signature, message = signature_check(entry, position, public_key(key))
         except Problem as problem:
             found.append(said(problem, step.leaf))

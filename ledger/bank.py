@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from ledger import events as e
-from ledger import rules
+from ledger import rules, signers
 from ledger.book import Book
 from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from ledger.clock import Clock
@@ -231,7 +231,7 @@ class Page(Reading):
 
     def active_key(self, hashed: str) -> Key:
         """The key with this hash; `Refused("unknown_key")` or `Refused("revoked_key")`."""
-        return self._ask(rules.active_key, hashed)
+        return self._ask(signers.active_key, hashed)
 
     def _ask(self, rule: Callable[[Any, Book], T], what: Any) -> T:
         """Ask a rule; what it says against it names people by their handles."""
@@ -314,10 +314,10 @@ def name_account(db: Any, fact: Any, index: int, details: Mapping[str, str]) -> 
 def check_signatures(entry: Entry, book: Book) -> None:
     """Verify every signature of an entry by the keys that the book holds; `Invalid("bad_signature")`."""
     for position, signer in enumerate(entry.signers):
-        key = rules.signing_key(signer, entry.fact, book)
+        key = signers.signing_key(signer, entry.fact, book)
         wanted = signature_check(entry, position, PublicKey.parse(decode_key(key.public)))
         if not check(*wanted):
-            raise Invalid("bad_signature", f"the text is not what {rules.key_called(key, signer.key)} signed")
+            raise Invalid("bad_signature", f"the text is not what {signers.key_called(key, signer.key)} signed")
 
 
 class Bank:

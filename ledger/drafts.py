@@ -15,7 +15,7 @@ from ledger.events import BankFounded
 from ledger.keys import decode_key, key_hash
 from ledger.needs import Need, Office, Word, needs, voice
 from ledger.records import Key
-from ledger.rules import introduced, mandate_expired
+from ledger.signers import introduced, mandate_expired
 
 AtHand = Callable[[str], bool]
 Plan = dict[str, list[Act]]

@@ -8,18 +8,24 @@
     balances       38 equal, 2 equal but for the old system's rounding, 1 differs
 
 Then, account by account, what the old system states, what its rows give, and what stands here. The page shows the
-accounts that do not agree; the file shows all.
+accounts that do not agree; the file shows all. Rows that are not good are written aside as they stand in their file.
 """
 
 from __future__ import annotations
 
+import filecmp
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from ledger.errors import Usage
+from ledger.folder import cannot_write
 from ledger.hours import show_minutes
-from ledger.importing import Moved, Mover, Plan
+from ledger.importing import Moved
+from ledger.importplan import Mover, Plan
 from ledger.moving.amounts import show_ticks
 from ledger.moving.findings import Finding
 from ledger.moving.history import POT, Account, History
@@ -240,3 +246,30 @@ def _balance_json(told: Told, one: Account) -> dict[str, Any]:
         "opening_minutes": (mover.opened_minutes + mover.opening_minutes) if mover else 0,
         "here_minutes": told.moved.balances.get(mover.account) if told.moved and mover else None,
     }
+
+
+# The rows that are not good.
+
+
+def rejects_beside(history: History, folder: Path) -> Iterator[Path]:
+    """Write the bad rows of each file, as they stand in it, into `folder`; the files written.
+
+    A file that is there with other contents is never written over: `Usage("file_exists")`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in history.files:
+        beside = folder / f".{secrets.token_hex(4)}.rejects"
+        try:
+            with beside.open("wb") as file:
+                file.writelines(history.original_lines(source.index))
+            target = folder / Path(source.name).name
+            if beside.stat().st_size == 0:
+                continue
+            if target.exists() and not filecmp.cmp(beside, target, shallow=False):
+                raise Usage("file_exists", f"{target} exists, with other rows; nothing was written over it")
+            beside.replace(target)
+            yield target
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        finally:
+            beside.unlink(missing_ok=True)

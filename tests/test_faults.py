@@ -21,14 +21,16 @@ from pathlib import Path
 import pytest
 
 from ledger.audit import audit
+from ledger.backup import backup
 from ledger.bank import Bank
 from ledger.checkpoint import Checkpoint, parse_checkpoint
 from ledger.clock import Clock
 from ledger.errors import Problem, Refused, Unavailable
 from ledger.folder import open_folder
 from ledger.founding import Plan, found_bank
-from ledger.keep import backup, rebuild, restore
 from ledger.notes import parse_note
+from ledger.rebuild import rebuild
+from ledger.restore import restore
 from ledger.store import Store
 from tests import children
 from tests.builders import FIRST_DAY, ORIGIN, Village, found

@@ -332,7 +332,7 @@ def test_the_columns_of_a_day_sheet_are_described() -> None:
     assert [unquoted(row[0]) for row in rows(section("12. The day sheet"))][1:] == list(COLUMNS)
 
 
-# The rules: their order in the table is that in ledger/rules.py.
+# The rules: their order in the table is that in ledger/rules.py and, for who signs, ledger/signers.py.
 
 
 def documented_rules() -> dict[str, list[str]]:
@@ -352,12 +352,12 @@ def documented_steps() -> list[str]:
 
 @cache
 def _functions() -> dict[str, ast.FunctionDef]:
-    source = ast.parse((HOUSE / "ledger/rules.py").read_text())
-    return {node.name: node for node in source.body if isinstance(node, ast.FunctionDef)}
+    sources = [ast.parse((HOUSE / "ledger" / name).read_text()) for name in ("signers.py", "rules.py")]
+    return {node.name: node for source in sources for node in source.body if isinstance(node, ast.FunctionDef)}
 
 
 def refusals(function: str) -> Iterator[str]:
-    """The codes that a function of rules.py refuses with, in the order of its lines, its helpers' included."""
+    """The codes that a function of the rules refuses with, in the order of its lines, its helpers' included."""
     calls = [node for node in ast.walk(_functions()[function]) if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
         name = call.func.id if isinstance(call.func, ast.Name) else ""

@@ -29,7 +29,7 @@ from ledger.clock import Clock
 from ledger.errors import Refused
 from ledger.folder import open_folder
 from ledger.founding import FIRST_POLICY
-from ledger.keep import rebuild
+from ledger.rebuild import rebuild
 from ledger.store import Store
 from tests.builders import FIRST_DAY, Village, found
 

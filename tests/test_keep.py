@@ -10,17 +10,20 @@ from typing import Any
 
 import pytest
 
-from ledger import keep
+from ledger import backup as backup_module
+from ledger import rebuild as rebuild_module
 from ledger.audit import audit
+from ledger.backup import backup
 from ledger.bank import Bank
 from ledger.checkpoint import format_checkpoint, parse_checkpoint
 from ledger.clock import Clock
 from ledger.errors import Invalid, Problem, Refused, Usage
 from ledger.folder import open_folder
 from ledger.founding import Plan, found_bank
-from ledger.keep import Restored, backup, rebuild, restore
 from ledger.merkle import entries_path
 from ledger.notes import parse_note, sign_note
+from ledger.rebuild import rebuild
+from ledger.restore import Restored, restore
 from ledger.store import Log, Store
 from ledger.store.sql import PROJECTIONS
 from tests.builders import FIRST_DAY, ORIGIN, Village, found, live_village
@@ -74,8 +77,8 @@ def vandalise(bank: Bank, *statements: str) -> None:
 
 @pytest.mark.parametrize("batch", [2000, 3, 1])
 def test_rebuilding_arrives_at_the_same_bytes(village: Village, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keep, "BATCH", batch)
-    monkeypatch.setattr(keep, "_CACHE_RECORDS", batch)
+    monkeypatch.setattr(rebuild_module, "BATCH", batch)
+    monkeypatch.setattr(rebuild_module, "_CACHE_RECORDS", batch)
     before = contents(village.bank.store)
     seen: list[tuple[int, int]] = []
     size = rebuild(village.bank, lambda done, of: seen.append((done, of)))
@@ -225,7 +228,7 @@ def test_a_backup_that_fails_leaves_nothing(village: Village, tmp_path: Path) ->
 def test_a_backup_is_of_one_moment_of_a_bank_that_goes_on(
     village: Village, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keep, "BATCH", 4)
+    monkeypatch.setattr(backup_module, "BATCH", 4)
     before = contents(village.bank.store)
 
     def record(done: int, of: int) -> None:

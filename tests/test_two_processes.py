@@ -10,15 +10,17 @@ import pytest
 
 from ledger import events as e
 from ledger.audit import audit
+from ledger.backup import backup
 from ledger.bank import Bank
 from ledger.checkpoint import parse_checkpoint
 from ledger.clock import Clock
 from ledger.errors import Problem
 from ledger.folder import open_folder
 from ledger.founding import Plan, found_bank
-from ledger.keep import backup, rebuild, restore
 from ledger.merkle import root_from_tiles
 from ledger.notes import parse_note
+from ledger.rebuild import rebuild
+from ledger.restore import restore
 from ledger.store import Store
 from tests import children
 from tests.builders import FIRST_DAY, ORIGIN, Village

@@ -1,0 +1,143 @@
+"""The tables made anew from the log: what follows from the entries is emptied, and they are folded into it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ledger.bank import BATCH, NAMING, Bank, check_signatures, name_account
+from ledger.book import Book
+from ledger.checkpoint import Checkpoint, parse_checkpoint
+from ledger.entries import Entry, parse_entry
+from ledger.errors import Invalid, Refused
+from ledger.merkle import EMPTY, Frontier, leaf_hash
+from ledger.notes import parse_note
+from ledger.openings import Opening, commitment
+from ledger.people import openings_of
+from ledger.store import Db, Writing
+from ledger.store.sql import PROJECTIONS, create_statements
+from ledger.store.tables import SqlTables
+
+#: called with the entries done so far, and how many there are
+Progress = Callable[[int, int], None]
+
+_CACHE_RECORDS = 20_000
+
+
+def rebuild(bank: Bank, progress: Progress | None = None) -> int:
+    """Empty every table that follows from the log and fold the log into them again; the number of entries.
+
+    One transaction: `Invalid` ("head_mismatch", "head_ahead", "older_database", "missing_entry", or whatever is wrong
+    with an entry, by its index) leaves everything as it was.
+    """
+    with bank.store.writing() as log:
+        size, highest = log.size(), bank.highest_head()
+        heads = [read_head(log.head())] if log.head() else []
+        if highest is not None and highest.size > size:
+            raise Invalid("older_database", f"a head over {highest.size} entries was signed; {size} are here")
+        heads += [highest] if highest is not None else []
+        _empty_projections(log.db)
+        fold = Fold(log, [head.size for head in heads])
+        fold.through(size, progress)
+        for head in heads:
+            fold.must_be(head)
+    bank.forget()
+    return size
+
+
+def _empty_projections(db: Db) -> None:
+    """Empty the tables that are rebuilt, or make them; a table is not dropped, so that readers can go on."""
+    statements = {statement.split()[2]: statement for statement in create_statements(db.dialect)}
+    for table in (*PROJECTIONS, "people"):
+        db.run(f"DELETE FROM {table}" if db.has_table(table) else statements[table])
+
+
+class Fold:
+    """The log folded into empty tables, in batches and flat memory; with `verify`, signatures and openings checked."""
+
+    def __init__(self, log: Writing, sizes: Iterable[int], *, verify: bool = False) -> None:
+        self._log = log
+        self._tables = SqlTables(log.db, log.entry)
+        self._book = Book(self._tables)
+        self._frontier = Frontier()
+        self._leaves: list[bytes] = []
+        self._verify = verify
+        self._roots: dict[int, bytes | None] = {**dict.fromkeys(sizes), 0: EMPTY}
+        self.withheld = 0
+
+    @property
+    def size(self) -> int:
+        return self._frontier.size
+
+    def through(self, stop: int, progress: Progress | None) -> None:
+        """Fold on, up to and without entry `stop`."""
+        for index, kind, raw in self._log.each(self.size, stop):
+            if index != self.size:
+                break
+            self._add(index, kind, raw)
+            if len(self._leaves) >= BATCH:
+                self._flush()
+                if progress:
+                    progress(self.size, stop)
+        self._flush()
+        if self.size != stop:
+            raise Invalid("missing_entry", f"entry {self.size} is not in the log")
+        if progress:
+            progress(stop, stop)
+
+    def must_be(self, head: Checkpoint, code: str = "head_mismatch") -> None:
+        """Refuse a head that is not over these entries; its size was named to the fold at the start."""
+        if head.size > self.size:
+            raise Invalid("head_ahead", f"the head is over {head.size} entries, and {self.size} are here")
+        if self._roots[head.size] != head.root:
+            raise Invalid(code, f"the head over {head.size} entries is not over the entries that are here")
+
+    def _add(self, index: int, kind: str, raw: bytes) -> None:
+        try:
+            entry = parse_entry(raw, self._log.origin)
+            if entry.kind != kind:
+                raise Invalid("bad_entry", f"it is kept as {kind[:40]!r} and says {entry.kind}")
+            if self._verify:
+                check_signatures(entry, self._book)
+        except (Invalid, Refused) as problem:
+            raise Invalid(problem.code, f"entry {index}: {problem.message}") from None
+        openings = self._openings(entry, index)
+        if isinstance(entry.fact, NAMING):
+            self._name(entry.fact, index, {field: opening.value for field, opening in openings.items()})
+        self._book.apply(entry, index)
+        leaf = leaf_hash(raw)
+        self._frontier.append(leaf)
+        self._leaves.append(leaf)
+        if self.size in self._roots:
+            self._roots[self.size] = self._frontier.root()
+
+    def _openings(self, entry: Entry, index: int) -> dict[str, Opening]:
+        committed = getattr(entry.fact, "commitments", None) or {}
+        if not (self._verify or isinstance(entry.fact, NAMING)):
+            return {}
+        found = openings_of(self._log.db, index)
+        wrong = [f for f, opening in found.items() if self._verify and committed.get(f) != commitment(opening)]
+        for field in wrong:
+            self._log.db.run("DELETE FROM openings WHERE leaf = ? AND field = ?", (index, field))
+            del found[field]
+        self.withheld += len(wrong)
+        return found
+
+    def _name(self, fact: Any, index: int, details: dict[str, str]) -> None:
+        """Name an account; by its id if its handle is another's by now, because an erased entry no longer frees it."""
+        try:
+            name_account(self._log.db, fact, index, details)
+        except Refused:
+            name_account(self._log.db, fact, index, {**details, "handle": fact.account})
+
+    def _flush(self) -> None:
+        self._log.grow_tree(self.size - len(self._leaves), self._leaves)
+        self._tables.flush()
+        self._leaves.clear()
+        if len(self._tables.cache) > _CACHE_RECORDS:
+            self._tables.cache.clear()
+
+
+def read_head(note: bytes) -> Checkpoint:
+    """What a head says; its signature is not checked."""
+    return parse_checkpoint(parse_note(note)[0])

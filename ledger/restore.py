@@ -1,0 +1,314 @@
+"""A bank made again from a backup.
+
+Nothing in the backup is believed: `restore` folds the entries again, checks every signature, every private detail and
+every head it knows of, in a folder beside the one asked for, and renames that at the end. It never makes a second head
+possible: a head over more entries than the backup holds is healed from a published folder, or refuses the backup.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ledger import canonical as c
+from ledger.backup import ABOUT, APPLICATION, COLUMNS, VERSION, chunks, inserted, read_file, select
+from ledger.checkpoint import Checkpoint, open_checkpoint
+from ledger.entries import parse_entry
+from ledger.errors import Invalid, Refused, Unavailable
+from ledger.folder import CONFIG, DATABASE, HEAD, KEYS, Folder, made_folder, move_in, replace_file, write_config
+from ledger.keys import PublicKey
+from ledger.merkle import TILE_HASHES, entries_path
+from ledger.rebuild import Fold, Progress, read_head
+from ledger.records import NEVER, Key, public_key
+from ledger.store import Db, Store, Writing
+
+
+class Restored(NamedTuple):
+    """A bank as restored: its folder, its entries, and how many of them came from the published folder (`healed`).
+
+    `withheld` counts private details that did not open their commitment and were left out; `signs` says whether the
+    backup held private keys.
+    """
+
+    folder: Folder
+    size: int
+    healed: int
+    withheld: int
+    signs: bool
+
+
+def restore(
+    file: Path,
+    folder: Path,
+    *,
+    published: Path | None = None,
+    head: bytes | None = None,
+    database: str = DATABASE,
+    progress: Progress | None = None,
+) -> Restored:
+    """Make the bank of a backup again in `folder`, which must not exist or be empty.
+
+    `published` is a folder in the form of C2SP tlog-tiles: its `checkpoint` is a head this bank signed, and entries
+    that the backup lacks are taken from its `tile/entries` if they are there in clear. `head` is a head at hand, a
+    note. `database` may be a postgresql:// URL of an empty database; it is filled in one transaction.
+    Raises `Invalid`: "not_a_backup", "backup_damaged", "older_backup" when a known head is over more entries than can
+    be had, and whatever is wrong with an entry, a signature or a head; `Refused`: "bank_exists", "folder_not_empty".
+    """
+    folder = folder.resolve()
+    with _open_backup(file) as source:
+        _refuse_occupied(folder, source)
+        heads = source.heads()
+        if published is not None:
+            heads.append(_head(read_file(published / "checkpoint"), source.origin, "the published head"))
+        if head is not None:
+            heads.append(_head(head, source.origin, "the head at hand"))
+        beside = folder.with_name(f".{folder.name}.restoring-{secrets.token_hex(4)}")
+        try:
+            made_folder(beside)
+            settings = Folder(beside, source.name, source.origin, database, source.founding, source.broker)
+            restored = _make(source, settings, heads, published, progress)
+            move_in(beside, folder)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+    return restored._replace(folder=restored.folder._replace(path=folder))
+
+
+class _Source:
+    """A backup, open for reading. What it holds is typed here, and otherwise believed by nobody."""
+
+    def __init__(self, file: Path, connection: sqlite3.Connection) -> None:
+        self._file = file
+        self._connection = connection
+        about = dict(self.rows("about"))
+        version = about.get("version", "")
+        if not version.isdecimal() or any(name not in about for name in ABOUT):
+            raise self.damaged("it does not say which bank it is of")
+        if int(version) > VERSION:
+            raise Unavailable("newer_version", f"{file} is of version {version}, and this program knows {VERSION}")
+        self.name, self.origin, self.founding, self.broker = (about[name] for name in ABOUT)
+        self.files = dict(self.rows("files"))
+        self.meta = dict(self.rows("meta"))
+        self.size = self._connection.execute("SELECT COUNT(*) FROM entries").fetchone()[0]
+
+    def damaged(self, what: str) -> Invalid:
+        return Invalid("backup_damaged", f"{self._file} is damaged: {what}")
+
+    def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a table, in the order of its key."""
+        types = tuple(COLUMNS[table].values())
+        rows = self._connection.cursor()
+        try:
+            rows.execute(select(table))
+            while row := rows.fetchone():
+                if tuple(map(type, row)) != types:
+                    raise self.damaged(f"a row of {table} is not of its kind")
+                yield row
+        except sqlite3.Error as error:  # said here: the restored database is being written at the same time
+            raise self.damaged(str(error)) from None
+
+    def heads(self) -> list[_Head]:
+        """The signed head in the database, and the one beside it."""
+        notes = (self.meta.get("head", "").encode(), self.files.get(HEAD, b""))
+        return [_head(note, self.origin, _OWN) for note in notes if note]
+
+
+class _Head(NamedTuple):
+    """A head that somebody holds: the note, and what it says; believed once its signature is checked."""
+
+    note: bytes
+    says: Checkpoint
+    whose: str
+
+
+_OWN = "the backup's own head"
+
+
+def _head(note: bytes, origin: str, whose: str) -> _Head:
+    says = read_head(note)
+    if says.origin != origin:
+        raise Invalid("foreign_origin", f"{whose} is of the log {says.origin[:80]!r}, and the backup of {origin!r}")
+    return _Head(note, says, whose)
+
+
+@contextmanager
+def _open_backup(file: Path) -> Iterator[_Source]:
+    read_file(file, 1)  # say so, if it is not there or may not be read
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+            application, pages, page_bytes = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("application_id", "page_count", "page_size")
+            )
+            if application != APPLICATION:
+                raise Invalid("not_a_backup", f"{file} is not a backup that timebank made")
+            if file.stat().st_size != pages * page_bytes:  # SQLite reads zeros where a file has been cut
+                raise Invalid("backup_damaged", f"{file} is cut: it is to have {pages * page_bytes} bytes")
+            yield _Source(file, connection)
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
+            raise Invalid("not_a_backup", f"{file} is not a backup") from None
+        raise Invalid("backup_damaged", f"{file} is damaged: {error}") from None
+
+
+def _refuse_occupied(folder: Path, source: _Source) -> None:
+    """Refuse a folder with anything in it; say it if what is there is further than the backup."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    beside = folder / HEAD
+    if beside.exists():
+        head = _head(read_file(beside), source.origin, str(beside))
+        if head.says.size > source.size:
+            raise _older(head, source.size)
+    if (folder / CONFIG).exists():
+        raise Refused(
+            "bank_exists",
+            f"there is a bank in {folder}; nothing was changed",
+            f"name another folder, and give this one's head: --head {beside}" if beside.exists() else "",
+        )
+    raise Refused("folder_not_empty", f"{folder} is not an empty folder")
+
+
+def _older(head: _Head, size: int) -> Invalid:
+    signed = head.says.size
+    lack = "1 entry is" if signed - size == 1 else f"{signed - size} entries are"
+    return Invalid("older_backup", f"{head.whose} is over {signed} entries, and the backup has {size}: {lack} missing")
+
+
+def _make(
+    source: _Source, folder: Folder, heads: list[_Head], published: Path | None, progress: Progress | None
+) -> Restored:
+    """Make the whole bank in a folder that nobody looks at yet."""
+    signs = _write_keys(source, folder)
+    write_config(folder)
+    store = Store(folder.where)
+    try:
+        store.create(source.origin)
+        with store.writing() as log:
+            _copy_back(source, log)
+            fold = Fold(log, [head.says.size for head in heads], verify=True)
+            fold.through(source.size, progress)
+            if source.size == 0 or log.entry(0).hash.hex() != source.founding:
+                raise source.damaged("its first entry is not the founding it names")
+            highest = _settle_heads(log, fold, heads, published, progress)
+            strays = log.db.run("DELETE FROM openings WHERE leaf < 0 OR leaf >= ?", (source.size,))
+            if highest is not None:
+                log.set_meta("head", highest.note.decode())
+                replace_file(folder.head, highest.note)
+    finally:
+        store.close()
+    return Restored(folder, fold.size, fold.size - source.size, fold.withheld + strays, signs)
+
+
+def _write_keys(source: _Source, folder: Folder) -> bool:
+    """Write the key files; whether a private one was among them."""
+    made_folder(folder.keys, 0o700)
+    private = False
+    for path, content in source.files.items():
+        home, _, name = path.rpartition("/")
+        if path == HEAD:
+            continue
+        if home != KEYS or name.startswith(".") or "\0" in name or not name:
+            raise source.damaged(f"{path[:80]!r} is not the name of a key file")
+        public = name.endswith(".pub")
+        replace_file(folder.keys / name, content, 0o644 if public else 0o600)
+        private |= not public
+    return private
+
+
+def _copy_back(source: _Source, log: Writing) -> None:
+    first = 0
+    for chunk in chunks(source.rows("entries")):
+        if [leaf for leaf, _, _ in chunk] != list(range(first, first + len(chunk))):
+            raise source.damaged(f"an entry between {first} and {first + len(chunk)} is missing")
+        log.append(first, [(kind, note) for _, kind, note in chunk])
+        first += len(chunk)
+    for table in ("openings", "sheets", "imported"):
+        for chunk in chunks(source.rows(table)):
+            log.db.many(inserted(table), chunk)
+    for name, value in source.meta.items():
+        if name not in ("schema", "origin", "head"):
+            log.set_meta(name, value)
+
+
+def _settle_heads(
+    log: Writing, fold: Fold, heads: list[_Head], published: Path | None, progress: Progress | None
+) -> _Head | None:
+    """Check every head; fetch entries that the published head is over and the backup lacks. The highest head."""
+    heads = sorted(heads, key=lambda head: head.says.size)
+    for head in heads:
+        size = head.says.size
+        if size > fold.size and published is not None and _is_published(published, fold.size, size):
+            _append(log, _published_entries(published, fold.size, size), fold.size)
+            fold.through(size, progress)
+            fold.must_be(head.says)
+        open_checkpoint(head.note, _checkpoint_keys(log.db, log.origin, size))
+        if size > fold.size:
+            raise _older(head, fold.size)
+        fold.must_be(head.says, "head_mismatch" if head.whose == _OWN else "fork")
+    return heads[-1] if heads else None
+
+
+def _checkpoint_keys(db: Db, origin: str, size: int) -> list[tuple[str, PublicKey]]:
+    """The keys that may sign a head over `size` entries: whose enrolment is in them, and their end is not."""
+    rows = db.rows("SELECT record FROM book WHERE kind = 'key' ORDER BY id")
+    keys = [c.from_object(Key, c.parse_json(record)) for (record,) in rows]
+    held = (key for key in keys if key.purpose == "checkpoint" and key.since < size)
+    return [(origin, public_key(key)) for key in held if key.until == NEVER or size <= key.until]
+
+
+# Entries that were published in clear
+
+
+def _append(log: Writing, notes: Iterator[bytes], first: int) -> None:
+    for chunk in chunks((note,) for note in notes):
+        log.append(first, [(parse_entry(note, log.origin).kind, note) for (note,) in chunk])
+        first += len(chunk)
+
+
+def _bundles(published: Path, first: int, stop: int) -> Iterator[tuple[Path, int, int]]:
+    """The bundles that hold the entries from `first` up to and without `stop`, and which of theirs to take."""
+    while first < stop:
+        number, at = divmod(first, TILE_HASHES)
+        width = min(stop - number * TILE_HASHES, TILE_HASHES)
+        yield _bundle_path(published, number, width), at, width
+        first = number * TILE_HASHES + width
+
+
+def _is_published(published: Path, first: int, stop: int) -> bool:
+    return all(path.is_file() for path, _, _ in _bundles(published, first, stop))
+
+
+def _published_entries(published: Path, first: int, stop: int) -> Iterator[bytes]:
+    for path, at, width in _bundles(published, first, stop):
+        notes = _parse_bundle(path, read_file(path))
+        if len(notes) < width:
+            raise Invalid("bad_tile", f"{path} holds {len(notes)} entries, and {width} are needed")
+        yield from notes[at:width]
+
+
+def _bundle_path(published: Path, number: int, width: int) -> Path:
+    """The bundle itself when it is full, else the partial one that holds enough."""
+    whole = published / entries_path(number)
+    if whole.exists():
+        return whole
+    partial = [int(path.name) for path in whole.with_name(f"{whole.name}.p").glob("*") if path.name.isdecimal()]
+    enough = [held for held in partial if width <= held < TILE_HASHES]
+    return published / entries_path(number, max(enough, default=width))
+
+
+def _parse_bundle(path: Path, raw: bytes) -> list[bytes]:
+    """The entries of a bundle: for each a uint16 length and the bytes."""
+    notes, at = [], 0
+    while at < len(raw):
+        end = at + 2 + int.from_bytes(raw[at : at + 2], "big")
+        if end > len(raw):
+            raise Invalid("bad_tile", f"{path} ends inside an entry")
+        notes.append(raw[at + 2 : end])
+        at = end
+    return notes
