@@ -20,7 +20,8 @@ from ledger.events import NATURES
 from ledger.hours import parse_time
 from ledger.moving.amounts import MINUTE, Amount, bounded
 from ledger.moving.findings import Fault
-from ledger.moving.gathering import Gathering, Remembered, System, Told, category_word, digest
+from ledger.moving.gathering import Gathering, Remembered, System, Told, digest
+from ledger.moving.naming import category_word
 from ledger.moving.table import Shape, Table
 from ledger.words import quote
 

@@ -6,13 +6,9 @@ import hashlib
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from itertools import chain
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
-from unicodedata import category
 
-from ledger.errors import Refused
 from ledger.exchanges import LONGEST_MEMO
 from ledger.moving.amounts import (
     TICKS,
@@ -31,32 +27,14 @@ from ledger.moving.history import BOOKED, POT, WITNESS, Account, Declared, Membe
 from ledger.moving.options import Options
 from ledger.moving.table import Row, Shape, Table
 from ledger.moving.text import Advance, Source, one_line
-from ledger.words import LONGEST_CATEGORY, LONGEST_HANDLE, clean_category, clean_handle, fold_handle, quote
+from ledger.words import fold_handle, quote
 
 LONGEST_NAME = LONGEST_CONTACT = 200  # as `accounts` takes them, which stands below
 _BATCH = 2000
-_SCHEMA = """
-CREATE TABLE rows (n INTEGER PRIMARY KEY, file INTEGER, line INTEGER, last INTEGER, ref TEXT, nth INTEGER DEFAULT 1,
- also TEXT DEFAULT '', giver INTEGER, receiver INTEGER, minutes INTEGER, ticks INTEGER, usual INTEGER, served TEXT,
- entered TEXT, category TEXT, nature TEXT, free INTEGER, memo TEXT, twin INTEGER, status INTEGER);
-CREATE TABLE unfinished (ref TEXT, file INTEGER, line INTEGER, last INTEGER, state TEXT, giver TEXT, receiver TEXT,
- printed TEXT, day TEXT, memo TEXT);
-CREATE TABLE rejected (file INTEGER, line INTEGER, last INTEGER, severity TEXT, code TEXT);
-"""
 _INSERT = """
 INSERT INTO rows (file, line, last, ref, giver, receiver, minutes, ticks, usual, served, entered, category, nature,
  free, memo, twin, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-
-
-def open_scratch(path: Path) -> sqlite3.Connection:
-    """A scratch file: nobody else reads it, and after a crash nobody needs it."""
-    db = sqlite3.connect(path, isolation_level=None)
-    for pragma in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "cache_size = -2000"):
-        db.execute(f"PRAGMA {pragma}")
-    db.executescript(_SCHEMA)
-    db.execute("BEGIN")
-    return db
 
 
 Value = TypeVar("Value")
@@ -336,44 +314,6 @@ class Gathering:
             return bounded(read_hours(digits, usual) if unit == "hours" else read_whole(digits, unit), text)
 
         return Remembered(read).__getitem__
-
-
-@lru_cache(maxsize=10_000)
-def category_word(text: str) -> str:
-    """A category as the ledger counts it; "other" where there is none."""
-    plain = _joined(text, "-")[:LONGEST_CATEGORY].strip("-")
-    try:
-        return clean_category(plain) if plain and plain.lower() != "uncategorized" else "other"
-    except Refused:
-        return "other"
-
-
-def propose_handles(members: list[Member]) -> None:
-    """A handle for every member: as the files say, else its name; numbered where two would be read as one."""
-    taken: set[str] = set()
-    for member in members:
-        wish = _handle(member.handle) or _handle(member.name) or "member"
-        handle, number = wish, 1
-        while fold_handle(handle) in taken:
-            number += 1
-            handle = f"{wish[: LONGEST_HANDLE - 1 - len(str(number))]}-{number}"
-        taken.add(fold_handle(handle))
-        member.handle = handle
-
-
-def _handle(text: str) -> str:
-    for words in (text, _joined(text.lower(), ".")):
-        try:
-            return clean_handle(words[:LONGEST_HANDLE].rstrip("._-"))
-        except Refused:
-            continue
-    return ""
-
-
-def _joined(text: str, mark: str) -> str:
-    """The words of a text, letters, digits and the signs that belong to letters, joined by a mark."""
-    kept = (one if one.isalnum() or category(one)[0] == "M" else " " for one in one_line(text[:200]))
-    return mark.join("".join(kept).split())
 
 
 def nothing(*_: Any) -> None:

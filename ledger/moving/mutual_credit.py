@@ -15,7 +15,8 @@ from __future__ import annotations
 import re
 
 from ledger.moving.findings import Fault
-from ledger.moving.gathering import Begun, Gathering, Remembered, System, Told, category_word, digest
+from ledger.moving.gathering import Begun, Gathering, Remembered, System, Told, digest
+from ledger.moving.naming import category_word
 from ledger.moving.table import Row, Shape, Table
 from ledger.words import quote
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ledger.moving.findings import Fault
-from ledger.moving.gathering import Begun, Gathering, Remembered, System, Told, category_word
+from ledger.moving.gathering import Begun, Gathering, Remembered, System, Told
 from ledger.moving.history import POT, Account
+from ledger.moving.naming import category_word
 from ledger.moving.table import Shape, Table
 from ledger.words import quote
 

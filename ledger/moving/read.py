@@ -20,11 +20,13 @@ from pathlib import Path
 from ledger.errors import Unavailable, Usage
 from ledger.moving import csvfile, cyclos3, hledger, komunitin, mutual_credit, nexus, timeoverflow
 from ledger.moving.findings import Fault
-from ledger.moving.gathering import Gathering, System, open_scratch, propose_handles
+from ledger.moving.gathering import Gathering, System
 from ledger.moving.history import BOOKED, POT, History, Member
+from ledger.moving.naming import propose_handles
 from ledger.moving.options import Options
 from ledger.moving.overlap import settle_repeats
 from ledger.moving.reconcile import Sums, reconcile
+from ledger.moving.scratch import open_scratch
 from ledger.moving.table import recognise
 from ledger.moving.text import Source, examine
 from ledger.moving.twins import settle_twins
