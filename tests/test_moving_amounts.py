@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -28,6 +29,8 @@ from ledger.moving.amounts import (
 )
 from ledger.moving.dates import Days, decide_order
 from ledger.moving.findings import Fault
+from ledger.moving.options import Options
+from tests.moving import read_texts, told
 
 minutes_of_a_row = st.integers(min_value=1, max_value=MOST_MINUTES)
 
@@ -110,6 +113,23 @@ def test_what_may_be_thousands_is_asked(text: str, decimal: str) -> None:
 
 def test_the_operators_word_makes_the_other_mark_thousands() -> None:
     assert read_number("7,200", "point", sure=True) == Number(7200, 0)
+
+
+@pytest.mark.parametrize("text", ["1.500", "+1.500", "12.000"])
+def test_a_thousand_hours_by_a_mark_alone_are_refused_whatever_the_operator_says(tmp_path: Path, text: str) -> None:
+    head = "payer;payee;quantity;created;state;type;description;category\n"
+    csv = head + f"a;b;1,50;2024-01-01;1;1stparty;x;Home\na;b;{text};2024-01-02;1;1stparty;y;Home\n"
+    with read_texts(tmp_path, "mutual_credit", Options(decimal="comma"), t__csv=csv) as history:
+        found = [one for one in told(history.findings) if one[0] == "reject"]
+        assert found == [("reject", "ambiguous_number", 3)]
+        assert [row.minutes for row in history.exchanges()] == [90]
+
+
+def test_thousands_that_nothing_else_can_be_are_read(tmp_path: Path) -> None:
+    head = "payer;payee;quantity;created;state;type;description;category\n"
+    csv = head + "a;b;1.500,00;2024-01-02;1;1stparty;y;Home\na;c;1500;2024-01-02;1;1stparty;y;Home\n"
+    with read_texts(tmp_path, "mutual_credit", Options(decimal="comma"), t__csv=csv) as history:
+        assert [row.minutes for row in history.exchanges()] == [90_000, 90_000]
 
 
 def test_the_first_number_without_choice_decides_a_column() -> None:

@@ -3,7 +3,8 @@
     0.33  0.3333  0,33    20 minutes: 20/60 rounded to the decimals given, halves up
     0.335                 no whole minute prints so: refused
     1.234,50  1,234.50    thousands and decimals tell each other apart
-    1.500                 one and a half, or fifteen hundred: the file's other numbers decide, else it is asked
+    1.500                 one and a half, or fifteen hundred: the file's other numbers decide, else it is asked; and
+                          fifteen hundred hours in one exchange are refused, whatever the decimal mark is
 
 Beside the minutes an amount keeps what was printed, exactly, as an integer of *ticks*, so that a stated balance can be
 compared with the sum of what the old system printed: 1 hour = 36·10¹⁰ ticks, so ten decimals of an hour are whole.
@@ -81,6 +82,15 @@ def read_number(text: str, decimal: str, *, sure: bool = False) -> Number | Faul
         return Fault("reject", "bad_time", f"{quote(text)} has more than {MOST_DECIMALS} decimals")
     digits = re.sub("[.,]", "", whole) + part
     return Number(sign * int(digits), len(part))
+
+
+def thousand_hours(text: str, number: Number) -> Fault | None:
+    """An exchange of a thousand hours or more by nothing but a mark between its digits is not believed to anybody."""
+    if number.decimals or abs(number.digits) < 1000 or _decimal_mark(text.strip().lstrip("'+-\u2212 ")) != "?":
+        return None
+    hint = f"write {abs(number.digits)} there, or as many decimals as are meant"
+    message = f"{quote(text)} would be {abs(number.digits)} hours in one exchange"
+    return Fault("reject", "ambiguous_number", message, hint)
 
 
 def _decimal_mark(body: str) -> str | None:

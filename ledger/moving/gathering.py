@@ -20,6 +20,7 @@ from ledger.moving.amounts import (
     read_hours,
     read_number,
     read_whole,
+    thousand_hours,
 )
 from ledger.moving.dates import Days
 from ledger.moving.findings import Fault, Findings
@@ -311,7 +312,9 @@ class Gathering:
                 return digits
             if stated:
                 return Amount(0, digits.ticks(unit), TICKS[unit] // 10**digits.decimals)
-            return bounded(read_hours(digits, usual) if unit == "hours" else read_whole(digits, unit), text)
+            if unit != "hours":
+                return bounded(read_whole(digits, unit), text)
+            return thousand_hours(text, digits) or bounded(read_hours(digits, usual), text)
 
         return Remembered(read).__getitem__
 
