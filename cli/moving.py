@@ -241,8 +241,9 @@ def export(form: str, at: int | None, bank_dir: Path | None) -> None:
     timebank export hledger > hours.journal && hledger -f hours.journal check
     timebank export json --at 1200
 
-    A line of CSV is one who gave and one who received; an exchange of a group is several lines with one entry. CSV: on,
-    giver, receiver, minutes, category, nature, free, for, attested, recorded, index, entry, reverses.
+    A line of CSV is one who gave and one who received; an exchange of a group is several lines with one entry. A giver
+    of help is credited; where hours themselves are given (nature gift, starting or opening) the giver is debited. CSV:
+    on, giver, receiver, minutes, category, nature, free, for, attested, recorded, index, entry, reverses.
 
     JSON: origin, name, size, accounts: [account, handle, kind, minutes], exchanges: [index, entry, served_on,
     recorded_on, category, nature, free, memo, attested, reverses, legs: [handle, minutes]].

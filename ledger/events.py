@@ -15,7 +15,9 @@ from ledger.errors import Invalid
 
 ACCOUNT_KINDS = ("person", "institution", "community")
 EVERYDAY_NATURES = ("service", "obligatory", "care", "goods")
-NATURES = (*EVERYDAY_NATURES, "gift", "starting", "opening")
+#: hours themselves were given, by those debited; of the everyday ones help was, by those credited
+HOURS_GIVEN = ("gift", "starting", "opening")
+NATURES = (*EVERYDAY_NATURES, *HOURS_GIVEN)
 PURPOSES = ("member", "broker", "committee", "bank", "checkpoint")
 SCOPES = ("dispute", "exchange", "gift")
 ROUNDINGS = ("none", "nearest-quarter", "up-quarter")

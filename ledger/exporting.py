@@ -1,6 +1,7 @@
 """Out again: every exchange of a bank in forms that other programs read, in flat memory.
 
-    rows            one line for each who gave and each who received: what a spreadsheet takes
+    rows            one line for each who gave and each who received: what a spreadsheet takes. Who gives help is
+                    credited, who gives hours themselves (`events.HOURS_GIVEN`) debited
     journal_lines   an hledger journal in whole minutes, every balance asserted at the end
 
         2026-11-20=2026-11-21 * (17) shopping  ; category: errands, nature: service, attested: broker, entry: 9f3c…
@@ -125,7 +126,8 @@ def rows(page: Reading, size: int) -> Iterator[tuple[Any, ...]]:
     """One row for each pair of an exchange, in the order of `COLUMNS`."""
     for one in told(page, size):
         free = "yes" if one.free else ""
-        for giver, receiver, minutes in pairs(one.legs):
+        for credited, debited, minutes in pairs(one.legs):
+            giver, receiver = (debited, credited) if one.nature in e.HOURS_GIVEN else (credited, debited)
             yield (
                 one.served_on, giver, receiver, minutes, one.category, one.nature, free, one.memo, one.attested,
                 one.recorded_on, one.leaf, one.entry, one.reverses,

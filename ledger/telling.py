@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ledger import events as e
 from ledger.entries import Entry
 from ledger.hours import show_minutes
-from ledger.views import called, hours_given_away, legs_of, private
+from ledger.views import called, legs_of, private
 
 if TYPE_CHECKING:
     from ledger.proposals import Proposal
@@ -112,7 +112,7 @@ def _recorded(fact: e.ExchangeRecorded, names: Names) -> str:
     givers = _shares([(names.account(account), minutes) for account, minutes in legs if minutes > 0])
     receivers = _shares([(names.account(account), -minutes) for account, minutes in legs if minutes < 0])
     total = show_minutes(sum(minutes for _, minutes in legs if minutes > 0))
-    if hours_given_away(fact):
+    if fact.nature in e.HOURS_GIVEN:
         imported = ", imported" if fact.imported else ""
         return f"{receivers} gave away {total} to {givers} on {fact.served_on} ({fact.nature}{imported})"
     how = " without credit" if fact.uncredited else ""

@@ -218,15 +218,10 @@ def exchanges(page: Reading, indexes: Iterator[int]) -> Iterator[ExchangeRow]:
             yield exchange_row(page, index, entry)
 
 
-def hours_given_away(fact: e.ExchangeRecorded) -> bool:
-    """Whether hours themselves were given (by those debited), not help (by those credited)."""
-    return fact.nature in ("gift", "starting", "opening")
-
-
 def exchange_row(page: Reading, index: int, entry: Entry) -> ExchangeRow:
     """One exchange as a row; who gave hours away stands among the givers, as who gave help does."""
     legs = legs_of(entry.fact)
-    credit = -1 if hours_given_away(entry.fact) else 1
+    credit = -1 if entry.fact.nature in e.HOURS_GIVEN else 1
     return ExchangeRow(
         leaf=index,
         entry=entry.hash.hex(),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.events import HOURS_GIVEN
 from ledger.exporting import pairs
 from tests.console import Console
 
@@ -50,9 +51,11 @@ def test_every_exchange_is_a_line_of_csv_and_the_lines_sum_to_the_balances(conso
     sums = dict.fromkeys(balances(console), 0)
     for row in rows:
         if not row["free"]:
-            sums[row["giver"]] += int(row["minutes"])
-            sums[row["receiver"]] -= int(row["minutes"])
+            credited, debited = ("receiver", "giver") if row["nature"] in HOURS_GIVEN else ("giver", "receiver")
+            sums[row[credited]] += int(row["minutes"])
+            sums[row[debited]] -= int(row["minutes"])
     assert sums == balances(console)
+    assert [(row["giver"], row["receiver"]) for row in rows if row["nature"] == "gift"] == [("bob", "pot")]
     assert [row["free"] for row in rows if row["free"]] == ["yes"]
     assert {row["attested"] for row in rows} == {"broker"}
 

@@ -63,7 +63,7 @@ def test_a_history_moves_in_and_every_balance_follows(console: Console) -> None:
     write(console, "history.csv", HEADING + ROWS)
     done = imported(console)
     assert "recorded 4 exchanges (28 h 30) and 3 accounts" in done.stdout
-    assert balances(console) == {"bob": 90 - 1560 + 15, "mary": -90 + 45, "ada": -45 + 1560, "pot": -15}
+    assert balances(console) == {"bob": 90 - 1560 - 15, "mary": -90 + 45, "ada": -45 + 1560, "pot": 15}
     report = json.loads(console.type("timebank verify --json").stdout)
     assert report["ok"]
     assert report["attestation"] == {"both": 0, "debited": 0, "broker": 0, "imported": 4}
@@ -75,7 +75,7 @@ def test_what_this_bank_would_refuse_is_said_and_let_pass(console: Console) -> N
     said = imported(console).stdout
     assert "[before_founding] history.csv line 2: 4 exchanges lie before the bank was founded" in said
     assert "[absurd_time] history.csv line 4: 1 exchange is longer than a day" in said
-    assert "[floor] bob fell to -24 h 30, below the floor here" in said
+    assert "[floor] bob fell to -24 h 45, below the floor here" in said
 
 
 def test_a_dry_run_tells_the_same_and_records_nothing(console: Console) -> None:
@@ -218,11 +218,11 @@ def test_the_report_is_kept_beside_the_bank_for_the_operator_only(console: Conso
 
 def test_the_report_for_a_program_names_every_balance(console: Console) -> None:
     write(console, "history.csv", HEADING + ROWS)
-    write(console, "accounts.csv", ACCOUNTS.format(bob="-24h15"))
+    write(console, "accounts.csv", ACCOUNTS.format(bob="-24h45"))
     found = json.loads(imported(console, "csv history.csv accounts.csv --json").stdout)
     assert (found["new"], found["already_recorded"]) == ({"accounts": 3, "exchanges": 4, "minutes": 1710}, 0)
     here = {one["handle"]: (one["verdict"], one["minutes"], one["here_minutes"]) for one in found["balances"]}
-    assert here["bob"] == ("equal", -1455, -1455)
+    assert here["bob"] == ("equal", -1485, -1485)
     assert here["ada"] == ("unstated", 1515, 1515)
 
 

@@ -422,13 +422,16 @@ def test_our_own_columns_are_read(tmp_path: Path) -> None:
         "giver,receiver,time,for,category,on,nature,free,entered,ref\n"
         "bob,mary,1h30,shopping,Errands,2024-11-20,service,,2024-12-07,\n"
         "ada,pot,2:00,from my surplus,,2024-11-21,gift,,,2231\n"
+        "pot,bob,1:00,for the bus,,2024-11-21,,,,2232\n"
     )
     with read_texts(tmp_path, "csv", e__csv=text) as history:
         assert told(history.findings) == []
         assert _plain(history.exchanges()) == [
             ("bob", "mary", 90, "service", "errands"),
-            ("ada", "pot", 120, "gift", "other"),
+            ("pot", "ada", 120, "gift", "other"),  # who gives hours is debited
+            ("bob", "pot", 60, "gift", "other"),
         ]
+        assert balances(history) == {"bob": 150, "mary": -90, "ada": -120, "pot": 60}
         assert next(history.exchanges()).entered_on == "2024-12-07"
 
 

@@ -6,9 +6,11 @@
     account,name,kind,contact,balance                          a second file, if you have one; balances as times
     bob,Bob Birkett,person,bob@example.org,-1h30
 
-Source: this repository. `giver`, `receiver`, `time` and `on` are needed. A time is 1h30, 1:30, 90m or 1.5h; a bare
-number needs --unit. `ref` is the old system's own number; without it equal lines are told apart by counting. `pot` is
-the community account; `free` is yes for help without credit; `entered` is the day it was written down.
+Source: this repository. `giver`, `receiver`, `time` and `on` are needed. A giver of help is credited; where hours
+themselves are given (`nature` gift or starting, and whatever has the pot on one side and no nature) the giver is
+debited, as in `exchange donate FROM TO`. A time is 1h30, 1:30, 90m or 1.5h; a bare number needs --unit. `ref` is the
+old system's own number; without it equal lines are told apart by counting. `pot` is the community account; `free` is
+yes for help without credit; `entered` is the day it was written down.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ledger.errors import Problem
-from ledger.events import NATURES
+from ledger.events import HOURS_GIVEN, NATURES
 from ledger.hours import parse_time
 from ledger.moving.amounts import MINUTE, Amount, bounded
 from ledger.moving.findings import Fault
@@ -61,8 +63,9 @@ def read_exchanges(table: Table, to: Gathering) -> None:
             continue
         known = "#" + ref if ref else "c" + digest(giver, receiver, time, text, on, nature, free)
         amount, late = bounded(times(time), time), days.day(entered) if entered else ""
+        credited, debited = (receiver, giver) if nature in HOURS_GIVEN else (giver, receiver)
         told = Told(
-            known, sides[giver], sides[receiver], amount, days.day(on), late, category_word(category), nature, text
+            known, sides[credited], sides[debited], amount, days.day(on), late, category_word(category), nature, text
         )
         to.book(table, row, told._replace(free=_YES[free.casefold()], twin=not ref and cells == before))
         before = cells
