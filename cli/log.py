@@ -10,6 +10,7 @@ import click
 
 from cli.context import bank_option, json_option, open_bank, open_keyring, open_reading
 from cli.output import counted, print_json, print_table, progress, say
+from cli.publishing import publish
 from ledger.errors import Invalid, Refused, Usage
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 @click.group()
 def log() -> None:
     """The append-only log: its entries and its signed head."""
+
+
+log.add_command(publish)
 
 
 @log.command()

@@ -116,6 +116,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a word is not an entry's number, hash or id",
         "use the number under `entry` in: timebank exchange list",
     ),
+    "bad_escrow": (
+        "a sealed batch of the escrow cannot be opened",
+        "use the recovery key it was sealed for; if it is that one, fetch the file again",
+    ),
     "bad_founding": (
         "a founding does not name the keys every bank needs",
         "found banks with timebank init",
@@ -496,6 +500,10 @@ CODES: dict[str, tuple[str, str]] = {
         "an exchange is not in dispute",
         "dispute it first: timebank exchange dispute ENTRY",
     ),
+    "not_for_publishing": (
+        "a folder is not one to publish in",
+        "name a folder that does not exist yet, or the one published in before",
+    ),
     "not_founded": (
         "an entry stands before the founding, or founds the bank twice",
         "found a bank with timebank init",
@@ -559,6 +567,10 @@ CODES: dict[str, tuple[str, str]] = {
     "pot_stays": (
         "the community pot cannot be closed",
         "nothing needs doing",
+    ),
+    "recovery_key_missing": (
+        "there is no recovery key to seal for, or to open with",
+        "make one, and keep its private half elsewhere: timebank key new keys/recovery",
     ),
     "remainder": (
         "a time cannot be shared in whole minutes",

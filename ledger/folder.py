@@ -25,6 +25,8 @@ CONFIG = "timebank.toml"
 DATABASE = "bank.db"
 HEAD = "bank.head"
 KEYS = "keys"
+#: the key file in keys/ for which the escrow is sealed; its private half is best kept elsewhere
+RECOVERY = "recovery"
 
 
 class Folder(NamedTuple):
@@ -103,7 +105,7 @@ def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with opened_new(beside, mode) as file:
-            _write_all(file, content)
+            write_all(file, content)
             os.fsync(file)
         beside.replace(path)
         sync_folder(path.parent)
@@ -180,7 +182,7 @@ def cannot_write(path: Path, error: OSError) -> Unavailable:
     return Unavailable(code, f"{path} cannot be written: {error.strerror}")
 
 
-def _write_all(file: int, content: bytes) -> None:
+def write_all(file: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(file, view) :]

@@ -16,7 +16,7 @@ from ledger import events as e
 from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.errors import Refused, Usage
-from ledger.folder import CONFIG, DATABASE, KEYS, Folder, move_in, open_folder, write_config
+from ledger.folder import CONFIG, DATABASE, KEYS, RECOVERY, Folder, move_in, open_folder, write_config
 from ledger.keyfiles import make_key
 from ledger.keyring import Keyring, key_files
 from ledger.keys import encode_key
@@ -91,6 +91,7 @@ def _build(path: Path, plan: Plan, name: str, clock: Clock) -> None:
     keys.mkdir(parents=True, mode=0o700)
     specs = [_new_key(keys, plan, f"committee-{n + 1}", "committee") for n in range(plan.committee)]
     specs += [_new_key(keys, plan, name, purpose) for name, purpose in _OFFICES]
+    make_key(keys / RECOVERY, plan.passphrase, f"{RECOVERY} {plan.origin}")  # in no entry: it signs nothing
     today = clock.today().isoformat()
     founded = e.BankFounded(
         name=name,

@@ -1,0 +1,248 @@
+"""Publishing: the log in a folder that any web server may serve, in the layout of C2SP tlog-tiles.
+
+    checkpoint                   the signed head, with the cosignatures collected for it
+    tile/0/x001/234              hash tiles, full; tile/0/x001/234.p/17 when the last one holds 17 hashes
+    tile/entries/x001/234        entry bundles: only where auditors alone can read (`entries`)
+    escrow/1024-2048             the same entries, and the private details, sealed for the bank's recovery key
+
+Hash tiles alone reveal nothing but how many entries there are. What the folder holds already is found by its
+checkpoint, so the cost follows what is new. Nothing that a published head covers is ever written again, except a
+partial tile that has become full: it is taken away. The checkpoint comes last. A folder that holds another log, a head
+of another tree or a higher one than this bank's is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ledger.bank import Bank
+from ledger.checkpoint import Checkpoint, parse_checkpoint
+from ledger.cosignatures import with_lines
+from ledger.errors import Invalid, Problem, Refused, Unavailable
+from ledger.folder import RECOVERY
+from ledger.keyfiles import read_public
+from ledger.keyring import Keyring
+from ledger.keys import PublicKey
+from ledger.merkle import (
+    HASH_BYTES,
+    TILE_HASHES,
+    Frontier,
+    entries_path,
+    frontier_from_tiles,
+    leaf_hash,
+    root_from_tiles,
+    tile_path,
+)
+from ledger.notes import MAX_NOTE_BYTES, parse_note
+from ledger.publishing import escrow
+from ledger.publishing.bundles import format_bundle
+from ledger.publishing.outgoing import Outgoing
+from ledger.store import Log, Writing
+
+CHECKPOINT = "checkpoint"
+_COSIGNED = "cosigned"
+
+Progress = Callable[[int, int], None]
+
+
+class Published(NamedTuple):
+    """A folder as published: its head, the size it had `before`, whether it holds `entries`, `files` written."""
+
+    folder: Path
+    head: Checkpoint
+    before: int
+    entries: bool
+    files: int
+
+
+def publish(
+    bank: Bank, keyring: Keyring, folder: Path, *, entries: bool | None = None, progress: Progress | None = None
+) -> Published:
+    """Sign the head if need be and bring the folder up to it; whoever reads meanwhile sees the old head or the new.
+
+    `entries` says whether entry bundles are written; None: if the folder has them. Raises `Refused`
+    ("not_for_publishing", "recovery_key_missing"), `Invalid` ("foreign_origin", "older_database", "fork", and what is
+    wrong with the log), `Unavailable` when the disk will not: the folder then stands as it was, or can be gone on with.
+    """
+    recovery = recovery_key(bank)
+    bank.sign_head(keyring)
+    with Outgoing(folder) as out, bank.store.reading() as log:
+        note = with_lines(log.head(), log.meta(_COSIGNED).encode())
+        head = parse_checkpoint(parse_note(note)[0])
+        standing = read_checkpoint(folder)
+        before = _size_held(log, head, standing, folder)
+        has_bundles = (folder / entries_path(0).rpartition("/")[0]).is_dir()
+        entries = has_bundles if entries is None else entries
+        if has_bundles and not entries:
+            raise Refused("not_for_publishing", f"{folder} holds entries: hashes alone belong in a folder of their own")
+        if before < head.size or standing != note or (entries and not _has_bundles(folder, before)):
+            _Edition(out, log, head, before, recovery).write(entries=entries, progress=progress)
+            out.settle()
+            out.put(CHECKPOINT, note)
+            out.settle()
+            out.drop(_outgrown(folder, before, head.size))
+    return Published(folder, head, before, entries, out.written)
+
+
+def recovery_key(bank: Bank) -> PublicKey:
+    """The public half of the bank's recovery key; `Refused("recovery_key_missing")`."""
+    try:
+        return read_public(bank.folder.keys / RECOVERY)
+    except Problem:
+        message = f"there is no {RECOVERY}.pub in {bank.folder.keys}: what is published is sealed for it"
+        raise Refused("recovery_key_missing", message) from None
+
+
+def read_checkpoint(folder: Path) -> bytes:
+    """The head that a folder holds, a note, or nothing."""
+    path = folder / CHECKPOINT
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_NOTE_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    except OSError as error:
+        raise Unavailable("file_unavailable", f"{path} cannot be read: {error.strerror}") from error
+
+
+def keep_cosigned(log: Writing, note: bytes) -> bool:
+    """Keep the cosignatures under a note whose text is that of the head signed last, for what is published next.
+
+    The caller has checked them (`cosignatures`). False: the note is of another head, and nothing was kept.
+    """
+    if not log.head() or parse_note(note)[0] != parse_note(log.head())[0]:
+        return False
+    log.set_meta(_COSIGNED, with_lines(with_lines(log.head(), log.meta(_COSIGNED).encode()), note).decode())
+    return True
+
+
+def _size_held(log: Log, head: Checkpoint, standing: bytes, folder: Path) -> int:
+    """How many entries the folder's head covers, if it is one that this log's head continues."""
+    if not standing:
+        return 0
+    try:
+        held = parse_checkpoint(parse_note(standing)[0])
+    except Invalid as problem:
+        raise Invalid(problem.code, f"{folder / CHECKPOINT}: {problem.message}") from None
+    if held.origin != head.origin:
+        raise Invalid("foreign_origin", f"{folder} holds the log {held.origin[:80]}, not {head.origin}")
+    if held.size > head.size:
+        raise Invalid("older_database", f"{folder} holds a head over {held.size} entries; {head.size} are here")
+    if root_from_tiles(held.size, log.read_tile) != held.root:
+        raise Invalid("fork", f"{folder} holds another head over {held.size} entries than this log has")
+    return held.size
+
+
+def _has_bundles(folder: Path, size: int) -> bool:
+    """Whether the bundles were written as far as `size`: the last one is there."""
+    return size > 0 and (folder / entries_path(*_last(size, TILE_HASHES))).is_file()
+
+
+def _last(size: int, each: int) -> tuple[int, int]:
+    """The number and the width of the last tile over `size` hashes."""
+    number = (size - 1) // each
+    return number, size - number * each
+
+
+class _Edition:
+    """All that is new in the folder, from `before` up to the head."""
+
+    def __init__(self, out: Outgoing, log: Log, head: Checkpoint, before: int, recovery: PublicKey) -> None:
+        self._out, self._log, self._head, self._before, self._recovery = out, log, head, before, recovery
+        self._private = {table: _Rows(log, table, columns) for table, (columns, _) in escrow.PRIVATE.items()}
+
+    def write(self, *, entries: bool, progress: Progress | None) -> None:
+        bundled = self._head.size
+        if entries:
+            bundled = self._before if _has_bundles(self._out.root, self._before) else 0
+            bundled -= bundled % TILE_HASHES
+        sealed = self._sealed()
+        first, size = min(bundled, sealed, self._before), self._head.size
+        batch = escrow.Batch(sealed, [], {})
+        weight = 0
+        frontier = frontier_from_tiles(first, self._log.read_tile) if first else Frontier()
+        rows = self._log.each(first, size)
+        while group := list(islice(rows, TILE_HASHES - frontier.size % TILE_HASHES)):
+            start = frontier.size
+            for index, _, raw in group:
+                if index != frontier.size:
+                    raise Invalid("missing_entry", f"entry {frontier.size} is not in the log")
+                frontier.append(leaf_hash(raw))
+                if index >= sealed:
+                    if escrow.full(len(batch.entries), weight):
+                        self._seal(batch)
+                        batch, weight = escrow.Batch(index, [], {}), 0
+                    batch.entries.append(raw)
+                    weight += len(raw)
+            if start >= bundled:
+                path = entries_path(start // TILE_HASHES, len(group))
+                self._out.put(path, format_bundle(raw for _, _, raw in group))
+            if progress:
+                progress(frontier.size, size)
+        if frontier.size != size or frontier.root() != self._head.root:
+            raise Invalid("head_mismatch", f"the head over {size} entries is not over the entries that are here")
+        self._seal(batch)
+        for path, hashes in self._tiles():
+            self._out.put(path, hashes)
+
+    def _sealed(self) -> int:
+        """How far the escrow reaches within what the folder's head covers; what lies beyond was cut off, and goes."""
+        folder = self._out.root / escrow.FOLDER
+        names = [path.name for path in folder.glob("*")] if folder.is_dir() else []
+        held = {name: found for name in names if (found := escrow.batch_range(name))}
+        beyond = {name for name, (_, stop) in held.items() if stop > self._before}
+        self._out.drop(f"{escrow.FOLDER}/{name}" for name in beyond)
+        return max((stop for _, stop in escrow.chain(held.keys() - beyond)), default=0)
+
+    def _seal(self, batch: escrow.Batch) -> None:
+        if batch.entries:
+            for table, rows in self._private.items():
+                batch.private[table] = rows.take(batch.first, batch.stop)
+            sealed = escrow.seal(batch, self._head.origin, self._recovery)
+            self._out.put(escrow.batch_path(batch.first, batch.stop), sealed)
+
+    def _tiles(self) -> Iterator[tuple[str, bytes]]:
+        """The hash tiles that the old head did not have."""
+        level = 0
+        while held := self._head.size >> 8 * level:
+            before = self._before >> 8 * level
+            for number in range(before // TILE_HASHES, (held - 1) // TILE_HASHES + 1):
+                width = min(TILE_HASHES, held - number * TILE_HASHES)
+                if held != before:
+                    hashes = self._log.read_tile(level, number)[: width * HASH_BYTES]
+                    yield tile_path(level, number, width), hashes
+            level += 1
+
+
+class _Rows:
+    """The private rows of one table, taken in the order of the log."""
+
+    def __init__(self, log: Log, table: str, columns: tuple[str, ...]) -> None:
+        self._log, self._sql = log, f"SELECT {', '.join(columns)} FROM {table} WHERE leaf >= ? ORDER BY leaf, 2"
+        self._rows: Iterator[tuple[Any, ...]] | None = None
+        self._next: tuple[Any, ...] | None = None
+
+    def take(self, first: int, stop: int) -> list[tuple[Any, ...]]:
+        """The rows of the entries from `first` up to and without `stop`; asked for in rising order."""
+        if self._rows is None:
+            self._rows = iter(self._log.db.each(self._sql, (first,)))
+            self._next = next(self._rows, None)
+        found = []
+        while self._next is not None and self._next[0] < stop:
+            found.append(self._next)
+            self._next = next(self._rows, None)
+        return found
+
+
+def _outgrown(folder: Path, before: int, size: int) -> Iterator[str]:
+    """The partial tiles of old heads that are full by now (C2SP tlog-tiles lets these go, and no others)."""
+    level = 0
+    while held := before >> 8 * level:
+        number, width = divmod(held, TILE_HASHES)
+        if width and size >> 8 * level >= (number + 1) * TILE_HASHES:
+            for whole in (tile_path(level, number), *([entries_path(number)] if level == 0 else ())):
+                yield from (f"{whole}.p/{path.name}" for path in (folder / f"{whole}.p").glob("*"))
+        level += 1

@@ -1,0 +1,102 @@
+"""A folder being written for others to read: each file appears whole, readable by any web server, and stays.
+
+A file is written under a name that nobody looks for, flushed, and renamed; a file that says something of the others
+(the checkpoint) comes after `settle`, which makes their names durable too. Files have mode 0644 and folders 0755,
+whatever the umask. What an earlier run left half done is cleared at the start; two runs wait for one another.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Self
+
+from ledger.errors import Refused
+from ledger.folder import CONFIG, cannot_write, opened, sync_folder, write_all
+
+_FILE, _FOLDER = 0o644, 0o755
+_WRITING = ".writing"
+
+
+class Outgoing:
+    """The folder `root`; a context manager."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        #: files written so far
+        self.written = 0
+        self._beside = root / _WRITING
+        self._made: set[Path] = set()
+        self._touched: set[Path] = set()
+        self._lock = ExitStack()
+
+    def __enter__(self) -> Self:
+        if (self.root / CONFIG).exists() or (self.root.exists() and not self.root.is_dir()):
+            raise Refused("not_for_publishing", f"{self.root} is no folder to publish in")
+        try:
+            self._make_folder(self.root)
+            handle = self._lock.enter_context(opened(self.root))
+            with suppress(OSError):  # a file system that knows no locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            shutil.rmtree(self._beside, ignore_errors=True)
+            self._beside.mkdir(mode=0o700)
+        except OSError as error:
+            self._lock.close()
+            raise cannot_write(self.root, error) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._beside, ignore_errors=True)
+        self._lock.close()
+
+    def put(self, name: str, content: bytes) -> None:
+        """Put a file at `name`, a path in the folder with strokes."""
+        path, beside = self.root / name, self._beside / "file"
+        try:
+            self._make_folder(path.parent)
+            handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE)
+            try:
+                write_all(handle, content)
+                os.fchmod(handle, _FILE)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            beside.replace(path)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        self._touched.add(path.parent)
+        self.written += 1
+
+    def settle(self) -> None:
+        """Make the names of all files so far durable."""
+        try:
+            for folder in sorted(self._touched):
+                sync_folder(folder)
+        except OSError as error:
+            raise cannot_write(self.root, error) from error
+        self._touched.clear()
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Take away files that nobody needs any more, and the folders that they leave empty."""
+        for name in names:
+            path = self.root / name
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+                path.parent.rmdir()
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder in self._made:
+            return
+        if not folder.is_dir():
+            if folder != self.root:
+                self._make_folder(folder.parent)
+            else:
+                folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(exist_ok=True)
+            folder.chmod(_FOLDER)
+            self._touched.add(folder.parent)
+        self._made.add(folder)
