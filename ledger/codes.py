@@ -124,6 +124,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a founding does not name the keys every bank needs",
         "found banks with timebank init",
     ),
+    "bad_frame": (
+        "bytes do not have the form of a frame between banks",
+        "fetch it again; if it comes so again, ask the neighbour",
+    ),
     "bad_handle": (
         "a handle is not 1 to 40 letters, digits, '.', '_' or '-', the first a letter or digit",
         "choose a short name such as ada or green.lane-surgery",
@@ -315,6 +319,10 @@ CODES: dict[str, tuple[str, str]] = {
     "folder_not_empty": (
         "a folder for a new bank has files in it",
         "name a folder that does not exist yet",
+    ),
+    "foreign_frame": (
+        "a frame is of another link, bank or direction",
+        "ask the neighbour which link the file is for",
     ),
     "foreign_origin": (
         "something belongs to the log of another bank",
@@ -691,6 +699,10 @@ CODES: dict[str, tuple[str, str]] = {
     "unknown_handle": (
         "no account is called so",
         "see the accounts: timebank account list",
+    ),
+    "unknown_item": (
+        "a frame holds an item of a kind this version does not know",
+        "upgrade timebank: pip install --upgrade timebank; nothing is lost meanwhile",
     ),
     "unknown_key": (
         "a key is not in this bank",

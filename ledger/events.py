@@ -22,6 +22,11 @@ PURPOSES = ("member", "broker", "committee", "bank", "checkpoint")
 SCOPES = ("dispute", "exchange", "gift")
 ROUNDINGS = ("none", "nearest-quarter", "up-quarter")
 MOST_SIGNERS = 16
+MOST_WINDOW = 1000
+USUAL_WINDOW = 3
+#: the accounts of every bank that has neighbours: what it stands in for, and what it has lost
+RISK = "federationrisk"
+LOSS = "federationloss"
 
 Legs = tuple[tuple[str, int], ...]
 Commitments = dict[str, str]

@@ -1,0 +1,423 @@
+"""One link as its frames have made it: the state of a bank's side, and what each frame does to it.
+
+`say(link, frame)` is what a frame of one's own does; `hear(link, frame, …)` judges a frame of the neighbour and says
+what it does, that it waits, or that it is a lie. Both are pure: no clock, no file, no key but to check a proof.
+Signatures are checked before (`frames.open_frame`); what to say is chosen in `speaking`; PROTOCOL.md has the reasons.
+
+    link = opened(...)                          a link with nothing said
+    link = say(link, frame)                     after `link.sent`, `link.resumed`
+    hear(link, frame, known) -> Applied(link, posted, voided) | Passed() | Waits(why) | Ahead(mark) | Lie(reason, why)
+"""
+
+# No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from federation.frames import (
+    Accept,
+    Frame,
+    Mark,
+    Offer,
+    Reject,
+    Rekey,
+    Resume,
+    Resumed,
+    hash_text,
+    offer_hash,
+    read_mark,
+    rekey_text,
+)
+from ledger import canonical as c
+from ledger.errors import Invalid
+from ledger.keys import PublicKey, decode_base64, decode_key
+
+Place = tuple[int, int]
+
+#: offers heard before something is said: a frame has room for more decisions than these and those of one frame more
+MOST_WAITING = 100
+NOWHERE: Place = (-1, 0)
+UNDECIDED: Place = (-1, 0)
+_place = c.pair(c.whole(-1), c.whole(0))
+
+
+@c.shape(pid=c.entry_id, hash=hash_text, minutes=c.whole(1), place=_place, left=c.whole())
+class Standing(NamedTuple):
+    """An offer of ours, said in our frame at `place`; `left` more of their frames may decide it."""
+
+    pid: str
+    hash: str
+    minutes: int
+    place: Place
+    left: int
+
+
+@c.shape(offer=c.part(Offer), hash=hash_text, place=_place, left=c.whole(), decided=_place)
+class Asked(NamedTuple):
+    """An offer of theirs, said in their frame at `place`; `left` more of our frames may decide it.
+
+    `decided` is our frame that decided it, or in which it became void; then it is kept until they have acknowledged it.
+    """
+
+    offer: Offer
+    hash: str
+    place: Place
+    left: int
+    decided: Place = UNDECIDED
+
+    @property
+    def is_open(self) -> bool:
+        return self.decided == UNDECIDED
+
+
+@c.shape(mark=read_mark, accepted=c.whole(0))
+class Unacked(NamedTuple):
+    """A frame of ours that they have not acknowledged, and the minutes it accepted."""
+
+    mark: Mark
+    accepted: int = 0
+
+
+@c.shape(
+    link=c.entry_id,
+    ours=c.key_name,
+    theirs=c.key_name,
+    our_key=c.key_text,
+    their_key=c.key_text,
+    their_seal=c.key_text,
+    sent=read_mark,
+    got=read_mark,
+    acked=read_mark,
+    they_owe_minutes=c.whole(0),
+    we_owe_minutes=c.whole(0),
+    bal=c.whole(),
+    their_bal=c.whole(),
+    standing=c.many(c.part(Standing), most=c.MOST_INTEGER),
+    asked=c.many(c.part(Asked), most=c.MOST_INTEGER),
+    unacked=c.many(c.part(Unacked), most=c.MOST_INTEGER),
+    heard=_place,
+    told=_place,
+    requests=c.many(read_mark),
+    answer=c.part(Resumed),
+    rekey=c.part(Rekey),
+    frozen=c.line_of(40),
+    closed=c.flag,
+)
+class Link(NamedTuple):
+    """A bank's side of one link, as the frames in its own log have made it.
+
+    `sent`: our last frame; `got`: the last of theirs applied; `acked`: the last of ours they acknowledged. `bal` is
+    our balance of their account, `their_bal` theirs of ours as it follows from their frames up to `got`. `heard`:
+    their last frame with items; `told`: what our last frame acknowledged. `requests`: frames of ours that ask to resume
+    and have no answer yet; while there is one, nothing else is said. `answer`, `rekey`: to be said next.
+    """
+
+    link: str
+    ours: str
+    theirs: str
+    our_key: str
+    their_key: str
+    their_seal: str
+    sent: Mark
+    got: Mark
+    acked: Mark
+    they_owe_minutes: int = 0
+    we_owe_minutes: int = 0
+    bal: int = 0
+    their_bal: int = 0
+    standing: tuple[Standing, ...] = ()
+    asked: tuple[Asked, ...] = ()
+    unacked: tuple[Unacked, ...] = ()
+    heard: Place = NOWHERE
+    told: Place = NOWHERE
+    requests: tuple[Mark, ...] = ()
+    answer: Resumed | None = None
+    rekey: Rekey | None = None
+    frozen: str = ""
+    closed: bool = False
+
+    @property
+    def held(self) -> int:
+        """The minutes of our offers that are not decided, as far as we know."""
+        return sum([one.minutes for one in self.standing])
+
+    @property
+    def waiting(self) -> tuple[Asked, ...]:
+        """Their offers that we may still decide."""
+        return tuple([one for one in self.asked if one.is_open])
+
+    @property
+    def crowded(self) -> bool:
+        """Whether to speak before hearing more: one frame has to be able to decide all that waits."""
+        return len(self.waiting) >= MOST_WAITING
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing may be said but a request to resume."""
+        return bool(self.frozen or self.closed or self.requests)
+
+
+def opened(link: str, ours: str, theirs: str, keys: tuple[str, str, str], cards: tuple[str, str]) -> Link:
+    """A link with nothing said. `keys`: our link key, theirs, their seal key; `cards`: the hash of ours, of theirs."""
+    start = Mark(0, 0, cards[0])
+    return Link(link, ours, theirs, *keys, start, Mark(0, 0, cards[1]), start)
+
+
+def settled(link: Link, inc: int, minutes: int, start: str, closes: bool) -> Link:
+    """After a settlement: nothing is open, both sequences begin in `inc` at the settlement's hash `start`."""
+    mark = Mark(inc, 0, start)
+    return link._replace(
+        sent=mark, got=mark, acked=mark, bal=minutes, their_bal=-minutes, standing=(), asked=(), unacked=(),
+        heard=NOWHERE, told=NOWHERE, requests=(), answer=None, frozen="", closed=closes,
+    )  # fmt: skip
+
+
+# What a frame of ours does.
+
+
+def say(link: Link, frame: Frame) -> Link:
+    """The link after a frame of our own, new or brought back."""
+    mark = frame.mark
+    if frame.items and isinstance(frame.items[0], Resume):
+        return link._replace(requests=tuple(sorted((*link.requests, mark))))
+    decided: set[str] = set()
+    accepted = 0
+    standing = list(link.standing)
+    changes: dict[str, Any] = {}
+    asked = {one.hash: one for one in link.asked}
+    for item in frame.items:
+        if isinstance(item, Offer):
+            hashed = offer_hash(link.link, item)
+            standing.append(Standing(item.pid, hashed, item.minutes, mark.place, item.window + 1))
+        elif isinstance(item, Accept | Reject):
+            decided.add(item.of)
+            if isinstance(item, Accept) and item.of in asked:
+                accepted += asked[item.of].offer.minutes
+        elif isinstance(item, Rekey):
+            changes = {"our_key": item.key}
+    return link._replace(
+        sent=mark,
+        bal=link.bal - accepted,
+        standing=tuple(standing),
+        asked=tuple([_after_ours(one, frame, decided) for one in link.asked]),
+        unacked=(*link.unacked, Unacked(mark, accepted)),
+        told=max(link.told, frame.ack.place),
+        answer=None,
+        rekey=None if changes else link.rekey,
+        **changes,
+    )
+
+
+def _after_ours(asked: Asked, frame: Frame, decided: set[str]) -> Asked:
+    """An offer of theirs after a frame of ours: decided, or one frame nearer to being void."""
+    if not asked.is_open or frame.ack.place < asked.place:
+        return asked
+    if asked.hash in decided:
+        return asked._replace(decided=frame.place)
+    left = asked.left - 1
+    return asked._replace(left=left, decided=UNDECIDED if left > 0 else frame.place)
+
+
+# What a frame of theirs does.
+
+
+class Applied(NamedTuple):
+    """The frame holds: our payments that it posts (pid, minutes), and those that are void after it."""
+
+    link: Link
+    posted: tuple[tuple[str, int], ...] = ()
+    voided: tuple[str, ...] = ()
+
+
+class Passed(NamedTuple):
+    """The frame was applied before, or is dead."""
+
+
+class Waits(NamedTuple):
+    """Something has to come first."""
+
+    why: str
+
+
+class Ahead(NamedTuple):
+    """They acknowledge a frame of ours that we do not know: this is an older copy of our log, and has to resume."""
+
+    mark: Mark
+
+
+class Lie(NamedTuple):
+    """The frame is signed and cannot be true: the reason as PROTOCOL.md §9 names it, and what is wrong."""
+
+    reason: str
+    why: str
+
+
+Heard = Applied | Passed | Waits | Ahead | Lie
+
+
+def hear(link: Link, frame: Frame, known: Callable[[str], bool]) -> Heard:
+    """Judge a frame of the neighbour, whose signature holds. `known`: was this pid of theirs decided here before?"""
+    if frame.place <= link.got.place:
+        return _again(link, frame)
+    if link.frozen or link.closed:
+        return Waits("the link is " + ("closed" if link.closed else f"frozen ({link.frozen})"))
+    request = frame.items[0] if frame.items and isinstance(frame.items[0], Resume) else None
+    if frame.inc > link.got.inc:
+        return _hear_request(link, frame, request) if request else _out_of_turn(frame)
+    if frame.seq > link.got.seq + 1:
+        return Waits(f"frame {link.got.seq + 1} comes first")
+    if frame.prev != link.got.hash:
+        return Lie("fork", f"frame {frame.seq} does not follow the frame {link.got.seq} that was signed before")
+    return _judge_ack(link, frame) or _apply(link, frame, known)
+
+
+def _again(link: Link, frame: Frame) -> Heard:
+    if frame.place == link.got.place and frame.mark != link.got and frame.seq:
+        return Lie("fork", f"two different frames {frame.seq} of incarnation {frame.inc} are signed")
+    return Passed()
+
+
+def _out_of_turn(frame: Frame) -> Heard:
+    if frame.seq > 1:
+        return Waits("the frame with which they resume comes first")
+    return Lie("resume", "a new incarnation begins without asking to resume")
+
+
+def _hear_request(link: Link, frame: Frame, request: Resume) -> Heard:
+    """They were restored. What we applied of their older frames stands: our cursor is the base."""
+    after = request.after
+    if frame.seq != 1 or len(frame.items) != 1 or frame.prev != after.hash:
+        return Lie("resume", "the request to resume is not a first frame after the one it names")
+    if after.place > link.got.place:
+        return Waits(f"their frame {after.seq} comes first")
+    if after.place == link.got.place and after.hash != link.got.hash:
+        return Lie("fork", f"two different frames {after.seq} of incarnation {after.inc} are signed")
+    if link.requests:
+        return Waits("both banks were restored, and neither can say what stands")
+    if frame.ack.place > link.sent.place:
+        return _ahead(link, frame.ack)
+    return Applied(link._replace(got=frame.mark, heard=frame.place, answer=Resumed(frame.inc, link.got)))
+
+
+def _judge_ack(link: Link, frame: Frame) -> Heard | None:
+    """Whether what they acknowledge is ours, and not less than before."""
+    ack = frame.ack
+    if ack == link.acked:
+        return None
+    if ack.place < link.acked.place:
+        return Lie("ack", f"frame {frame.seq} acknowledges less than the one before it")
+    if any(ack == one.mark for one in link.unacked):
+        return None
+    pending = [mark for mark in link.requests if mark.place == ack.place]
+    if pending:
+        resumed = [item for item in frame.items if isinstance(item, Resumed)]
+        if ack == pending[0] and resumed and resumed[0].inc == ack.inc:
+            return _judge_base(link, resumed[0])
+        return Lie("ack", "they acknowledge our request to resume and do not answer it")
+    if ack.place > link.sent.place:
+        return _ahead(link, ack)
+    return Lie("ack", f"frame {frame.seq} acknowledges a frame {ack.seq} that is not ours")
+
+
+def _ahead(link: Link, ack: Mark) -> Heard:
+    """They acknowledge what we do not know to have said."""
+    if link.requests and ack.inc <= link.requests[-1].inc:
+        return Waits(f"our own frame {ack.seq} comes back first")
+    if not link.requests and ack.inc > link.sent.inc:
+        return Lie("copy", "another copy of this bank speaks on this link")
+    return Ahead(ack)
+
+
+def _judge_base(link: Link, resumed: Resumed) -> Heard | None:
+    if resumed.base.place > link.sent.place:
+        return Waits(f"our own frame {resumed.base.seq} comes back first")
+    if resumed.base != link.sent:
+        return Lie("resume", "the base is not the last frame of ours that they have told us of")
+    return None
+
+
+def _apply(link: Link, frame: Frame, known: Callable[[str], bool]) -> Heard:
+    standing = {one.hash: one for one in link.standing}
+    decidable = {one.hash for one in link.standing if counts(frame.ack.place, one.place)}
+    pids = {one.offer.pid for one in link.asked}
+    posted: list[tuple[str, int]] = []
+    voided: list[str] = []
+    asked = [one for one in link.asked if not _acknowledged(one, frame.ack.place)]
+    changes: dict[str, Any] = {}
+    accepted = 0
+    for item in frame.items:
+        if isinstance(item, Accept | Reject):
+            one = standing.pop(item.of, None)
+            if one is None or item.of not in decidable:
+                return Lie("decision", f"frame {frame.seq} decides what is no open offer of ours")
+            if isinstance(item, Accept):
+                accepted += one.minutes
+                posted.append((one.pid, one.minutes))
+            else:
+                voided.append(one.pid)
+        elif isinstance(item, Offer):
+            if item.pid in pids or known(item.pid):
+                return Lie("twice", f"the payment {item.pid[:12]} was offered before")
+            pids.add(item.pid)
+            asked.append(Asked(item, offer_hash(link.link, item), frame.place, item.window + 1))
+        elif isinstance(item, Resumed):
+            if frame.ack.place not in [mark.place for mark in link.requests]:
+                return Lie("resume", "they answer a request to resume that was not made here")
+            changes |= _resumed(link, frame.ack)
+        elif isinstance(item, Rekey):
+            if not _proven(link, item):
+                return Lie("rekey", "the new key did not sign for itself")
+            changes |= {"their_key": item.key, "their_seal": item.seal}
+        else:
+            return Lie("resume", "a request to resume stands in the middle")
+    still = []
+    for one in standing.values():
+        left = one.left - 1 if one.hash in decidable else one.left
+        if left > 0:
+            still.append(one._replace(left=left))
+        else:
+            voided.append(one.pid)
+    their_bal = link.their_bal - accepted + _paid(link, frame.ack.place)
+    if frame.bal != their_bal:
+        return Lie("balance", f"frame {frame.seq} says a balance of {frame.bal} minutes; it is {their_bal}")
+    held = sum([one.offer.minutes for one in asked])
+    if frame.held != held:
+        return Lie("balance", f"frame {frame.seq} says that {frame.held} minutes are held; it is {held}")
+    after = link._replace(
+        got=frame.mark,
+        acked=frame.ack,
+        bal=link.bal + accepted,
+        their_bal=their_bal,
+        standing=tuple(still),
+        asked=tuple(asked),
+        unacked=tuple([one for one in link.unacked if one.mark.place > frame.ack.place]),
+        heard=frame.place if frame.items else link.heard,
+    )._replace(**changes)
+    return Applied(after, tuple(posted), tuple(voided))
+
+
+def counts(ack: Place, offered: Place) -> bool:
+    """Whether a frame with this `ack` counts for an offer at this place: its sender had seen it (PROTOCOL.md §6)."""
+    return ack >= offered
+
+
+def _acknowledged(asked: Asked, ack: Place) -> bool:
+    return not asked.is_open and asked.decided <= ack
+
+
+def _paid(link: Link, ack: Place) -> int:
+    """The minutes accepted in those frames of ours that they acknowledge now, and so have posted."""
+    return sum([one.accepted for one in link.unacked if one.mark.place <= ack])
+
+
+def _resumed(link: Link, ack: Mark) -> dict[str, Any]:
+    """Our request is answered: it is our last frame, and older requests are dead."""
+    return {"sent": ack, "requests": tuple([mark for mark in link.requests if mark.inc > ack.inc])}
+
+
+def _proven(link: Link, item: Rekey) -> bool:
+    text = rekey_text(link.link, link.their_key, item.key, item.seal)
+    try:
+        PublicKey.parse(decode_key(item.key)).verify(decode_base64(item.proof), text.encode())
+    except (Invalid, ValueError):
+        return False
+    return True
