@@ -10,7 +10,7 @@ import click
 
 from cli.context import bank_option, json_option, open_bank, open_keyring, open_reading
 from cli.output import counted, print_json, print_table, progress, say
-from cli.publishing import publish
+from cli.publishing import pack, publish, receipt
 from ledger.errors import Invalid, Refused, Usage
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def log() -> None:
     """The append-only log: its entries and its signed head."""
 
 
-log.add_command(publish)
+for _command in (publish, pack, receipt):
+    log.add_command(_command)
 
 
 @log.command()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.context import bank_option, json_option, open_bank, open_keyring
+from cli.context import bank_option, json_option, open_bank, open_keyring, open_reading
 from cli.output import counted, print_json, progress
 
 
@@ -42,3 +42,79 @@ def publish(folder: Path, bank_dir: Path | None, *, entries: bool | None, as_jso
     new = f"{done.head.size - done.before} of them new" if done.head.size > done.before else "as before"
     kind = "entries and hashes" if done.entries else "hashes only"
     click.echo(f"published {folder}: {counted(done.head.size, 'entry', 'entries')}, {new} ({kind}, sealed copy)")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--openings", "handles", metavar="HANDLE", multiple=True, help="Tell this account's private details (repeatable)."
+)
+@bank_option
+@json_option
+def pack(file: Path, bank_dir: Path | None, *, handles: tuple[str, ...], as_json: bool) -> None:
+    """Write all that an auditor needs in one file: the signed head, the tree, every entry.
+
+    Names and memos are not in it, but those you choose to tell with --openings: of every entry that concerns the
+    account, with the salts that show them to be the ones recorded. The file is a plain tar archive.
+
+    \b
+    timebank log pack rushey-green.tar
+    timebank log pack for-the-surgery.tar --openings green-lane
+
+    JSON: file, size, openings.
+    """
+    from ledger.publishing.heads import newest_head
+    from ledger.publishing.pack import pack as write_pack
+
+    bank = open_bank(bank_dir)
+    bank.sign_head(open_keyring(bank.folder, (), None))
+    with bank.reading() as page, progress("packing") as reached:
+        accounts = [page.account_of(handle) for handle in handles]
+        size, told = write_pack(page, newest_head(page.log), file, accounts, reached)
+    if as_json:
+        print_json({"file": str(file), "size": size, "openings": told})
+    else:
+        private = f" and {counted(told, 'private detail')}" if handles else ""
+        click.echo(f"wrote {file}: {counted(size, 'entry', 'entries')}{private}")
+
+
+@click.command()
+@click.argument("entry")
+@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write it there.")
+@bank_option
+@json_option
+def receipt(entry: str, output: Path | None, bank_dir: Path | None, *, as_json: bool) -> None:
+    """Print the proof that ENTRY is in the log, with the entry itself: a page for a member to keep.
+
+    It is a C2SP tlog-proof; timebank verify checks it, and so does any other program for such proofs.
+
+    \b
+    timebank log receipt 17 -o bob-17.tlog-proof
+
+    JSON: index, entry (its hash), size (of the head), receipt (the text).
+    """
+    from ledger.checkpoint import parse_checkpoint
+    from ledger.folder import new_file
+    from ledger.notes import parse_note
+    from ledger.publishing.receipt import format_receipt, make_receipt
+    from ledger.views import find_entry
+
+    with open_reading(bank_dir) as page:
+        index, found = find_entry(page, entry)
+        raw = page.log.head()
+    if not raw or index >= parse_checkpoint(parse_note(raw)[0]).size:
+        bank = open_bank(bank_dir)
+        bank.sign_head(open_keyring(bank.folder, (), None))
+    with open_reading(bank_dir) as page:
+        made = make_receipt(page.log, index)
+    text = format_receipt(made)
+    if output is not None:
+        with new_file(output, 0o644) as beside:
+            beside.write_bytes(text)
+    if as_json:
+        size = parse_checkpoint(parse_note(made.checkpoint)[0]).size
+        print_json({"index": index, "entry": found.hash.hex(), "size": size, "receipt": text.decode()})
+    elif output is not None:
+        click.echo(f"wrote {output}: entry {index}")
+    else:
+        click.echo(text.decode(), nl=False)

@@ -120,6 +120,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a sealed batch of the escrow cannot be opened",
         "use the recovery key it was sealed for; if it is that one, fetch the file again",
     ),
+    "bad_folder": (
+        "a published folder is not as timebank writes it",
+        "fetch it again, file by file; it holds no links",
+    ),
     "bad_founding": (
         "a founding does not name the keys every bank needs",
         "found banks with timebank init",
@@ -152,9 +156,17 @@ CODES: dict[str, tuple[str, str]] = {
         "an origin is not like a web name with a path",
         "use a name that is yours, such as rushey-green.example/hours",
     ),
+    "bad_pack": (
+        "a file is not an audit pack as timebank writes it",
+        "ask for it again, whole; timebank log pack FILE makes one",
+    ),
     "bad_policy": (
         "a file does not say a policy",
         "compare it with the one in force: timebank policy show",
+    ),
+    "bad_proof": (
+        "bytes are not a receipt",
+        "ask the bank for a new receipt, and copy the file byte for byte",
     ),
     "bad_proposal": (
         "a file is not a proposal",

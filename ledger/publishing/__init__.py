@@ -2,6 +2,7 @@
 
     bundles    entries as they are published: length and bytes, 256 a bundle
     escrow     entries and private details sealed for the bank's own recovery key
+    heads      the signed head with its cosignatures, as it leaves the bank
     outgoing   a folder written so that a web server, or a power cut, never sees half a file
     folder     `publish`: the C2SP tlog-tiles layout, and the escrow, in a folder; only what is new
     shelf      reading what somebody published, a folder or a pack, believing nothing

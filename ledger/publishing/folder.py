@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 from ledger.bank import Bank
 from ledger.checkpoint import Checkpoint, parse_checkpoint
-from ledger.cosignatures import with_lines
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.folder import RECOVERY
 from ledger.keyfiles import read_public
@@ -39,11 +38,10 @@ from ledger.merkle import (
 from ledger.notes import MAX_NOTE_BYTES, parse_note
 from ledger.publishing import escrow
 from ledger.publishing.bundles import format_bundle
+from ledger.publishing.heads import newest_head
 from ledger.publishing.outgoing import Outgoing
-from ledger.store import Log, Writing
-
-CHECKPOINT = "checkpoint"
-_COSIGNED = "cosigned"
+from ledger.publishing.shelf import CHECKPOINT
+from ledger.store import Log
 
 Progress = Callable[[int, int], None]
 
@@ -70,7 +68,7 @@ def publish(
     recovery = recovery_key(bank)
     bank.sign_head(keyring)
     with Outgoing(folder) as out, bank.store.reading() as log:
-        note = with_lines(log.head(), log.meta(_COSIGNED).encode())
+        note = newest_head(log)
         head = parse_checkpoint(parse_note(note)[0])
         standing = read_checkpoint(folder)
         before = _size_held(log, head, standing, folder)
@@ -106,17 +104,6 @@ def read_checkpoint(folder: Path) -> bytes:
         return b""
     except OSError as error:
         raise Unavailable("file_unavailable", f"{path} cannot be read: {error.strerror}") from error
-
-
-def keep_cosigned(log: Writing, note: bytes) -> bool:
-    """Keep the cosignatures under a note whose text is that of the head signed last, for what is published next.
-
-    The caller has checked them (`cosignatures`). False: the note is of another head, and nothing was kept.
-    """
-    if not log.head() or parse_note(note)[0] != parse_note(log.head())[0]:
-        return False
-    log.set_meta(_COSIGNED, with_lines(with_lines(log.head(), log.meta(_COSIGNED).encode()), note).decode())
-    return True
 
 
 def _size_held(log: Log, head: Checkpoint, standing: bytes, folder: Path) -> int:

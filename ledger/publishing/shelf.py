@@ -1,0 +1,159 @@
+"""Reading what somebody published: a folder, or a pack, from whoever it came, believing nothing.
+
+A `Shelf` gives the bytes of a published file by its path, and no more of them than such a file can have. A
+`PublishedLog` is the log on a shelf as an auditor walks it: entries by index, the hashes of a tile, the head. What is
+beside the files that the head asks for is not looked at. In a folder only plain files count, reached through no link.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from ledger.checkpoint import Checkpoint, parse_checkpoint
+from ledger.entries import Entry, parse_entry
+from ledger.errors import Invalid, Unavailable
+from ledger.merkle import HASH_BYTES, TILE_BYTES, TILE_HASHES, entries_path, tile_path
+from ledger.notes import MAX_NOTE_BYTES, parse_note
+from ledger.publishing.bundles import MOST_BUNDLE_BYTES, parse_bundle
+
+CHECKPOINT = "checkpoint"
+#: so many bundles that are missing in a row end the log
+MOST_MISSING = 400
+
+
+class Shelf(Protocol):
+    """Files that were published, by their path."""
+
+    def read(self, path: str, most_bytes: int) -> bytes | None:
+        """A file's content, or None if it is not there; `Invalid` if it is longer, or no plain file."""
+
+
+class FolderShelf:
+    """A folder somewhere on this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+
+    def read(self, path: str, most_bytes: int) -> bytes | None:
+        """See `Shelf`."""
+        where = self._root / path
+        if where.resolve() != where:
+            raise Invalid("bad_folder", f"{path} is reached through a symbolic link")
+        try:
+            handle = os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise Unavailable("file_unavailable", f"{where} cannot be read: {error.strerror}") from error
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise Invalid("bad_folder", f"{path} is no plain file")
+            content = file.read(most_bytes + 1)
+        if len(content) > most_bytes:
+            raise Invalid("bad_tile", f"{path} has more than {most_bytes} bytes")
+        return content
+
+
+class PublishedLog:
+    """The log on a shelf, up to its checkpoint: what `walk` calls a source."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        note = shelf.read(CHECKPOINT, MAX_NOTE_BYTES)
+        if note is None:
+            raise Invalid("bad_folder", "there is no checkpoint")
+        self._note = note
+        self.checkpoint: Checkpoint = parse_checkpoint(parse_note(note)[0])
+        self.origin = self.checkpoint.origin
+        self._reported: set[int] = set()
+        self._bundle: tuple[int, list[bytes]] = (-1, [])
+
+    def size(self) -> int:
+        """The number of entries under the head."""
+        return self.checkpoint.size
+
+    def head(self) -> bytes:
+        """The checkpoint, a note, whole."""
+        return self._note
+
+    def has_entries(self) -> bool:
+        """Whether entry bundles are published, or hashes alone."""
+        size = self.size()
+        return size > 0 and self.shelf.read(self._path(0), MOST_BUNDLE_BYTES) is not None
+
+    def each(self, first: int, stop: int) -> Iterator[tuple[int, str, bytes]]:
+        """`(index, kind, bytes)` of the entries that are there; a bundle that cannot be read is raised once."""
+        missing = 0
+        while first < stop and missing < MOST_MISSING:
+            number = first // TILE_HASHES
+            entries = [] if number in self._reported else self._entries(number)
+            missing = 0 if entries else missing + 1
+            for index in range(first, min(number * TILE_HASHES + len(entries), stop)):
+                raw = entries[index - number * TILE_HASHES]
+                yield index, _kind(raw), raw
+            first = (number + 1) * TILE_HASHES
+
+    def raw(self, index: int) -> bytes:
+        """The bytes of an entry; `Invalid("missing_entry")`."""
+        number, at = divmod(index, TILE_HASHES)
+        if self._bundle[0] != number:
+            self._bundle = number, self._entries(number)
+        if not 0 <= at < len(self._bundle[1]):
+            raise Invalid("missing_entry", f"entry {index} is not in the log")
+        return self._bundle[1][at]
+
+    def entry(self, index: int) -> Entry:
+        """One entry, parsed; `Invalid` when it is missing or damaged."""
+        return parse_entry(self.raw(index), self.origin)
+
+    def read_tile(self, level: int, number: int) -> bytes:
+        """The hashes of a tile under the head; `Invalid("missing_tile")`, or "bad_tile"."""
+        width = self._width(self.size() >> 8 * level, number)
+        if width < 1:
+            raise Invalid("missing_tile", f"the tile {level}/{number} is beyond the head")
+        path = tile_path(level, number, width)
+        hashes = self.shelf.read(path, TILE_BYTES)
+        if hashes is None and width < TILE_HASHES:  # the full one has taken its place meanwhile
+            path = tile_path(level, number)
+            hashes = self.shelf.read(path, TILE_BYTES)
+            hashes = hashes[: width * HASH_BYTES] if hashes is not None and len(hashes) == TILE_BYTES else hashes
+        if hashes is None:
+            raise Invalid("missing_tile", f"{tile_path(level, number, width)} is not there")
+        if len(hashes) != width * HASH_BYTES:
+            raise Invalid("bad_tile", f"{path} has {len(hashes)} bytes, and {width} hashes have {width * HASH_BYTES}")
+        return hashes
+
+    def _entries(self, number: int) -> list[bytes]:
+        """The entries of a bundle, none if it is missing; `Invalid("bad_tile")`, once."""
+        path, width = self._path(number), self._width(self.size(), number)
+        try:
+            raw = self.shelf.read(path, MOST_BUNDLE_BYTES)
+            if raw is not None:
+                return parse_bundle(raw, width, path)
+            raw = self.shelf.read(entries_path(number), MOST_BUNDLE_BYTES) if width < TILE_HASHES else None
+            return [] if raw is None else parse_bundle(raw, TILE_HASHES, path)[:width]
+        except Invalid:
+            self._reported.add(number)
+            raise
+
+    def _path(self, number: int) -> str:
+        return entries_path(number, self._width(self.size(), number))
+
+    @staticmethod
+    def _width(held: int, number: int) -> int:
+        return min(TILE_HASHES, held - number * TILE_HASHES)
+
+
+def _kind(raw: bytes) -> str:
+    """The third line of an entry: in a bundle nothing else says what kind it is of."""
+    lines = raw[:400].split(b"\n", 3)
+    return lines[2].decode(errors="replace") if len(lines) > 3 else ""
+
+
+def open_folder_shelf(path: Path) -> PublishedLog:
+    """The log published in a folder."""
+    return PublishedLog(FolderShelf(path))
