@@ -157,8 +157,6 @@ def verify(folder: Path | None, bank_dir: Path | None, *, as_json: bool) -> int:
     attestation: {both, debited, broker, imported}.
     """
     bank = open_bank(folder or bank_dir)
-    if not bank.head_note():
-        say(f"warning: there is no head in {bank.folder.head}: an older database put here would not be noticed")
     report = _audited(bank)
     if as_json:
         print_json(report.to_json())
@@ -175,7 +173,7 @@ def _audited(bank: Bank) -> Report:
         return audit(
             log,
             founding=bank.folder.founding,
-            highest=bank.head_note() or None,
+            highest=bank.head_note(),
             live=log.db,
             progress=lambda done: reached(done, size),
         )

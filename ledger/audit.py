@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from ledger import canonical as c
 from ledger import rules, signers
+from ledger.beside import foreign_objects, stray_imports, stray_sheets
 from ledger.book import Book
 from ledger.checkpoint import open_checkpoint, parse_checkpoint
 from ledger.differences import differences
@@ -30,7 +31,7 @@ from ledger.notes import known_keys, known_signatures, parse_note
 from ledger.openings import check_openings
 from ledger.records import public_key
 from ledger.signatures import Checker
-from ledger.store import explained, log_id
+from ledger.store import Log, explained, log_id
 from ledger.store.sql import PROJECTIONS, Db, SqliteDb
 from ledger.walk import NO_LEAF, Check, Place, Source, Step, Walk, stray_opening
 
@@ -49,8 +50,9 @@ def audit(
     """Verify the whole of a log.
 
     `founding` is the pinned hash of entry 0 in hexadecimal (empty: not compared), `highest` the note of the highest
-    head known to have been signed, `live` the database whose tables and openings must agree. `workers` processes
-    check signatures (None: as many as help; 0: none). `progress` hears how many entries have been read.
+    head known to have been signed (empty: it should be at hand and is not; None: nobody keeps one), `live` the database
+    whose tables and openings must agree. `workers` processes check signatures (None: as many as help; 0: none).
+    `progress` hears how many entries have been read.
     """
     with explained("the scratch database"), Checker[Place](workers) as checker:
         connection = sqlite3.connect("", isolation_level=None)  # a file without a name, gone when closed
@@ -163,6 +165,9 @@ def highest_head_is_of_this_log(case: Case) -> Iterable[Finding]:
     """The highest head known to have been signed is over a beginning of this log, not over a longer or another one."""
     if case.highest is None:
         return ()
+    if not case.highest:
+        what = "no head lies beside the database, which holds a signed one: an older database in its place would pass"
+        return (finding("missing_head", None, what),) if case.walk.source.head() else ()
     return _judged(case.walk, case.highest, "the highest head ever signed", "older_database", "fork")[1]
 
 
@@ -290,6 +295,23 @@ def no_tile_is_astray(case: Case) -> Iterator[Finding]:
             yield finding("tile_mismatch", None, f"the tile {level}/{number} is not one of this tree")
 
 
+def private_tables_name_their_entries(case: Case) -> Iterable[Finding]:
+    """The rows about day sheets and imports are of the entries they name, and no imported exchange is without one."""
+    walk, live = case.walk, case.walk.live
+    if live is None or not walk.whole:
+        return ()
+    log = Log(live, walk.source.origin)
+    walk.find(None, stray_sheets, log)
+    if walk.report.attestation["imported"] or live.row("SELECT 1 FROM imported LIMIT 1"):
+        walk.find(None, stray_imports, log)
+    return ()
+
+
+def the_database_holds_nothing_else(case: Case) -> Iterable[Finding]:
+    """The database holds the tables that timebank makes, as it makes them, and no view, trigger or index more."""
+    return () if case.walk.live is None else foreign_objects(case.walk.live)
+
+
 LOG_CHECKS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
     founding_is_the_pinned_one,
     head_is_over_the_entries,
@@ -299,4 +321,6 @@ LOG_CHECKS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
     no_row_is_astray,
     tables_are_the_fold,
     no_tile_is_astray,
+    private_tables_name_their_entries,
+    the_database_holds_nothing_else,
 )

@@ -421,7 +421,7 @@ class Bank:
             return note
 
     def _beside(self, note: bytes, head: Checkpoint, highest: Checkpoint) -> None:
-        if head.size > highest.size or not self.folder.head.exists():
+        if head.size > highest.size or not self.head_note():
             replace_file(self.folder.head, note)
 
     def _head_signers(self, log: Log, last: Checkpoint, keyring: Keyring) -> list[tuple[str, Any]]:

@@ -336,6 +336,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a frame is of another link, bank or direction",
         "ask the neighbour which link the file is for",
     ),
+    "foreign_object": (
+        "the database holds a table, view, trigger or index that timebank did not make, or altered one",
+        "keep a copy for the committee and find out whose it is; timebank backup and restore make the bank anew",
+    ),
     "foreign_origin": (
         "something belongs to the log of another bank",
         "give it to the bank that it names",
@@ -455,6 +459,10 @@ CODES: dict[str, tuple[str, str]] = {
     "missing_entry": (
         "an entry is missing from the log",
         "restore the newest backup: timebank restore FILE DIR",
+    ),
+    "missing_head": (
+        "no head lies beside the database, which holds a signed one",
+        "compare the head with one that somebody outside holds; then put it back: timebank log checkpoint",
     ),
     "missing_signature": (
         "an entry has fewer or more signatures than signers",
@@ -631,6 +639,10 @@ CODES: dict[str, tuple[str, str]] = {
     "stray_entry": (
         "something is stored beside the log that is no entry of it",
         "keep a copy for the committee, then remove it by hand: it was not recorded by timebank",
+    ),
+    "stray_row": (
+        "a row kept beside the log about sheets or imports is not of the entry it names",
+        "restore the newest backup: the row was changed after it was written",
     ),
     "surplus_act": (
         "a key signs as something the entry does not ask for",

@@ -135,7 +135,7 @@ class Village:
         """What an audit of the bank says."""
         with self.bank.store.reading() as log:
             asked: dict[str, Any] = {"founding": self.bank.folder.founding, "workers": 0, "live": log.db}
-            return audit(log, highest=(self.bank.head_note() or None) if highest else None, **asked | also)
+            return audit(log, highest=self.bank.head_note() if highest else None, **asked | also)
 
     def sign_head(self) -> bytes:
         """Sign the head over everything recorded."""

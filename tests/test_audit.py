@@ -124,6 +124,63 @@ def test_a_bank_in_postgresql_holds_and_its_changed_tables_are_named(postgres_da
     village.bank.store.close()
 
 
+# What lies beside the log.
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE shadow (a)",
+        "CREATE VIEW view AS SELECT * FROM book",
+        "CREATE INDEX slow ON lines (minutes)",
+        "CREATE TRIGGER eraser AFTER INSERT ON stored_events BEGIN DELETE FROM openings; END",
+        "ALTER TABLE openings ADD COLUMN more TEXT",
+    ],
+)
+def test_what_timebank_did_not_make_is_named(village: Village, tamper: Tamper, sql: str) -> None:
+    tamper(sql)
+    assert told(village.audit()) == {("foreign_object", None)}
+
+
+@pytest.mark.parametrize("table", ["sheets", "imported", "openings", "people"])
+def test_a_table_that_is_gone_is_named(village: Village, tamper: Tamper, table: str) -> None:
+    tamper(f"DROP TABLE {table}")
+    assert "database_damaged" in codes(village.audit())
+
+
+@pytest.mark.parametrize(
+    ("leaf", "count", "sound"),
+    [
+        (EXCHANGE, 2, True),
+        (EXCHANGE, 3, False),
+        (SIZE, 1, False),
+        (-1, 1, False),
+        (EXCHANGE, 0, False),
+        ("x", 1, False),
+    ],
+)
+def test_a_day_sheet_is_of_the_entries_it_names(
+    village: Village, tamper: Tamper, leaf: Any, count: int, sound: bool
+) -> None:
+    tamper("INSERT INTO sheets VALUES (?, ?, ?)", "d" * 64, leaf, count)
+    assert told(village.audit()) == (set() if sound else {("stray_row", None)})
+
+
+@pytest.mark.parametrize("ref", [":7", "=7.1", "@7", "7"])
+@pytest.mark.parametrize("leaf", [EXCHANGE, 0, 2, SIZE, -1, None, "x", 2.5])
+def test_a_row_of_an_import_that_never_was_is_named(village: Village, tamper: Tamper, leaf: Any, ref: str) -> None:
+    if leaf is None:
+        tamper("DROP TABLE imported")
+        tamper("CREATE TABLE imported (system, ref, leaf)")
+    tamper("INSERT INTO imported VALUES ('csv', ?, ?)", ref, leaf)
+    tamper("INSERT INTO imported VALUES ('csv', '@sound', ?)", OPENING)
+    stray = {(one.code, one.index) for one in village.audit().problems if one.code == "stray_row"}
+    if ref == "@7" and leaf in (0, 2):  # an account that was open before the import
+        assert stray == set()
+    else:
+        assert stray == {("stray_row", leaf if type(leaf) is int else None)}
+
+
 # Bytes and rows of the log.
 
 
@@ -444,8 +501,13 @@ def test_the_highest_head_beside_the_database_must_be_of_this_log(village: Villa
     assert codes(village.audit()) == {"bad_note"}
 
 
-def test_a_bank_that_lost_the_file_beside_it_still_holds(village: Village) -> None:
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_head_that_does_not_lie_beside_the_database_is_missed(village: Village, content: bytes | None) -> None:
     village.bank.folder.head.unlink()
+    if content is not None:
+        village.bank.folder.head.write_bytes(content)
+    assert told(village.audit()) == {("missing_head", None)}
+    village.sign_head()
     assert village.audit().ok
 
 

@@ -71,6 +71,7 @@ LEDGER_ORDER = (
     "restore",
     "findings",
     "differences",
+    "beside",
     "walk",
     "audit",
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -68,6 +70,25 @@ def test_a_history_moves_in_and_every_balance_follows(console: Console) -> None:
     assert report["ok"]
     assert report["attestation"] == {"both": 0, "debited": 0, "broker": 0, "imported": 4}
     assert "import of 1 file of csv begun" in console.type("timebank log entries").stdout
+
+
+def test_what_is_kept_of_an_import_is_checked_against_its_entries(console: Console) -> None:
+    write(console, "history.csv", HEADING + ROWS)
+    imported(console)
+    for change, index in (
+        ("DELETE FROM imported WHERE ref = ':#2'", 6),
+        ("UPDATE imported SET leaf = 2 WHERE ref = ':#2'", 2),
+        ("UPDATE imported SET system = 'nexus' WHERE ref = ':#2'", 6),
+        ("UPDATE imported SET leaf = 6 WHERE ref LIKE '@%' AND leaf = 2", 6),
+    ):
+        shutil.copy(console.folder / "bank.db", console.folder / "sound.db")
+        connection = sqlite3.connect(console.folder / "bank.db", isolation_level=None)
+        assert connection.execute(change).rowcount == 1
+        connection.close()
+        problems = json.loads(console.type("timebank verify --json").stdout)["problems"]
+        assert ("stray_row", index) in [(one["code"], one["index"]) for one in problems], change
+        (console.folder / "sound.db").replace(console.folder / "bank.db")
+    assert json.loads(console.type("timebank verify --json").stdout)["ok"]
 
 
 def test_what_this_bank_would_refuse_is_said_and_let_pass(console: Console) -> None:

@@ -1,0 +1,96 @@
+"""What lies beside the log in a bank's database: rows that say where things were recorded, and nothing unasked for.
+
+The tables `sheets` and `imported` cannot be made again from the log, and they decide whether a day sheet or a row of
+another system counts as recorded. So each of their rows must be of the entry it names, and every imported exchange
+must have one, or its row could be imported once more. A table, view, trigger or index that timebank did not make could
+change what is written behind its back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ledger.entries import parse_entry
+from ledger.findings import Finding, finding
+from ledger.store import Db, Log, log_id
+from ledger.store.sql import Row, create_statements
+
+_EXCHANGE = "exchange.recorded/1"
+#: what a row of `imported` may name, by the first character of its reference
+_NAMED = {":": (_EXCHANGE,), "=": (_EXCHANGE,), "@": ("account.opened/1", "bank.founded/1")}
+_IMPORTED = b'"imported":"'
+_ID_BYTES = 32
+
+
+def foreign_objects(db: Db) -> Iterator[Finding]:
+    """Tables of ours that are missing or were altered, and whatever else an SQLite database holds."""
+    if db.dialect != "sqlite":
+        return  # it may be shared, and its owner decides what else is in it
+    ours = {statement.split()[2]: _one_spaced(statement) for statement in create_statements(db.dialect)}
+    made = set()
+    for kind, name, sql in db.rows("SELECT type, name, sql FROM sqlite_master ORDER BY name"):
+        shown = f"the {kind} {str(name)[:40]!r}"
+        if kind == "table" and name in ours:
+            made.add(name)
+            if _one_spaced(str(sql)) != ours[name]:
+                yield finding("foreign_object", None, f"{shown} is not as timebank makes it")
+        elif (kind, name) != ("table", "stored_events") and not str(name).startswith("sqlite_"):
+            yield finding("foreign_object", None, f"{shown} is none that timebank makes")
+    for name in sorted(set(ours) - made):
+        yield finding("database_damaged", None, f"the table {name} is missing")
+
+
+def _one_spaced(sql: str) -> str:
+    return " ".join(sql.split())
+
+
+def stray_sheets(log: Log) -> Iterator[Finding]:
+    """Rows of `sheets` whose entries are not that many exchanges of this log."""
+    count = (
+        "SELECT COUNT(*) FROM stored_events WHERE originator_id = ? AND originator_version > ?"
+        " AND originator_version <= ? AND topic = ?"
+    )
+    key = log.db.log_key(log_id(log.origin))
+    for digest, leaf, lines in log.db.rows("SELECT digest, leaf, count FROM sheets ORDER BY leaf, digest"):
+        sound = type(leaf) is int and type(lines) is int and leaf >= 0 and lines > 0
+        row = log.db.row(count, (key, leaf, leaf + lines, _EXCHANGE)) if sound else None
+        if row is None or row[0] != lines:
+            what = f"sheets: {str(lines)[:20]} exchanges from entry {str(leaf)[:20]} on are said to be of a day sheet"
+            yield finding("stray_row", None, f"{what} ({str(digest)[:12]}), and are not")
+
+
+def stray_imports(log: Log) -> Iterator[Finding]:
+    """Rows of `imported` that are not of the entry they name, and imported exchanges that have none."""
+    rows = log.db.each("SELECT leaf, system, ref FROM imported ORDER BY leaf, system, ref")
+    systems: dict[bytes, str] = {}
+    row: Row | None = next(rows, None)
+    for leaf, kind, raw in log.each(0, log.size()):
+        if kind == "import.begun/1":
+            begun = parse_entry(raw, log.origin)
+            systems[begun.id.encode()] = begun.fact.system
+        at = raw.find(_IMPORTED)
+        system = systems.get(raw[at + len(_IMPORTED) :][:_ID_BYTES]) if at >= 0 else None
+        named = False
+        while row is not None and (row[0] is None or (type(row[0]) in (int, float) and row[0] <= leaf)):
+            if row[0] == leaf and _is_of(row, kind, system):
+                named = True
+            else:
+                yield _stray(row)
+            row = next(rows, None)
+        if kind == _EXCHANGE and at >= 0 and not named:
+            what = f"imported: nothing says which row of another system entry {leaf} is: it could be imported again"
+            yield finding("stray_row", leaf, what)
+    while row is not None:
+        yield _stray(row)
+        row = next(rows, None)
+
+
+def _is_of(row: Row, kind: str, system: str | None) -> bool:
+    sort = str(row[2])[:1]
+    return kind in _NAMED.get(sort, ()) and (sort == "@" or str(row[1]).replace("_", "-") == system)
+
+
+def _stray(row: Row) -> Finding:
+    leaf = row[0] if type(row[0]) is int else None
+    what = f"imported: a row of {str(row[1])[:40]!r} names entry {str(row[0])[:20]}, which is not of that import"
+    return finding("stray_row", leaf, what)
