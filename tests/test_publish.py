@@ -316,8 +316,8 @@ def test_a_long_escrow_is_cut_into_batches_and_a_lost_one_is_sealed_again(
     batches = unsealed(village, out)
     assert [raw for batch in batches for raw in batch.entries] == entries_of(village)
     with village.bank.store.reading() as log:
-        kept = log.db.rows("SELECT leaf, field, value, salt FROM openings ORDER BY leaf, field")
-    assert [row for batch in batches for row in batch.private["openings"]] == kept
+        details = log.db.rows("SELECT leaf, field, value, salt FROM openings ORDER BY leaf, field")
+    assert [row for batch in batches for row in batch.private["openings"]] == details
 
 
 # Cosignatures.
