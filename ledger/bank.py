@@ -24,8 +24,8 @@ from ledger import rules, signers
 from ledger.book import Book
 from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from ledger.clock import Clock
-from ledger.drafts import choose_signers
-from ledger.entries import Entry, Signer, draft_entry, format_entry, parse_entry, signature_check
+from ledger.drafts import choose_signers, draft_entry
+from ledger.entries import Entry, Signer, format_entry, parse_entry, signature_check
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.folder import Folder, replace_file
 from ledger.keyring import Keyring
@@ -38,7 +38,7 @@ from ledger.reading import Reading
 from ledger.records import Key
 from ledger.signatures import Scribe
 from ledger.store import Log, Store, Writing
-from ledger.store.tables import Cache
+from ledger.store.tables import Cache, empty_cache
 
 T = TypeVar("T")
 
@@ -313,9 +313,10 @@ def name_account(db: Any, fact: Any, index: int, details: Mapping[str, str]) -> 
 
 def check_signatures(entry: Entry, book: Book) -> None:
     """Verify every signature of an entry by the keys that the book holds; `Invalid("bad_signature")`."""
+    message = entry.text.encode()
     for position, signer in enumerate(entry.signers):
         key = signers.signing_key(signer, entry.fact, book)
-        wanted = signature_check(entry, position, PublicKey.parse(decode_key(key.public)))
+        wanted = signature_check(entry, position, PublicKey.parse(decode_key(key.public)), message)
         if not check(*wanted):
             raise Invalid("bad_signature", f"the text is not what {signers.key_called(key, signer.key)} signed")
 
@@ -327,7 +328,7 @@ class Bank:
         self.folder = folder
         self.store = store
         self.clock = clock
-        self._cache: Cache = {}
+        self._cache = empty_cache()
         self._cached_size = -1
 
     @contextmanager
@@ -366,7 +367,7 @@ class Bank:
 
     def _page(self, log: Writing, keyring: Keyring) -> Page:
         if log.size() != self._cached_size:
-            self._cache = {}
+            self._cache = empty_cache()
         return Page(log, self.clock, keyring, self._cache)
 
     def _refuse_older_database(self, page: Page) -> None:

@@ -40,7 +40,7 @@ class Book:
         self.tables = tables
         self._in_force: tuple[Bank, e.Policy] | None = None
         #: what `rules` found well signed, as long as nothing changes that decides it
-        self.judged: set[Any] = set()
+        self.judged: dict[Any, bool] = {}
 
     @property
     def bank(self) -> Bank | None:

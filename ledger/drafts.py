@@ -7,11 +7,14 @@ a proposal, keys elsewhere are named too, and their signatures gathered later.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
+from ledger import canonical as c
+from ledger import events as e
 from ledger.book import Book
-from ledger.entries import Act, Signer
-from ledger.events import BankFounded
+from ledger.entries import HEADER, Act, Entry, Signer, text_hash
+from ledger.everyday import everyday_body
 from ledger.keys import decode_key, key_hash
 from ledger.needs import Need, Office, Word, needs, voice
 from ledger.records import Key
@@ -19,6 +22,24 @@ from ledger.signers import introduced, mandate_expired
 
 AtHand = Callable[[str], bool]
 Plan = dict[str, list[Act]]
+
+
+def draft_entry(origin: str, fact: Any, at: str, entry_id: str, signers: tuple[Signer, ...]) -> Entry:
+    """An entry not yet signed. The fact is read as a parser would read it, so nothing is signed that none could."""
+    kind = e.kind_of(fact)
+    body = everyday_body(fact) if type(fact) is e.ExchangeRecorded else ""
+    if not body:
+        read = c.to_object(fact)
+        fact, body = e.fact_from(kind, read), c.format_json(read)
+    acting = ",".join([_signer_line(signer) for signer in signers])
+    line = f'{{"at":"{c.instant(at)}","body":{body},"id":"{c.entry_id(entry_id)}","signers":[{acting}]}}'
+    text = f"{HEADER}\n{origin}\n{kind}\n{line}\n"
+    return Entry(text, text_hash(text), origin, kind, at, entry_id, fact, signers, ())
+
+
+@lru_cache(maxsize=4096)
+def _signer_line(signer: Signer) -> str:
+    return c.format_json(c.to_object(signer))
 
 
 def choose_signers(fact: Any, book: Book, at_hand: AtHand, *, elsewhere: bool = False) -> tuple[Signer, ...]:
@@ -114,7 +135,7 @@ def _plan_office(office: Office, plan: Plan, fact: Any, book: Book, at_hand: AtH
 
 
 def _office_keys(office: Office, fact: Any, book: Book) -> tuple[str, ...]:
-    if isinstance(fact, BankFounded):
+    if isinstance(fact, e.BankFounded):
         return tuple(key_hash(decode_key(s.key)) for s, _ in introduced(fact) if s.purpose == office.role)
     return tuple(hashed for hashed in book.office(office.role) if hashed in (office.keys or (hashed,)))
 

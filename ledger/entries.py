@@ -61,6 +61,17 @@ def _signer(line: str) -> Signer:
     return c.from_object(Signer, c.parse_json('{"acts":[' + line))
 
 
+@lru_cache(maxsize=16_384)
+def read_signers(stretch: str) -> tuple[Signer, ...]:
+    """The signers of a line from the bytes between `[{"acts":[` and `}]`; `Invalid` if they cannot be cut up so."""
+    signers = tuple([_signer(each + "}") for each in stretch.split(_BETWEEN_SIGNERS)])
+    if len(signers) > e.MOST_SIGNERS:
+        raise Invalid("bad_body", "the fourth line has too many signers")
+    if len({signer.key for signer in signers}) != len(signers):
+        raise Invalid("bad_body", "one key signs twice")
+    return signers
+
+
 def _read_line(line: str) -> tuple[Any, tuple[Signer, ...]]:
     """The fourth line: the object it is, and its signers, read.
 
@@ -70,7 +81,7 @@ def _read_line(line: str) -> tuple[Any, tuple[Signer, ...]]:
     rest, _, signers = line.rpartition(_BEFORE_SIGNERS)
     if signers.endswith("}]}"):
         try:
-            read = tuple([_signer(each + "}") for each in signers[:-3].split(_BETWEEN_SIGNERS)])
+            read = read_signers(signers[:-3])
             found = c.parse_json(rest + "}")
             if type(found) is dict and found.keys() == _BESIDE_SIGNERS:
                 return found, read
@@ -100,24 +111,6 @@ class SignatureCheck(NamedTuple):
     public: bytes
     signature: bytes
     message: bytes
-
-
-@lru_cache(maxsize=4096)
-def _signer_line(signer: Signer) -> str:
-    return c.format_json(c.to_object(signer))
-
-
-def draft_entry(origin: str, fact: Any, at: str, entry_id: str, signers: tuple[Signer, ...]) -> Entry:
-    """An entry not yet signed. The fact is read as a parser would read it, so nothing is signed that none could."""
-    kind = e.kind_of(fact)
-    body = e.exchange_body(fact) if type(fact) is e.ExchangeRecorded else ""
-    if not body:
-        read = c.to_object(fact)
-        fact, body = e.fact_from(kind, read), c.format_json(read)
-    acting = ",".join([_signer_line(signer) for signer in signers])
-    line = f'{{"at":"{c.instant(at)}","body":{body},"id":"{c.entry_id(entry_id)}","signers":[{acting}]}}'
-    text = f"{HEADER}\n{origin}\n{kind}\n{line}\n"
-    return Entry(text, text_hash(text), origin, kind, at, entry_id, fact, signers, ())
 
 
 def text_hash(text: str) -> bytes:
@@ -168,12 +161,15 @@ def format_entry(text: str, signatures: Sequence[Signature]) -> bytes:
     return raw
 
 
-def signature_check(entry: Entry, position: int, public: PublicKey) -> SignatureCheck:
-    """The check that signer `position` of the entry signed it with `public`; the note's key id is compared here."""
-    signer, signature = entry.signers[position], entry.signatures[position]
-    if key_id(signer.name, public.raw) != signature.key_id:
-        raise Invalid("swapped_signature", f"the key id on the line of {signer.name} is not that of the key named")
-    return SignatureCheck(public.raw, signature.signature, entry.text.encode())
+def signature_check(entry: Entry, position: int, public: PublicKey, message: bytes) -> SignatureCheck:
+    """The check that signer `position` of the entry signed its text, `message`, with `public`.
+
+    The note's key id is compared here.
+    """
+    name, signature = entry.signers[position].name, entry.signatures[position]
+    if key_id(name, public.raw) != signature.key_id:
+        raise Invalid("swapped_signature", f"the key id on the line of {name} is not that of the key named")
+    return SignatureCheck(public.raw, signature.signature, message)
 
 
 def attestation(entry: Entry) -> str:

@@ -64,17 +64,17 @@ def _commitments(value: Any) -> Commitments:
     if type(value) is not dict or not 1 <= len(value) <= 8:
         raise Invalid("bad_body", "not an object of 1 to 8 commitments")
     for name, committed in value.items():
-        _field_name(name)
+        field_name(name)
         c.digest(committed)
     return value
 
 
-_field_name = c.one_of("handle", "name", "contact", "memo", "reason", "consent")
+field_name = c.one_of("handle", "name", "contact", "memo", "reason", "consent")
 _MOST_LEGS = 5000
 _MOST_LEG_MINUTES = 10**9
 
 
-def _legs(value: Any) -> Legs:
+def read_legs(value: Any) -> Legs:
     """Two or more pairs of account and minutes, in the order of the accounts, none twice or zero, summing to zero."""
     if type(value) is not list or not 2 <= len(value) <= _MOST_LEGS:
         raise Invalid("bad_body", f"legs: not an array of 2 to {_MOST_LEGS} items")
@@ -305,8 +305,8 @@ class MandateRevoked(NamedTuple):
     served_on=c.day,
     category=c.word,
     nature=c.one_of(*NATURES),
-    legs=_legs,
-    uncredited=_legs,
+    legs=read_legs,
+    uncredited=read_legs,
     commitments=_commitments,
     imported=c.entry_id,
 )
@@ -325,33 +325,7 @@ class ExchangeRecorded(NamedTuple):
     imported: str = ""
 
 
-def exchange_body(fact: ExchangeRecorded) -> str:
-    """The canonical body of an everyday exchange, every value read as a reader would; empty for a rarer form.
-
-    What the general way writes, at a fifth of its cost: most entries of any log are of this form.
-    """
-    legs = fact.legs or fact.uncredited
-    if len(legs) != 2 or (fact.legs and fact.uncredited) or len(fact.commitments or ()) > 1:
-        return ""
-    (one, minutes), (other, against) = legs
-    _legs([[one, minutes], [other, against]])
-    said = f'[["{one}",{minutes}],["{other}",{against}]]'
-    moved, free = (f'"legs":{said},', "") if fact.legs else ("", f',"uncredited":{said}')
-    sealed = imported = ""
-    for name, committed in (fact.commitments or {}).items():
-        sealed = f'"commitments":{{"{_field_name(name)}":"{c.digest(committed)}"}},'
-    if fact.imported:
-        imported = f'"imported":"{c.entry_id(fact.imported)}",'
-    return (
-        f'{{"category":"{c.word(fact.category)}",{sealed}{imported}{moved}"nature":"{_nature(fact.nature)}",'
-        f'"served_on":"{c.day(fact.served_on)}"{free}}}'
-    )
-
-
-_nature = c.one_of(*NATURES)
-
-
-@_fact("exchange.reversed/1", about=c.part(Ref), served_on=c.day, legs=_legs, commitments=_commitments)
+@_fact("exchange.reversed/1", about=c.part(Ref), served_on=c.day, legs=read_legs, commitments=_commitments)
 class ExchangeReversed(NamedTuple):
     """The whole of an exchange undone by its opposite legs, once."""
 

@@ -101,7 +101,7 @@ def _record_rows(
 
 
 class _Pen:
-    """Writes the entries of one import: like `entries.draft_entry` to the byte, at a tenth of its cost.
+    """Writes the entries of one import: like `drafts.draft_entry` to the byte, at a tenth of its cost.
 
     All of an import's exchanges are signed alike and say the same but for parties, minutes, days and memos; whatever
     else stands in one was read by the format's own readers, once for each word or day.

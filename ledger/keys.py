@@ -26,6 +26,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
@@ -33,7 +34,7 @@ from typing import TYPE_CHECKING, Protocol
 from ledger.errors import Invalid
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 RAW_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -133,22 +134,22 @@ def _parsed(raw: bytes) -> PublicKey:
 
 
 @lru_cache(maxsize=_CACHED_KEYS)
-def _verifier(raw: bytes) -> Ed25519PublicKey:
+def _verifier(raw: bytes) -> tuple[Callable[[bytes, bytes], None], type[Exception]]:
+    """What verifies with a key, and what it raises for a bad signature."""
+    from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    return Ed25519PublicKey.from_public_bytes(raw)
+    return Ed25519PublicKey.from_public_bytes(raw).verify, InvalidSignature
 
 
 def _holds(raw: bytes, signature: bytes, message: bytes) -> bool:
     """Rules 2 to 4, for a key that passed rule 1."""
     if len(signature) != SIGNATURE_BYTES or signature[:32] in SMALL_ORDER:
         return False
-    verifier = _verifier(raw)
-    from cryptography.exceptions import InvalidSignature
-
+    verify, bad = _verifier(raw)
     try:
-        verifier.verify(signature, message)
-    except InvalidSignature:
+        verify(signature, message)
+    except bad:
         return False
     return True
 

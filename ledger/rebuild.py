@@ -8,8 +8,9 @@ from typing import Any
 from ledger.bank import BATCH, NAMING, Bank, check_signatures, name_account
 from ledger.book import Book
 from ledger.checkpoint import Checkpoint, parse_checkpoint
-from ledger.entries import Entry, parse_entry
+from ledger.entries import Entry
 from ledger.errors import Invalid, Refused
+from ledger.everyday import parse_one_of_many
 from ledger.merkle import EMPTY, Frontier, leaf_hash
 from ledger.notes import parse_note
 from ledger.openings import Opening, commitment
@@ -94,7 +95,7 @@ class Fold:
 
     def _add(self, index: int, kind: str, raw: bytes) -> None:
         try:
-            entry = parse_entry(raw, self._log.origin)
+            entry = parse_one_of_many(raw, self._log.origin)
             if entry.kind != kind:
                 raise Invalid("bad_entry", f"it is kept as {kind[:40]!r} and says {entry.kind}")
             if self._verify:
@@ -134,8 +135,7 @@ class Fold:
         self._log.grow_tree(self.size - len(self._leaves), self._leaves)
         self._tables.flush()
         self._leaves.clear()
-        if len(self._tables.cache) > _CACHE_RECORDS:
-            self._tables.cache.clear()
+        self._tables.let_go(_CACHE_RECORDS)
 
 
 def read_head(note: bytes) -> Checkpoint:

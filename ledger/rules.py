@@ -17,7 +17,6 @@ from ledger.entries import Entry
 from ledger.errors import Refused
 from ledger.hours import show_minutes
 from ledger.keys import PublicKey, decode_key, key_hash
-from ledger.needs import parties
 from ledger.records import Account
 from ledger.signers import active_key, no_self_dealing, signers_known, within_caps, word_given
 
@@ -29,33 +28,33 @@ DAY_MINUTES = 24 * 60
 
 def check(entry: Entry, book: Book) -> list[str]:
     """Raise the first refusal, or return: the entry may be added to the book. Advisory limits are returned as words."""
+    fact, kind = entry.fact, type(entry.fact)
     _not_replayed(entry, book)
-    if (book.bank is None) != isinstance(entry.fact, e.BankFounded):
+    if (book.bank is None) != (kind is e.BankFounded):
         raise Refused("not_founded", "a log begins with its founding, and has only one")
-    _heads_named(entry)
-    for rule in _FACT_RULES[type(entry.fact)]:
-        rule(entry.fact, book)
-    like = _like(entry)
-    if like is None or like not in book.judged:
+    if kind is e.BankFounded:
+        _heads_named(entry)
+    for rule in _FACT_RULES[kind]:
+        rule(fact, book)
+    like = _like(entry) if kind is e.ExchangeRecorded else None
+    capped = book.judged.get(like)
+    if capped is None:
         signers_known(entry, book)
         no_self_dealing(entry, book)
         word_given(entry, book)
+        capped = any(act.mandate for signer in entry.signers for act in signer.acts)
         if like is not None:
-            book.judged.add(like)
-    within_caps(entry, book)
-    return _within_limits(entry.fact, book) if isinstance(entry.fact, e.ExchangeRecorded) else []
+            book.judged[like] = capped
+    if capped:
+        within_caps(entry, book)
+    return _within_limits(fact, book) if kind is e.ExchangeRecorded else []
 
 
 def _like(entry: Entry) -> Any:
-    """All that decides whether an exchange's signers suffice, until a key, mandate, account, policy or day changes.
-
-    None for an entry of another kind, which is judged each time.
-    """
+    """All that decides whether an exchange's signers suffice, until a key, mandate, account, policy or day changes."""
     fact = entry.fact
-    if not isinstance(fact, e.ExchangeRecorded):
-        return None
-    sides = [(account, minutes > 0) for account, minutes in fact.legs or fact.uncredited]
-    return entry.signers, tuple(sides), fact.nature, fact.imported
+    sides = tuple([(account, minutes > 0) for account, minutes in fact.legs or fact.uncredited])
+    return entry.signers, sides, fact.nature, fact.imported
 
 
 def _not_replayed(entry: Entry, book: Book) -> None:
@@ -252,12 +251,11 @@ def _import_fits(fact: e.AccountOpened | e.ExchangeRecorded, book: Book) -> None
 
 
 def _parties_open(fact: e.ExchangeRecorded, book: Book) -> None:
-    for account in parties(fact):
-        found = known_account(account, book)
-        if found.status != "open":
+    for account, _ in fact.legs or fact.uncredited:
+        status = known_account(account, book).status
+        if status != "open":
             raise Refused(
-                "account_closed" if found.status == "closed" else "account_suspended",
-                f"account {account} is {found.status}",
+                "account_closed" if status == "closed" else "account_suspended", f"account {account} is {status}"
             )
 
 
@@ -273,12 +271,13 @@ def _amounts_fit(fact: e.ExchangeRecorded, book: Book) -> None:
     legs = fact.legs or fact.uncredited
     if fact.nature not in e.EVERYDAY_NATURES or fact.imported:
         return
-    givers = sum(minutes > 0 for _, minutes in legs)
-    for account, minutes in legs:
-        others = len(legs) - givers if minutes > 0 else givers
-        if abs(minutes) > DAY_MINUTES * others:
-            raise Refused("absurd_time", f"{show_minutes(abs(minutes))} on one day for account {account}")
-    if book.policy.rounding != "none" and len(legs) == 2 and legs[0][1] % 15:
+    if max([minutes for _, minutes in legs]) > DAY_MINUTES or len(legs) > 2:
+        givers = sum(minutes > 0 for _, minutes in legs)
+        for account, minutes in legs:
+            others = len(legs) - givers if minutes > 0 else givers
+            if abs(minutes) > DAY_MINUTES * others:
+                raise Refused("absurd_time", f"{show_minutes(abs(minutes))} on one day for account {account}")
+    if len(legs) == 2 and legs[0][1] % 15 and book.policy.rounding != "none":
         raise Refused("rounding", f"{show_minutes(abs(legs[0][1]))} is not in quarters of an hour, as the policy asks")
 
 

@@ -216,7 +216,7 @@ def _sign_all(jobs: list[Job], keys: dict[str, HeldKey] = _pen) -> list[bytes]:
 
 def bad_positions(checks: list[Check]) -> list[int]:
     """The positions of the checks that do not hold."""
-    return [position for position, one in enumerate(checks) if not check(*one)]
+    return [position for position, (public, signature, text) in enumerate(checks) if not check(public, signature, text)]
 
 
 def _settle() -> None:

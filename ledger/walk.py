@@ -17,9 +17,10 @@ from typing import NamedTuple, Protocol, TypeVar
 from ledger import canonical as c
 from ledger.bank import NAMING, name_account
 from ledger.book import Book
-from ledger.entries import Entry, attestation, parse_entry
+from ledger.entries import Entry, attestation
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.events import ExchangeRecorded
+from ledger.everyday import parse_one_of_many
 from ledger.findings import Finding, Report, finding, said
 from ledger.merkle import HASH_BYTES, leaf_hash, root_from_tiles, tile_growth
 from ledger.openings import Opening
@@ -182,7 +183,7 @@ class Walk:
     def _parsed(self, index: int, topic: str, raw: bytes) -> Step | None:
         openings = self._openings_of(index)
         try:
-            entry = parse_entry(raw, self.source.origin)
+            entry = parse_one_of_many(raw, self.source.origin)
         except Invalid as problem:
             self.report.problems.append(said(problem, index))
             return None
@@ -235,8 +236,7 @@ class Walk:
     def _flush(self) -> None:
         """Write what was folded, and the tiles over it, into the scratch database."""
         self.tables.flush()
-        if len(self.tables.cache) > MOST_CACHED:
-            self.tables.cache.clear()
+        self.tables.let_go(MOST_CACHED)
         growth = tile_growth(self.size - len(self._leaves), self._leaves, self.tree.read_tile)
         self.scratch.many("INSERT OR REPLACE INTO tiles (level, number, hashes) VALUES (?, ?, ?)", growth)
         self._leaves.clear()

@@ -21,7 +21,8 @@ from ledger import events as e
 from ledger.audit import audit
 from ledger.bank import Bank, Page, Recorded
 from ledger.clock import Clock
-from ledger.entries import Act, Entry, draft_entry, format_entry
+from ledger.drafts import draft_entry
+from ledger.entries import Act, Entry, format_entry
 from ledger.entries import Signer as EntrySigner
 from ledger.findings import Report
 from ledger.folder import DATABASE, open_folder

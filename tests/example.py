@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import events as e
 from ledger.checkpoint import Checkpoint, format_checkpoint
-from ledger.entries import Act, Entry, Signer, draft_entry, format_entry
+from ledger.drafts import draft_entry
+from ledger.entries import Act, Entry, Signer, format_entry
 from ledger.founding import FIRST_POLICY
 from ledger.keys import HeldKey, encode_key
 from ledger.merkle import leaf_hash, root

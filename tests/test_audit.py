@@ -15,7 +15,8 @@ import pytest
 from ledger import events as e
 from ledger.audit import ENTRY_CHECKS, LOG_CHECKS, audit
 from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
-from ledger.entries import Act, draft_entry, format_entry
+from ledger.drafts import draft_entry
+from ledger.entries import Act, format_entry
 from ledger.entries import Signer as EntrySigner
 from ledger.errors import Problem
 from ledger.findings import Report

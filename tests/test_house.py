@@ -31,6 +31,7 @@ LEDGER_ORDER = (
     "openings",
     "events",
     "entries",
+    "everyday",
     "merkle",
     "checkpoint",
     "cosignatures",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.entries import draft_entry
+from ledger.drafts import draft_entry
 from ledger.folder import open_folder
 from ledger.store import Store
 from tests.console import Console, Done

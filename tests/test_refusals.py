@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import events as e
 from ledger.book import Book
-from ledger.entries import Act, Entry, Signer, draft_entry, parse_entry
+from ledger.drafts import draft_entry
+from ledger.entries import Act, Entry, Signer, parse_entry
 from ledger.errors import Invalid, Problem, Refused
 from ledger.keys import HeldKey, encode_key
 from ledger.openings import Opening, check_openings, commitment, commitments

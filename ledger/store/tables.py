@@ -7,6 +7,7 @@ drops it when the log's size is not the one it left, and after any error.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,13 @@ from ledger.records import RECORDS, Line, Seen
 from ledger.store.log import as_bytes
 from ledger.store.sql import Db
 
-Cache = dict[tuple[str, str], Any]
+#: records by kind and key
+Cache = dict[str, dict[str, Any]]
+
+
+def empty_cache() -> Cache:
+    """Nothing read yet."""
+    return defaultdict(dict)
 
 
 class SqlTables:
@@ -25,8 +32,8 @@ class SqlTables:
     def __init__(self, db: Db, read_entry: Callable[[int], Entry], cache: Cache | None = None) -> None:
         self.db = db
         self._read_entry = read_entry
-        self.cache: Cache = {} if cache is None else cache
-        self._dirty: set[tuple[str, str]] = set()
+        self.cache = empty_cache() if cache is None else cache
+        self._dirty: defaultdict[str, set[str]] = defaultdict(set)
         self._seen: dict[str, Seen] = {}
         self._highest: str | None = None
         self._lines: list[Line] = []
@@ -36,20 +43,18 @@ class SqlTables:
         self.drawn = ""
 
     def get(self, kind: str, key: str) -> Any | None:
-        where = (kind, key)
         try:
-            return self.cache[where]
+            return self.cache[kind][key]
         except KeyError:
             pass
-        row = self.db.row("SELECT record FROM book WHERE kind = ? AND id = ?", where)
+        row = self.db.row("SELECT record FROM book WHERE kind = ? AND id = ?", (kind, key))
         record = None if row is None else c.from_object(RECORDS[kind], c.parse_json(str(row[0])))
-        self.cache[where] = record
+        self.cache[kind][key] = record
         return record
 
     def put(self, kind: str, key: str, record: Any) -> None:
-        where = (kind, key)
-        self.cache[where] = record
-        self._dirty.add(where)
+        self.cache[kind][key] = record
+        self._dirty[kind].add(key)
 
     def seen(self, entry_id: str) -> Seen | None:
         found = self._seen.get(entry_id)
@@ -76,11 +81,11 @@ class SqlTables:
 
     def flush(self) -> None:
         """Write everything pending into the transaction."""
-        records = ((kind, key, self._encoded(kind, key)) for kind, key in sorted(self._dirty))
+        changed = sorted((kind, key) for kind, keys in self._dirty.items() for key in keys)
         self.db.many(
             "INSERT INTO book (kind, id, record) VALUES (?, ?, ?)"
             " ON CONFLICT (kind, id) DO UPDATE SET record = excluded.record",
-            records,
+            ((kind, key, self._encoded(kind, key)) for kind, key in changed),
         )
         self.db.many(
             "INSERT INTO entries (id, leaf, hash, day) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
@@ -93,5 +98,10 @@ class SqlTables:
         self._seen.clear()
         self._lines.clear()
 
+    def let_go(self, most: int) -> None:
+        """Forget what was read, if it is more than `most` records; nothing may be pending."""
+        if sum(map(len, self.cache.values())) > most:
+            self.cache.clear()
+
     def _encoded(self, kind: str, key: str) -> str:
-        return c.format_json(c.to_object(self.cache[kind, key]))
+        return c.format_json(c.to_object(self.cache[kind][key]))

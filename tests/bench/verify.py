@@ -9,6 +9,7 @@ prints the medians and their ratio. The target is 0.65, the aim 0.8. With --keep
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import random
 import resource
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("exchanges", nargs="?", type=int, default=100_000)
     parser.add_argument("--keep", type=Path)
     asked = parser.parse_args()
+    gc.set_threshold(50_000, 20, 50)  # as the command has it
     with tempfile.TemporaryDirectory() as folder:
         compare(make_bank(asked.keep or Path(folder), asked.exchanges))
 
