@@ -195,6 +195,9 @@ def _print_report(report: Report) -> None:
         click.echo(f"not under a signed head yet: {counted(report.unsigned, 'entry', 'entries')}")
     if report.open_import:
         click.echo("note: an import is begun and not completed")
+    if report.unlisted_imports > 0:
+        unlisted = counted(report.unlisted_imports, "imported exchange")
+        click.echo(f"note: {unlisted} would be recorded again by an import of the same files")
     if report.one_founder:
         click.echo("note: one committee key decides alone, so one person can do what the committee can")
 

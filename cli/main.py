@@ -37,6 +37,7 @@ COMMANDS = {
     "backup": "cli.keep:backup",
     "restore": "cli.keep:restore",
     "import": "cli.moving:import_",
+    "abandon-import": "cli.moving:abandon_import",
     "export": "cli.moving:export",
     "completion": "cli.bank:completion",
 }

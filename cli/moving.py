@@ -226,6 +226,23 @@ def _keep(told: Told, path: Path, options: dict[str, Any], bank: Bank | None = N
     say(f"wrote {path}: the whole report")
 
 
+@click.command("abandon-import")
+@signing_options
+def abandon_import(**options: Any) -> None:
+    """Give up an import that was begun and cannot be completed, with the committee's keys at its threshold.
+
+    What came of it stays recorded, and can be disputed and reversed as any exchange; another import may begin.
+
+    \b
+    timebank abandon-import
+    timebank abandon-import --propose abandon.proposal
+    """
+    from cli.recorded import sign_and_finish
+    from ledger.importplan import abandoning_fact
+
+    sign_and_finish(options, abandoning_fact)
+
+
 # Out again.
 
 

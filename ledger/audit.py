@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from ledger import canonical as c
 from ledger import rules, signers
-from ledger.beside import foreign_objects, stray_imports, stray_sheets
+from ledger.beside import foreign_objects, listed_imports, stray_imports, stray_sheets
 from ledger.book import Book
 from ledger.checkpoint import open_checkpoint, parse_checkpoint
 from ledger.differences import differences
@@ -297,7 +297,7 @@ def no_tile_is_astray(case: Case) -> Iterator[Finding]:
 
 
 def private_tables_name_their_entries(case: Case) -> Iterable[Finding]:
-    """The rows about day sheets and imports are of the entries they name, and no imported exchange is without one."""
+    """The rows about day sheets and imports are of the entries they name."""
     walk, live = case.walk, case.walk.live
     if live is None or not walk.whole:
         return ()
@@ -305,6 +305,7 @@ def private_tables_name_their_entries(case: Case) -> Iterable[Finding]:
     walk.find(None, stray_sheets, log)
     if walk.report.attestation["imported"] or live.row("SELECT 1 FROM imported LIMIT 1"):
         walk.find(None, stray_imports, log)
+        walk.report.unlisted_imports = walk.report.attestation["imported"] - listed_imports(live)
     return ()
 
 

@@ -345,7 +345,7 @@ def _import_begun(book: Book, fact: e.ImportBegun, entry: Entry, index: int) -> 
     book._change("bank", "", importing=entry.id)
 
 
-def _import_completed(book: Book, fact: e.ImportCompleted, entry: Entry, index: int) -> None:
+def _import_ended(book: Book, fact: e.ImportCompleted | e.ImportAbandoned, entry: Entry, index: int) -> None:
     book._change("import", fact.begun, until=index)
     bank = book.bank
     if bank is not None and bank.importing == fact.begun:
@@ -372,7 +372,8 @@ _FOLDS: dict[type, Callable[[Book, Any, Entry, int], None]] = {
     e.DayOpened: _day_opened,
     e.PolicyAdopted: _policy_adopted,
     e.ImportBegun: _import_begun,
-    e.ImportCompleted: _import_completed,
+    e.ImportCompleted: _import_ended,
+    e.ImportAbandoned: _import_ended,
 }
 
 

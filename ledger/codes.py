@@ -386,7 +386,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "import_incomplete": (
         "an import is completed before all of it has come",
-        "record what is missing first",
+        "record what is missing first; if that cannot be, give it up: timebank abandon-import",
     ),
     "import_not_open": (
         "an entry belongs to an import that is not open",
@@ -394,7 +394,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "import_open": (
         "an import is begun and not completed",
-        "go on with it: the same command, the same files",
+        "go on with it (the same command, the same files), or give it up: timebank abandon-import",
     ),
     "import_refused": (
         "an import was refused; nothing was recorded",

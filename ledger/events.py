@@ -396,3 +396,10 @@ class ImportCompleted(NamedTuple):
     """The import that began with the entry of this id is here, all of it."""
 
     begun: str
+
+
+@_fact("import.abandoned/1", begun=c.entry_id)
+class ImportAbandoned(NamedTuple):
+    """The import that began with the entry of this id is given up: no more of it comes, and what came stays."""
+
+    begun: str

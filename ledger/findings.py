@@ -53,6 +53,8 @@ class Report:
     one_founder: bool = False
     #: an import is begun and not completed
     open_import: bool = False
+    #: imported exchanges of which nothing says which row of the other system they are
+    unlisted_imports: int = 0
     #: the last ledger day
     day: str = ""
 

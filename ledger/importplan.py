@@ -125,6 +125,14 @@ def _may_begin(page: Reading, plan: Plan) -> None:
         _reject(plan, "amid_trading", "people trade here already; an import then needs the committee's word for it")
 
 
+def abandoning_fact(page: Reading) -> tuple[e.ImportAbandoned, dict[str, str]]:
+    """What gives up the import that is begun and not completed. Refusal: "import_not_open"."""
+    begun = page.book.founded.importing
+    if not begun:
+        raise Refused("import_not_open", "no import is begun and not completed")
+    return e.ImportAbandoned(begun), {}
+
+
 def _reject(plan: Plan, code: str, message: str, file: str = "", line: int = 0) -> None:
     plan.counts[code] += 1
     if plan.counts[code] <= MOST_OF_A_CODE:

@@ -201,6 +201,7 @@ _NEEDS: dict[type, Callable[[Any, Book], tuple[Need, ...]]] = {
     e.PolicyAdopted: _need_committee,
     e.ImportBegun: _need_committee,
     e.ImportCompleted: _need_bank_or_committee,
+    e.ImportAbandoned: _need_committee,
 }
 
 

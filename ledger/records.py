@@ -165,7 +165,10 @@ class Day(NamedTuple):
     until=c.whole(0),
 )
 class Import(NamedTuple):
-    """An import begun in entry `since`: the accounts, exchanges and minutes announced, and those that have come."""
+    """An import begun in entry `since`: the accounts, exchanges and minutes announced, and those that have come.
+
+    It was completed or abandoned in entry `until`.
+    """
 
     since: int
     accounts: int

@@ -17,7 +17,7 @@ from ledger.entries import Entry
 from ledger.errors import Refused
 from ledger.hours import show_minutes
 from ledger.keys import PublicKey, decode_key, key_hash
-from ledger.records import Account
+from ledger.records import Account, Import
 from ledger.signers import active_key, no_self_dealing, signers_known, within_caps, word_given
 
 DAY_MINUTES = 24 * 60
@@ -237,9 +237,7 @@ def _import_fits(fact: e.AccountOpened | e.ExchangeRecorded, book: Book) -> None
     """What is imported belongs to the open import, and to what the committee signed for."""
     if not fact.imported:
         return
-    found = book.import_begun(fact.imported)
-    if found is None or book.founded.importing != fact.imported:
-        raise Refused("import_not_open", f"no import {fact.imported[:12]} is begun and not completed")
+    found = _open_import(fact.imported, book)
     if isinstance(fact, e.AccountOpened):
         if found.opened >= found.accounts:
             raise Refused("import_exceeded", f"the import was to open {found.accounts} accounts")
@@ -352,10 +350,19 @@ def _may_begin_import(fact: e.ImportBegun, book: Book) -> None:
         raise Refused("amid_trading", "people trade here already, and the import does not say that it comes amid that")
 
 
+def _open_import(begun: str, book: Book) -> Import:
+    found = book.import_begun(begun)
+    if found is None or book.founded.importing != begun:
+        raise Refused("import_not_open", f"no import {begun[:12]} is begun and not completed")
+    return found
+
+
+def _may_abandon_import(fact: e.ImportAbandoned, book: Book) -> None:
+    _open_import(fact.begun, book)
+
+
 def _may_complete_import(fact: e.ImportCompleted, book: Book) -> None:
-    found = book.import_begun(fact.begun)
-    if found is None or book.founded.importing != fact.begun:
-        raise Refused("import_not_open", f"no import {fact.begun[:12]} is begun and not completed")
+    found = _open_import(fact.begun, book)
     came = found.opened, found.recorded, found.credited
     if came != (found.accounts, found.exchanges, found.minutes):
         begun = f"{found.accounts} accounts, {found.exchanges} exchanges and {show_minutes(found.minutes)}"
@@ -384,6 +391,7 @@ _FACT_RULES: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
     e.PolicyAdopted: (_policy_starts,),
     e.ImportBegun: (_may_begin_import,),
     e.ImportCompleted: (_may_complete_import,),
+    e.ImportAbandoned: (_may_abandon_import,),
 }
 
 

@@ -172,4 +172,5 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     e.PolicyAdopted: lambda fact, _: f"policy adopted, from {fact.starts_on}",
     e.ImportBegun: _import_begun,
     e.ImportCompleted: lambda _fact, _names: "import completed",
+    e.ImportAbandoned: lambda _fact, _names: "import given up",
 }

@@ -14,9 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from ledger import events as e
+from ledger.bank import Bank
+from ledger.clock import Clock
 from ledger.drafts import draft_entry
 from ledger.folder import open_folder
 from ledger.store import Store
+from tests.builders import Village
 from tests.console import Console, Done
 
 HEADING = "giver,receiver,time,for,category,on,ref\n"
@@ -76,7 +80,6 @@ def test_what_is_kept_of_an_import_is_checked_against_its_entries(console: Conso
     write(console, "history.csv", HEADING + ROWS)
     imported(console)
     for change, index in (
-        ("DELETE FROM imported WHERE ref = ':#2'", 6),
         ("UPDATE imported SET leaf = 2 WHERE ref = ':#2'", 2),
         ("UPDATE imported SET system = 'nexus' WHERE ref = ':#2'", 6),
         ("UPDATE imported SET leaf = 6 WHERE ref LIKE '@%' AND leaf = 2", 6),
@@ -88,6 +91,33 @@ def test_what_is_kept_of_an_import_is_checked_against_its_entries(console: Conso
         problems = json.loads(console.type("timebank verify --json").stdout)["problems"]
         assert ("stray_row", index) in [(one["code"], one["index"]) for one in problems], change
         (console.folder / "sound.db").replace(console.folder / "bank.db")
+    assert json.loads(console.type("timebank verify --json").stdout)["ok"]
+
+
+def test_a_row_of_an_import_that_was_forgotten_is_noted(console: Console) -> None:
+    write(console, "history.csv", HEADING + ROWS)
+    imported(console)
+    assert "note: " not in console.type("timebank verify").stdout.replace("note: one committee", "")
+    connection = sqlite3.connect(console.folder / "bank.db", isolation_level=None)
+    connection.execute("DELETE FROM imported WHERE ref = ':#2'")
+    connection.close()
+    done = console.type("timebank verify")
+    assert (done.status, "note: 1 imported exchange would be recorded again" in done.stdout) == (0, True)
+
+
+def test_an_import_that_cannot_be_completed_is_given_up_and_another_begins(console: Console) -> None:
+    """As another program left it: the committee signed for counts that no file has."""
+    done = console.type("timebank abandon-import")
+    assert (done.status, "error[import_not_open]" in done.stderr) == (3, True)
+    settings = open_folder(console.folder)
+    village = Village(Bank(settings, Store(settings.where, settings.origin), Clock()))
+    village.add(e.ImportBegun("nexus", (("0" * 64, 1),), 1, 10**9, 10**12), "committee-1")
+    village.bank.store.close()
+    write(console, "history.csv", HEADING + ROWS)
+    done = console.type("timebank import csv history.csv")
+    assert (done.status, "error[import_open]" in done.stderr) == (3, True)
+    assert ": import given up\n" in console.type("timebank abandon-import").stdout
+    assert "recorded 4 exchanges" in imported(console).stdout
     assert json.loads(console.type("timebank verify --json").stdout)["ok"]
 
 

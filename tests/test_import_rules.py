@@ -50,6 +50,25 @@ def test_the_committee_begins_and_the_bank_key_records_and_completes(tmp_path: P
     assert not report.open_import
 
 
+def test_the_committee_gives_an_import_up_and_what_came_stays(tmp_path: Path) -> None:
+    village = found(tmp_path, committee=2, threshold=2)
+    fact = e.ImportBegun("csv", FILES, 0, 5, 900)
+    begun = village.add(fact, "committee-1", "committee-2").entry.id
+    came = village.add(help_of(village, begun), "bank").entry
+    assert refused(lambda: village.add(e.ImportAbandoned(begun), "committee-1", "bank")) == "word_missing"
+    village.add(e.ImportAbandoned(begun), "committee-1", "committee-2")
+    assert refused(lambda: village.add(help_of(village, begun), "bank")) == "import_not_open"
+    again = e.ImportBegun("csv", FILES, 0, 4, 810)
+    assert village.add(again, "committee-1", "committee-2").entry.id != begun
+    about = e.Ref(came.hash.hex(), came.id)
+    village.add(e.ExchangeDisputed(about), "committee-1")
+    opposite = tuple((account, -minutes) for account, minutes in came.fact.legs)
+    today = village.bank.clock.today().isoformat()
+    village.add(e.ExchangeReversed(about, today, opposite), "committee-1", "committee-2")
+    with village.bank.store.reading() as log:
+        assert audit(log, live=log.db).problems == []
+
+
 def test_nobody_but_the_committee_begins_an_import(tmp_path: Path) -> None:
     village = found(tmp_path, committee=2, threshold=2)
     fact = e.ImportBegun("csv", FILES, 0, 1, 90)

@@ -516,6 +516,10 @@ WALKS: dict[str, tuple[Draft, Steps]] = {
             *after(by("broker-2", Act("broker"))),
         ],
     ),
+    "import.abandoned": (
+        Draft(e.ImportAbandoned(IMPORT), COMMITTEE, world=IMPORTING),
+        [*before(), ("import_not_open", says(begun="0" * 32)), *after()],
+    ),
 }
 EVERY_STEP = [(kind, number) for kind, (_, steps) in WALKS.items() for number in range(len(steps))]
 
