@@ -580,6 +580,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the database is older than a head this bank signed",
         "put the newer database back, or restore the newest backup; never go on with an older copy",
     ),
+    "older_version": (
+        "an earlier version of timebank made this database, with fewer tables",
+        "bring it up to this version: timebank rebuild",
+    ),
     "other_delimiter": (
         "the cells of an imported file are parted by another mark than usual",
         "nothing needs doing, if the amounts are right",

@@ -89,7 +89,11 @@ class Store:
     def reading(self) -> Iterator[Log]:
         """One read-only snapshot."""
         with explained(self.where), self._reading_db() as db:
-            yield self._checked(Log(db, self.origin))
+            log: Log = self._checked(Log(db, self.origin))
+            if int(log.meta("schema")) < SCHEMA and _missing(log.db):
+                what = f"{_shown(self.where)} was made by an earlier version of timebank"
+                raise Unavailable("older_version", what)
+            yield log
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
@@ -97,7 +101,10 @@ class Store:
         with self._working():
             self._must_exist()
             with self._open(create=False).appending() as db:
-                yield self._checked(Writing(db, self.origin, self._recorder))
+                log: Writing = self._checked(Writing(db, self.origin, self._recorder))
+                if int(log.meta("schema")) < SCHEMA:
+                    _make_missing(log)
+                yield log
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -158,6 +165,18 @@ class Store:
         if self.origin and origin != self.origin:
             raise Invalid("foreign_origin", f"{_shown(self.where)} holds the log {origin}, not {self.origin}")
         return log
+
+
+def _missing(db: Db) -> list[str]:
+    """The statements that make the tables which a database does not have."""
+    return [statement for statement in create_statements(db.dialect) if not db.has_table(statement.split()[2])]
+
+
+def _make_missing(log: Writing) -> None:
+    """Bring a database of an earlier version up to this one."""
+    for statement in _missing(log.db):
+        log.db.run(statement)
+    log.set_meta("schema", str(SCHEMA))
 
 
 def _connect_read_only(path: str) -> sqlite3.Connection:

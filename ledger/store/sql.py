@@ -22,7 +22,8 @@ from itertools import count
 from typing import Any, Protocol
 from uuid import UUID
 
-SCHEMA = 1
+#: 2 brought the table `imported`
+SCHEMA = 2
 Row = tuple[Any, ...]
 
 _TABLES = """
