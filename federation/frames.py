@@ -16,15 +16,14 @@ import hashlib
 from typing import Any, NamedTuple
 
 from ledger import canonical as c
-from ledger import events as e
 from ledger.errors import Invalid
 from ledger.keys import PublicKey, Signer, decode_base64, encode_base64, key_id
+from ledger.linkfacts import MOST_MINUTES, MOST_SAID, MOST_WINDOW, USUAL_WINDOW
 from ledger.notes import Signature, format_note, parse_note, sign_text
 
 HEADER = "timebank/frame/v1"
 OFFER_HEADER = "timebank/offer/v1"
-MOST_BYTES = 24_576
-MOST_MINUTES = 10**6
+MOST_BYTES = MOST_SAID
 REJECTIONS = ("unknown_payee", "payee_closed", "payee_suspended", "ceiling", "limit", "declined")
 
 hash_text = c.key_text
@@ -58,7 +57,7 @@ def read_mark(value: Any) -> Mark:
     order=hash_text,
     minutes=c.whole(1, MOST_MINUTES),
     payee=c.account_id,
-    window=c.whole(0, e.MOST_WINDOW),
+    window=c.whole(0, MOST_WINDOW),
     refunds=c.entry_id,
 )
 class Offer(NamedTuple):
@@ -71,7 +70,7 @@ class Offer(NamedTuple):
     order: str
     minutes: int
     payee: str
-    window: int = e.USUAL_WINDOW
+    window: int = USUAL_WINDOW
     refunds: str = ""
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from federation.frames import Accept, Frame, Item, Mark, Offer, Reject, Resume, item_line
 from federation.link import Asked, Lie, Link, Passed, Waits, say
-from ledger.events import RISK
+from ledger.linkfacts import RISK
 
 #: bytes of items in one frame: the rest of a frame, its signature among it, is less than 1 KiB
 MOST_ITEM_BYTES = 23_000

@@ -13,8 +13,11 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from ledger import events as e
+from ledger import linkfacts as lf
 from ledger.entries import Entry
 from ledger.keys import decode_key, key_hash
+from ledger.linkbook import FOLDS as LINK_FOLDS
+from ledger.posting import change, enrol, post
 from ledger.records import (
     NEVER,
     Account,
@@ -23,12 +26,15 @@ from ledger.records import (
     Contest,
     Day,
     Import,
+    Incoming,
     Key,
-    Line,
+    Link,
     Mandate,
+    Payment,
     PolicyStart,
     Seen,
     Tables,
+    incoming_key,
     policy_key,
 )
 
@@ -70,6 +76,19 @@ class Book:
 
     def import_begun(self, entry_id: str) -> Import | None:
         found: Import | None = self.tables.get("import", entry_id)
+        return found
+
+    def link(self, link: str) -> Link | None:
+        found: Link | None = self.tables.get("link", link)
+        return found
+
+    def payment(self, pid: str) -> Payment | None:
+        found: Payment | None = self.tables.get("payment", pid)
+        return found
+
+    def incoming(self, link: str, pid: str) -> Incoming | None:
+        """A payment of the neighbour's members that was decided here."""
+        found: Incoming | None = self.tables.get("incoming", incoming_key(link, pid))
         return found
 
     def contest(self, entry_id: str) -> Contest:
@@ -126,39 +145,23 @@ class Book:
         fact = entry.fact
         if type(fact) not in _LEAVE_KEYS or len(self.judged) > _MOST_JUDGED:
             self.judged.clear()
-        _FOLDS[type(fact)](self, fact, entry, index)
+        fold = _FOLDS.get(type(fact))
+        if fold is not None:
+            fold(self, fact, entry, index)
+        else:
+            LINK_FOLDS[type(fact)](self.tables, fact, entry, index)
+            if isinstance(fact, lf.PaymentOrdered):
+                _use_mandates(self, ((fact.account, -fact.minutes),), entry)
         bank = self.bank
         self.tables.add_seen(entry.id, Seen(index, entry.hash, bank.day if bank else ""))
 
-    # Small writers that the folds share.
+    # The strokes of `posting`, on this book.
 
-    def _change(self, kind: str, key: str, **changes: Any) -> None:
-        before = self.tables.get(kind, key)
-        if before is not None:
-            self.tables.put(kind, key, before._replace(**changes))
+    def _change(self, kind: str, key: str, /, **changes: Any) -> None:
+        change(self.tables, kind, key, **changes)
 
     def _enrol(self, spec: e.KeySpec, index: int, account: str = "", replaces: str = "") -> str:
-        """Keep a key and return its hash; one that is known stays what it is."""
-        hashed = key_hash(decode_key(spec.key))
-        if self.key(hashed) is None:
-            self.tables.put("key", hashed, Key(spec.key, spec.name, spec.purpose, index, account, replaces=replaces))
-        return hashed
-
-    def _post(self, legs: e.Legs, uncredited: e.Legs, served_on: str, index: int) -> None:
-        tables = self.tables
-        for account, minutes in legs:
-            before = tables.get("account", account)
-            if before is not None:
-                tables.put("account", account, _credited(before, minutes))
-            tables.add_line(Line(account, served_on, index, minutes, 0))
-        for account, minutes in uncredited:
-            tables.add_line(Line(account, served_on, index, 0, minutes))
-
-
-def _credited(account: Account, minutes: int) -> Account:
-    """The account after a leg; spelled out because it is what a book does most, and `_replace` is slow."""
-    kind, opened, status, before, keys, threshold, started, mandates = account
-    return Account(kind, opened, status, before + minutes, keys, threshold, started, mandates)
+        return enrol(self.tables, spec, index, account, replaces)
 
 
 def _bank_founded(book: Book, fact: e.BankFounded, entry: Entry, index: int) -> None:
@@ -263,7 +266,7 @@ def _mandate_revoked(book: Book, fact: e.MandateRevoked, entry: Entry, index: in
 
 
 def _exchange_recorded(book: Book, fact: e.ExchangeRecorded, entry: Entry, index: int) -> None:
-    book._post(fact.legs, () if fact.legs else fact.uncredited, fact.served_on, index)
+    post(book.tables, fact.legs, () if fact.legs else fact.uncredited, fact.served_on, index)
     if fact.imported:
         _count_imported(book, fact.imported, 0, 1, credits_of(fact.legs))
     else:
@@ -309,7 +312,7 @@ def _use_mandate(book: Book, mandate_id: str, leg: int) -> None:
 def _exchange_reversed(book: Book, fact: e.ExchangeReversed, entry: Entry, index: int) -> None:
     original = book.about(fact.about)
     free: e.Legs = getattr(original.fact, "uncredited", ()) if original is not None else ()
-    book._post(fact.legs, tuple((account, -minutes) for account, minutes in free), fact.served_on, index)
+    post(book.tables, fact.legs, tuple((account, -minutes) for account, minutes in free), fact.served_on, index)
     _use_mandates(book, fact.legs, entry)
     _contest(book, fact.about, reversed=index)
 
@@ -378,5 +381,8 @@ _FOLDS: dict[type, Callable[[Book, Any, Entry, int], None]] = {
 
 
 #: facts after which the same keys speak for the same accounts (a mandate may run out on a new day)
-_LEAVE_KEYS = frozenset((e.ExchangeRecorded, e.ExchangeReversed, e.ExchangeDisputed, e.DisputeResolved))
+_LEAVE_KEYS = frozenset((
+    *(e.ExchangeRecorded, e.ExchangeReversed, e.ExchangeDisputed, e.DisputeResolved),
+    *(lf.PaymentOrdered, lf.LinkSent, lf.LinkReceived),
+))
 _MOST_JUDGED = 20_000

@@ -444,6 +444,30 @@ CODES: dict[str, tuple[str, str]] = {
         "an entry is not the one whose hash is in the tree",
         "restore the newest backup: the entry was changed after it was recorded",
     ),
+    "link_closed": (
+        "a link with a neighbour has ended",
+        "pair again: timebank neighbour invite",
+    ),
+    "link_exists": (
+        "a link is already in the log",
+        "nothing needs doing: an invitation is used once",
+    ),
+    "link_frozen": (
+        "a link with a neighbour is frozen",
+        "look at the evidence with the neighbour, then timebank neighbour settle NAME",
+    ),
+    "link_gap": (
+        "a frame does not follow the one before it",
+        "run timebank sync again",
+    ),
+    "link_limit": (
+        "a payment goes beyond the limit agreed for a neighbour",
+        "pay less, wait until some is paid back, or raise it: timebank neighbour limit NAME",
+    ),
+    "link_unverified": (
+        "the words of a link were not yet compared",
+        "read them out by telephone, then timebank neighbour verify NAME WORDS",
+    ),
     "mandate_cap": (
         "a mandate's daily cap is used up",
         "record the rest tomorrow, or have the member sign: --propose FILE",
@@ -483,6 +507,10 @@ CODES: dict[str, tuple[str, str]] = {
     "negative_time": (
         "the time is less than nothing",
         "swap giver and receiver, or reverse the exchange that was wrong",
+    ),
+    "neighbour_account": (
+        "an account is the bank's own, for its neighbours",
+        "only what is agreed with the neighbour moves it",
     ),
     "newer_version": (
         "a newer version of timebank wrote this",
@@ -588,9 +616,25 @@ CODES: dict[str, tuple[str, str]] = {
         "the cells of an imported file are parted by another mark than usual",
         "nothing needs doing, if the amounts are right",
     ),
+    "own_bank": (
+        "a neighbour would be this very bank",
+        "give the invitation to the other bank",
+    ),
     "passphrase_needed": (
         "a key needs a passphrase and no one is there to type it",
         "use --passphrase-file FILE, TIMEBANK_PASSPHRASE, or ssh-agent",
+    ),
+    "payment_open": (
+        "a payment to a neighbour is not decided yet",
+        "wait for its answer: timebank sync",
+    ),
+    "payment_state": (
+        "a payment has come further, or is another one, than an entry says",
+        "see how it stands: timebank payment show PAYMENT",
+    ),
+    "payment_twice": (
+        "a payment of a neighbour would be decided twice",
+        "nothing needs doing: it was decided",
     ),
     "policy_backdated": (
         "a policy cannot start in the past",
@@ -740,6 +784,10 @@ CODES: dict[str, tuple[str, str]] = {
         "an entry is of a kind this version does not know",
         "upgrade timebank: pip install --upgrade timebank",
     ),
+    "unknown_link": (
+        "a link is not in this bank",
+        "see the neighbours: timebank neighbour list",
+    ),
     "unknown_mandate": (
         "a mandate is not there, or for someone else",
         "see the mandates: timebank mandate list",
@@ -747,6 +795,10 @@ CODES: dict[str, tuple[str, str]] = {
     "unknown_member": (
         "an imported payment names somebody whom no file knows",
         "add the member, or mend the line",
+    ),
+    "unknown_payment": (
+        "a payment is not in this bank",
+        "see the payments: timebank payment list",
     ),
     "unknown_state": (
         "the old system's state of a payment is not known",

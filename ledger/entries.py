@@ -22,13 +22,14 @@ from typing import Any, NamedTuple
 
 from ledger import canonical as c
 from ledger import events as e
+from ledger import linkfacts  # noqa: F401 - so that its kinds are known where entries are read
 from ledger.errors import Invalid
 from ledger.keys import PublicKey, key_id
 from ledger.notes import Signature, format_note, parse_note
 
 HEADER = "timebank/entry/v1"
 MOST_BYTES = 65_535
-ROLES = ("giver", "receiver", "member", "broker", "committee", "bank")
+ROLES = ("giver", "receiver", "member", "broker", "committee", "bank", "link")
 
 
 @c.shape(role=c.one_of(*ROLES), account=c.account_id, mandate=c.entry_id)

@@ -14,19 +14,16 @@ from ledger import canonical as c
 from ledger.errors import Invalid
 
 ACCOUNT_KINDS = ("person", "institution", "community")
+#: accounts of the bank's own, which open with its first neighbour
+FEDERATION_KINDS = ("neighbour", "risk", "loss")
 EVERYDAY_NATURES = ("service", "obligatory", "care", "goods")
 #: hours themselves were given, by those debited; of the everyday ones help was, by those credited
 HOURS_GIVEN = ("gift", "starting", "opening")
 NATURES = (*EVERYDAY_NATURES, *HOURS_GIVEN)
-PURPOSES = ("member", "broker", "committee", "bank", "checkpoint")
+PURPOSES = ("member", "broker", "committee", "bank", "checkpoint", "link", "witness")
 SCOPES = ("dispute", "exchange", "gift")
 ROUNDINGS = ("none", "nearest-quarter", "up-quarter")
 MOST_SIGNERS = 16
-MOST_WINDOW = 1000
-USUAL_WINDOW = 3
-#: the accounts of every bank that has neighbours: what it stands in for, and what it has lost
-RISK = "federationrisk"
-LOSS = "federationloss"
 
 Legs = tuple[tuple[str, int], ...]
 Commitments = dict[str, str]
@@ -38,7 +35,9 @@ _kinds: dict[type, str] = {}
 FACTS: dict[str, type] = {}
 
 
-def _fact(kind: str, /, **readers: c.Reader) -> Callable[[type[T]], type[T]]:
+def fact(kind: str, /, **readers: c.Reader) -> Callable[[type[T]], type[T]]:
+    """Register a fact under its stable name and version, with a reader for each field."""
+
     def register(cls: type[T]) -> type[T]:
         FACTS[kind] = cls
         _kinds[cls] = kind
@@ -60,7 +59,8 @@ def fact_from(kind: str, body: Any) -> Any:
     return c.from_object(cls, body)
 
 
-def _commitments(value: Any) -> Commitments:
+def read_commitments(value: Any) -> Commitments:
+    """One to eight private fields, each with the digest that commits to it."""
     if type(value) is not dict or not 1 <= len(value) <= 8:
         raise Invalid("bad_body", "not an object of 1 to 8 commitments")
     for name, committed in value.items():
@@ -168,7 +168,7 @@ class Ref(NamedTuple):
     id: str
 
 
-@_fact(
+@fact(
     "bank.founded/1",
     name=c.line_of(200),
     founded_on=c.day,
@@ -176,7 +176,7 @@ class Ref(NamedTuple):
     threshold=c.whole(1, MOST_SIGNERS),
     policy=c.part(Policy),
     pot=c.account_id,
-    commitments=_commitments,
+    commitments=read_commitments,
 )
 class BankFounded(NamedTuple):
     """Entry 0: the keys that hold office, the committee's threshold, the first policy, the community pot."""
@@ -190,11 +190,11 @@ class BankFounded(NamedTuple):
     commitments: Commitments
 
 
-@_fact(
+@fact(
     "account.opened/1",
     account=c.account_id,
     kind=c.one_of(*ACCOUNT_KINDS),
-    commitments=_commitments,
+    commitments=read_commitments,
     keys=c.many(c.part(KeySpec), least=1, most=MOST_SIGNERS),
     threshold=c.whole(1, MOST_SIGNERS),
     mandate=c.part(Terms),
@@ -215,7 +215,7 @@ class AccountOpened(NamedTuple):
     imported: str = ""
 
 
-@_fact("account.edited/1", account=c.account_id, commitments=_commitments)
+@fact("account.edited/1", account=c.account_id, commitments=read_commitments)
 class AccountEdited(NamedTuple):
     """New private details; the old commitments stay in the log."""
 
@@ -223,7 +223,7 @@ class AccountEdited(NamedTuple):
     commitments: Commitments
 
 
-@_fact("account.suspended/1", account=c.account_id, commitments=_commitments)
+@fact("account.suspended/1", account=c.account_id, commitments=read_commitments)
 class AccountSuspended(NamedTuple):
     """The account rests: no exchange until it is resumed."""
 
@@ -231,21 +231,21 @@ class AccountSuspended(NamedTuple):
     commitments: Commitments | None = None
 
 
-@_fact("account.resumed/1", account=c.account_id)
+@fact("account.resumed/1", account=c.account_id)
 class AccountResumed(NamedTuple):
     """The account may exchange again."""
 
     account: str
 
 
-@_fact("account.closed/1", account=c.account_id)
+@fact("account.closed/1", account=c.account_id)
 class AccountClosed(NamedTuple):
     """The account is closed for good, at zero."""
 
     account: str
 
 
-@_fact("key.added/1", key=c.part(KeySpec), account=c.account_id, threshold=c.whole(1, MOST_SIGNERS))
+@fact("key.added/1", key=c.part(KeySpec), account=c.account_id, threshold=c.whole(1, MOST_SIGNERS))
 class KeyAdded(NamedTuple):
     """One more key, for an account or (without one) for an office; `threshold` when it changes."""
 
@@ -254,7 +254,7 @@ class KeyAdded(NamedTuple):
     threshold: int = 0
 
 
-@_fact("key.rotated/1", old=c.key_text, key=c.part(KeySpec))
+@fact("key.rotated/1", old=c.key_text, key=c.part(KeySpec))
 class KeyRotated(NamedTuple):
     """`key` takes the place of the key whose hash is `old`, for the same holder and purpose."""
 
@@ -262,7 +262,7 @@ class KeyRotated(NamedTuple):
     key: KeySpec
 
 
-@_fact("key.revoked/1", key=c.key_text, threshold=c.whole(1, MOST_SIGNERS))
+@fact("key.revoked/1", key=c.key_text, threshold=c.whole(1, MOST_SIGNERS))
 class KeyRevoked(NamedTuple):
     """The key with this hash signs nothing more; `threshold` when the holder's count changes."""
 
@@ -270,7 +270,7 @@ class KeyRevoked(NamedTuple):
     threshold: int = 0
 
 
-@_fact(
+@fact(
     "key.recovered/1",
     account=c.account_id,
     keys=c.many(c.part(KeySpec), least=1, most=MOST_SIGNERS),
@@ -284,7 +284,7 @@ class KeyRecovered(NamedTuple):
     threshold: int
 
 
-@_fact("mandate.granted/1", account=c.account_id, terms=c.part(Terms), commitments=_commitments)
+@fact("mandate.granted/1", account=c.account_id, terms=c.part(Terms), commitments=read_commitments)
 class MandateGranted(NamedTuple):
     """A broker may sign for an account. The mandate's id is this entry's id."""
 
@@ -293,21 +293,21 @@ class MandateGranted(NamedTuple):
     commitments: Commitments | None = None
 
 
-@_fact("mandate.revoked/1", mandate=c.entry_id)
+@fact("mandate.revoked/1", mandate=c.entry_id)
 class MandateRevoked(NamedTuple):
     """The mandate with this id ends."""
 
     mandate: str
 
 
-@_fact(
+@fact(
     "exchange.recorded/1",
     served_on=c.day,
     category=c.word,
     nature=c.one_of(*NATURES),
     legs=read_legs,
     uncredited=read_legs,
-    commitments=_commitments,
+    commitments=read_commitments,
     imported=c.entry_id,
 )
 class ExchangeRecorded(NamedTuple):
@@ -325,7 +325,7 @@ class ExchangeRecorded(NamedTuple):
     imported: str = ""
 
 
-@_fact("exchange.reversed/1", about=c.part(Ref), served_on=c.day, legs=read_legs, commitments=_commitments)
+@fact("exchange.reversed/1", about=c.part(Ref), served_on=c.day, legs=read_legs, commitments=read_commitments)
 class ExchangeReversed(NamedTuple):
     """The whole of an exchange undone by its opposite legs, once."""
 
@@ -335,7 +335,7 @@ class ExchangeReversed(NamedTuple):
     commitments: Commitments | None = None
 
 
-@_fact("exchange.disputed/1", about=c.part(Ref), commitments=_commitments)
+@fact("exchange.disputed/1", about=c.part(Ref), commitments=read_commitments)
 class ExchangeDisputed(NamedTuple):
     """A party, or the committee, says that an exchange is not as recorded."""
 
@@ -343,7 +343,7 @@ class ExchangeDisputed(NamedTuple):
     commitments: Commitments | None = None
 
 
-@_fact("dispute.resolved/1", about=c.part(Ref), upheld=c.flag, commitments=_commitments)
+@fact("dispute.resolved/1", about=c.part(Ref), upheld=c.flag, commitments=read_commitments)
 class DisputeResolved(NamedTuple):
     """The committee's verdict; upheld, it may reverse the exchange."""
 
@@ -352,14 +352,14 @@ class DisputeResolved(NamedTuple):
     commitments: Commitments | None = None
 
 
-@_fact("day.opened/1", date=c.day)
+@fact("day.opened/1", date=c.day)
 class DayOpened(NamedTuple):
     """The ledger day: what expiry, caps and policy starts are judged by. It only moves forward."""
 
     date: str
 
 
-@_fact("policy.adopted/1", policy=c.part(Policy), starts_on=c.day)
+@fact("policy.adopted/1", policy=c.part(Policy), starts_on=c.day)
 class PolicyAdopted(NamedTuple):
     """The rules from the ledger day `starts_on`."""
 
@@ -367,7 +367,7 @@ class PolicyAdopted(NamedTuple):
     starts_on: str
 
 
-@_fact(
+@fact(
     "import.begun/1",
     system=c.word,
     files=c.strictly_rising(c.many(c.pair(c.digest, c.whole(0)), least=1)),
@@ -391,14 +391,14 @@ class ImportBegun(NamedTuple):
     amid_trading: bool = False
 
 
-@_fact("import.completed/1", begun=c.entry_id)
+@fact("import.completed/1", begun=c.entry_id)
 class ImportCompleted(NamedTuple):
     """The import that began with the entry of this id is here, all of it."""
 
     begun: str
 
 
-@_fact("import.abandoned/1", begun=c.entry_id)
+@fact("import.abandoned/1", begun=c.entry_id)
 class ImportAbandoned(NamedTuple):
     """The import that began with the entry of this id is given up: no more of it comes, and what came stays."""
 

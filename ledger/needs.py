@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from ledger import events as e
+from ledger import linkfacts as lf
 from ledger.book import Book
 from ledger.entries import Act, Entry
 
@@ -38,6 +39,10 @@ class Need(NamedTuple):
     words: tuple[Word, ...] = ()
     offices: tuple[Office, ...] = ()
     may: tuple[Word, ...] = ()
+
+
+#: kinds of account without keys, whose word is the committee's
+_THE_COMMITTEES = ("community", "risk", "loss")
 
 
 def needs(fact: Any, book: Book) -> tuple[Need, ...]:
@@ -71,7 +76,7 @@ def _need_opening(fact: e.AccountOpened, book: Book) -> tuple[Need, ...]:
 def _need_clerk(fact: Any, book: Book) -> tuple[Need, ...]:
     """A broker or a committee key; for the community's accounts the whole committee."""
     account = book.account(fact.account)
-    return (_committee(book),) if account is not None and account.kind == "community" else _clerk()
+    return (_committee(book),) if account is not None and account.kind in _THE_COMMITTEES else _clerk()
 
 
 def _need_committee(fact: object, book: Book) -> tuple[Need, ...]:
@@ -175,6 +180,30 @@ def _need_dispute(fact: e.ExchangeDisputed, book: Book) -> tuple[Need, ...]:
     return (*own, Need(offices=(Office("committee"),)))
 
 
+def _need_link_key(fact: Any, book: Book) -> tuple[Need, ...]:
+    """The link's own key, which signs the frames as well."""
+    link = book.link(fact.link)
+    return (Need(offices=(Office("link", 1, (link.key,) if link else ()),)),)
+
+
+def _need_clerk_alone(fact: object, book: Book) -> tuple[Need, ...]:
+    return _clerk()
+
+
+def _need_frozen(fact: lf.LinkFrozen, book: Book) -> tuple[Need, ...]:
+    return (*_need_link_key(fact, book), *_clerk())
+
+
+def _need_order(fact: lf.PaymentOrdered, book: Book) -> tuple[Need, ...]:
+    return (Need(words=(Word(fact.account, "receiver", "exchange"),)),)
+
+
+def _need_cancelled(fact: lf.PaymentCancelled, book: Book) -> tuple[Need, ...]:
+    payment = book.payment(fact.pid)
+    own = (Need(words=(Word(payment.account, "receiver", "exchange"),)),) if payment else ()
+    return (*own, Need(offices=(Office("committee"),)))
+
+
 def parties(fact: Any) -> tuple[str, ...]:
     """The accounts of an exchange."""
     return tuple([account for account, _ in fact.legs or getattr(fact, "uncredited", ())])
@@ -202,6 +231,19 @@ _NEEDS: dict[type, Callable[[Any, Book], tuple[Need, ...]]] = {
     e.ImportBegun: _need_committee,
     e.ImportCompleted: _need_bank_or_committee,
     e.ImportAbandoned: _need_committee,
+    lf.LinkOpened: _need_committee,
+    lf.LinkVerified: _need_clerk_alone,
+    lf.LinkLimited: _need_committee,
+    lf.LinkSent: _need_link_key,
+    lf.LinkReceived: _need_link_key,
+    lf.LinkResumed: _need_link_key,
+    lf.LinkRekeyed: _need_committee,
+    lf.LinkFrozen: _need_frozen,
+    lf.LinkSettled: _need_committee,
+    lf.HeadSeen: _need_link_key,
+    lf.PaymentOrdered: _need_order,
+    lf.PaymentCancelled: _need_cancelled,
+    lf.PaymentReleased: _need_committee,
 }
 
 
@@ -256,7 +298,7 @@ def voice(word: Word, fact: Any, book: Book) -> tuple[str, int]:
     found = book.account(word.account)
     if found is None:
         return word.role, 0
-    return ("committee", book.founded.threshold) if found.kind == "community" else (word.role, found.threshold)
+    return ("committee", book.founded.threshold) if found.kind in _THE_COMMITTEES else (word.role, found.threshold)
 
 
 def _scope(act: Act, book: Book) -> tuple[str, ...]:

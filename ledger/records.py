@@ -13,6 +13,7 @@ from ledger import canonical as c
 from ledger import events as e
 from ledger.entries import Entry
 from ledger.keys import PublicKey, decode_key
+from ledger.linkfacts import Neighbour
 
 NEVER = -1
 
@@ -55,7 +56,7 @@ class Bank(NamedTuple):
 
 
 @c.shape(
-    kind=c.one_of(*e.ACCOUNT_KINDS),
+    kind=c.one_of(*e.ACCOUNT_KINDS, *e.FEDERATION_KINDS),
     opened=c.whole(0),
     status=c.one_of("open", "suspended", "closed"),
     minutes=c.whole(),
@@ -63,9 +64,13 @@ class Bank(NamedTuple):
     threshold=c.whole(0),
     started=c.flag,
     mandates=c.many(c.entry_id),
+    held=c.whole(),
 )
 class Account(NamedTuple):
-    """An account: its balance in minutes, its active keys, the mandates ever granted for it."""
+    """An account: its balance in minutes, its active keys, the mandates ever granted for it.
+
+    `held`: minutes of the balance that are ordered to be paid to a neighbour's members, and not decided.
+    """
 
     kind: str
     opened: int
@@ -75,6 +80,7 @@ class Account(NamedTuple):
     threshold: int = 0
     started: bool = False
     mandates: tuple[str, ...] = ()
+    held: int = 0
 
 
 @c.shape(
@@ -180,6 +186,84 @@ class Import(NamedTuple):
     until: int = NEVER
 
 
+_place = c.pair(c.whole(0), c.whole(0))
+
+
+@c.shape(
+    account=c.account_id,
+    neighbour=c.part(Neighbour),
+    key=c.key_text,
+    since=c.whole(0),
+    verified=c.whole(0),
+    they_owe_minutes=c.whole(0),
+    we_owe_minutes=c.whole(0),
+    sent=_place,
+    got=_place,
+    asked=c.many(c.whole(1)),
+    offered_minutes=c.whole(0),
+    frozen=c.whole(0),
+    closed=c.whole(0),
+)
+class Link(NamedTuple):
+    """A neighbour: its account, our link key by hash, the limits, and how far the frames have come.
+
+    `sent`, `got`: the last frame of ours and of theirs (incarnation, number). `asked`: incarnations in which we asked
+    to resume and have not gone on. `offered_minutes`: of our payments that they have not decided. `verified`, `frozen`,
+    `closed`: in which entry.
+    """
+
+    account: str
+    neighbour: Neighbour
+    key: str
+    since: int
+    verified: int = NEVER
+    they_owe_minutes: int = 0
+    we_owe_minutes: int = 0
+    sent: tuple[int, int] = (0, 0)
+    got: tuple[int, int] = (0, 0)
+    asked: tuple[int, ...] = ()
+    offered_minutes: int = 0
+    frozen: int = NEVER
+    closed: int = NEVER
+
+    def recalls(self, inc: int) -> bool:
+        """Whether a frame of ours in this incarnation comes back after a restore, and was judged when it was made."""
+        return any(asked > inc for asked in self.asked)
+
+
+@c.shape(
+    link=c.entry_id,
+    account=c.account_id,
+    minutes=c.whole(1),
+    since=c.whole(0),
+    state=c.one_of("ordered", "offered", "posted", "voided", "cancelled"),
+    until=c.whole(0),
+    released=c.whole(0),
+)
+class Payment(NamedTuple):
+    """A payment of ours, by the id of the entry that ordered it: what became of it, and in which entry it ended.
+
+    `account` is whose minutes are held: the payer's, or after a release (in entry `released`) the bank's own.
+    """
+
+    link: str
+    account: str
+    minutes: int
+    since: int
+    state: str = "ordered"
+    until: int = NEVER
+    released: int = NEVER
+
+
+@c.shape(account=c.account_id, minutes=c.whole(0), leaf=c.whole(0))
+class Incoming(NamedTuple):
+    """A payment of a neighbour's member that was decided in entry `leaf`: who was credited, or nobody."""
+
+    leaf: int
+    account: str = ""
+    minutes: int = 0
+
+
 #: table of records: class. The name is the `kind` column of the table `book`.
 RECORDS: dict[str, type] = {
     "bank": Bank,
@@ -190,6 +274,9 @@ RECORDS: dict[str, type] = {
     "policy": Adopted,
     "day": Day,
     "import": Import,
+    "link": Link,
+    "payment": Payment,
+    "incoming": Incoming,
 }
 
 
@@ -259,6 +346,11 @@ class MemoryTables:
 
     def entry(self, index: int) -> Entry:
         return self.entries[index]
+
+
+def incoming_key(link: str, pid: str) -> str:
+    """The key of a neighbour's payment: its pid is unique on its link only."""
+    return f"{link}/{pid}"
 
 
 def policy_key(index: int) -> str:

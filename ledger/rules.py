@@ -12,13 +12,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ledger import events as e
+from ledger import linkfacts as lf
 from ledger.book import Book, credits_of
 from ledger.entries import Entry
 from ledger.errors import Refused
 from ledger.hours import show_minutes
-from ledger.keys import PublicKey, decode_key, key_hash
-from ledger.records import Account, Import
-from ledger.signers import active_key, no_self_dealing, signers_known, within_caps, word_given
+from ledger.limits import known_account, open_account, within_limits
+from ledger.linkrules import RULES as LINK_RULES
+from ledger.records import Import
+from ledger.signers import active_key, keys_new, no_self_dealing, signers_known, within_caps, word_given
 
 DAY_MINUTES = 24 * 60
 
@@ -47,7 +49,11 @@ def check(entry: Entry, book: Book) -> list[str]:
             book.judged[like] = capped
     if capped:
         within_caps(entry, book)
-    return _within_limits(fact, book) if kind is e.ExchangeRecorded else []
+    return within_limits(fact, book) if kind in _LIMITED else []
+
+
+#: facts that floors and ceilings are asked about
+_LIMITED = frozenset((e.ExchangeRecorded, lf.PaymentOrdered, lf.LinkSent))
 
 
 def _like(entry: Entry) -> Any:
@@ -74,26 +80,18 @@ def _heads_named(entry: Entry) -> None:
 def _founding_sound(fact: e.BankFounded, book: Book) -> None:
     purposes = [spec.purpose for spec in fact.keys]
     for purpose in ("committee", "broker", "bank", "checkpoint"):
-        if purpose not in purposes or "member" in purposes:
+        if purpose not in purposes or {"member", "link"} & {*purposes}:
             raise Refused("bad_founding", "a founding names keys for committee, broker, bank and checkpoint only")
     if purposes.count("bank") > 1 or purposes.count("checkpoint") > 1:
         raise Refused("bad_founding", "a bank has one bank key and one checkpoint key")
     if fact.threshold > purposes.count("committee"):
         raise Refused("threshold", f"{fact.threshold} of {purposes.count('committee')} committee keys cannot sign")
-    _keys_new([spec.key for spec in fact.keys], book)
-
-
-def _keys_new(keys: Sequence[str], book: Book) -> None:
-    hashes = [key_hash(decode_key(key)) for key in keys]
-    for position, (key, hashed) in enumerate(zip(keys, hashes, strict=True)):
-        PublicKey.parse(decode_key(key))
-        if hashed in hashes[:position] or (book.bank is not None and book.key(hashed) is not None):
-            raise Refused("key_used", f"the key {hashed[:12]} already has a holder; one key, one purpose")
+    keys_new([spec.key for spec in fact.keys], book)
 
 
 def _may_hold_keys(kind: str) -> None:
-    if kind == "community":
-        raise Refused("key_purpose", "the committee speaks for a community account: it has no keys of its own")
+    if kind == "community" or kind in e.FEDERATION_KINDS:
+        raise Refused("key_purpose", f"the committee speaks for a {kind} account: it has no keys of its own")
 
 
 def _specs_for(account: str, specs: Sequence[e.KeySpec], threshold: int) -> None:
@@ -105,12 +103,12 @@ def _specs_for(account: str, specs: Sequence[e.KeySpec], threshold: int) -> None
 
 
 def _account_new(fact: e.AccountOpened, book: Book) -> None:
-    if book.account(fact.account) is not None:
+    if book.account(fact.account) is not None or fact.account in (lf.RISK, lf.LOSS):
         raise Refused("account_exists", f"account {fact.account} is already open")
     if fact.keys:
         _may_hold_keys(fact.kind)
     _specs_for(fact.account, fact.keys, fact.threshold)
-    _keys_new([spec.key for spec in fact.keys], book)
+    keys_new([spec.key for spec in fact.keys], book)
     if fact.mandate is not None:
         _terms_sound(fact.mandate, book)
 
@@ -128,16 +126,13 @@ def _terms_sound(terms: e.Terms, book: Book) -> None:
         raise Refused("mandate_expired", f"the mandate would end on {terms.expires_on}, before it begins", _LATER)
 
 
-def known_account(account: str, book: Book) -> Account:
-    """The account, or `Refused("unknown_account")`."""
-    found = book.account(account)
-    if found is None:
-        raise Refused("unknown_account", f"no account {account} in this bank")
-    return found
-
-
 def _account_known(fact: Any, book: Book) -> None:
     known_account(fact.account, book)
+
+
+def _not_for_neighbours(fact: Any, book: Book) -> None:
+    if known_account(fact.account, book).kind in e.FEDERATION_KINDS:
+        raise Refused("neighbour_account", f"account {fact.account} is the bank's own, for its neighbours")
 
 
 def _not_closed(fact: Any, book: Book) -> None:
@@ -161,10 +156,13 @@ def _may_close(fact: e.AccountClosed, book: Book) -> None:
     minutes = known_account(fact.account, book).minutes
     if minutes:
         raise Refused("not_zero", f"account {fact.account} stands at {show_minutes(minutes)}, not at zero")
+    held = known_account(fact.account, book).held
+    if held:
+        raise Refused("payment_open", f"{show_minutes(held)} of account {fact.account} are ordered to be paid")
 
 
 def _may_add_key(fact: e.KeyAdded, book: Book) -> None:
-    _keys_new([fact.key.key], book)
+    keys_new([fact.key.key], book)
     if fact.account:
         account = known_account(fact.account, book)
         if account.status == "closed":
@@ -174,7 +172,7 @@ def _may_add_key(fact: e.KeyAdded, book: Book) -> None:
             raise Refused("key_purpose", f"a key of account {fact.account} is a member key of that name")
         _threshold_fits(fact.threshold, len(account.keys) + 1)
         return
-    if fact.key.purpose in ("member", "checkpoint", "bank"):
+    if fact.key.purpose in ("member", "checkpoint", "bank", "link"):
         raise Refused("key_purpose", "a key without an account is a broker's or the committee's; others are rotated")
     _threshold_fits(fact.threshold, len(book.office("committee")) + (fact.key.purpose == "committee"))
 
@@ -186,13 +184,17 @@ def _threshold_fits(threshold: int, keys: int) -> None:
 
 def _may_rotate(fact: e.KeyRotated, book: Book) -> None:
     old = active_key(fact.old, book)
-    _keys_new([fact.key.key], book)
+    if old.purpose == "link":
+        raise Refused("key_purpose", "a link key is replaced with its neighbour's knowledge", "use timebank neighbour")
+    keys_new([fact.key.key], book)
     if (fact.key.purpose, fact.key.name) != (old.purpose, old.name):
         raise Refused("key_purpose", f"the new key must be {old.name}, a {old.purpose} key, as the old one is")
 
 
 def _may_revoke(fact: e.KeyRevoked, book: Book) -> None:
     key = active_key(fact.key, book)
+    if key.purpose == "link":
+        raise Refused("key_purpose", "a link always has a key", "freeze the link: timebank neighbour freeze NAME")
     if key.purpose in ("bank", "checkpoint"):
         hint = f"rotate it instead: timebank key rotate {key.purpose}"
         raise Refused("key_purpose", f"a bank always has a {key.purpose} key", hint)
@@ -210,7 +212,7 @@ def _may_recover(fact: e.KeyRecovered, book: Book) -> None:
     _not_closed(fact, book)
     _may_hold_keys(known_account(fact.account, book).kind)
     _specs_for(fact.account, fact.keys, fact.threshold)
-    _keys_new([spec.key for spec in fact.keys], book)
+    keys_new([spec.key for spec in fact.keys], book)
 
 
 def _may_grant(fact: e.MandateGranted, book: Book) -> None:
@@ -250,11 +252,7 @@ def _import_fits(fact: e.AccountOpened | e.ExchangeRecorded, book: Book) -> None
 
 def _parties_open(fact: e.ExchangeRecorded, book: Book) -> None:
     for account, _ in fact.legs or fact.uncredited:
-        status = known_account(account, book).status
-        if status != "open":
-            raise Refused(
-                "account_closed" if status == "closed" else "account_suspended", f"account {account} is {status}"
-            )
+        open_account(account, book)
 
 
 def _dates_fit(fact: Any, book: Book) -> None:
@@ -371,17 +369,18 @@ def _may_complete_import(fact: e.ImportCompleted, book: Book) -> None:
 
 
 _FACT_RULES: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
+    **LINK_RULES,
     e.BankFounded: (_founding_sound,),
     e.AccountOpened: (_account_new, _import_fits),
     e.AccountEdited: (_account_known,),
-    e.AccountSuspended: (_not_closed, _may_suspend),
-    e.AccountResumed: (_not_closed, _may_resume),
-    e.AccountClosed: (_not_closed, _may_close),
+    e.AccountSuspended: (_not_for_neighbours, _not_closed, _may_suspend),
+    e.AccountResumed: (_not_for_neighbours, _not_closed, _may_resume),
+    e.AccountClosed: (_not_for_neighbours, _not_closed, _may_close),
     e.KeyAdded: (_may_add_key,),
     e.KeyRotated: (_may_rotate,),
     e.KeyRevoked: (_may_revoke,),
     e.KeyRecovered: (_may_recover,),
-    e.MandateGranted: (_may_grant,),
+    e.MandateGranted: (_not_for_neighbours, _may_grant),
     e.MandateRevoked: (_may_end_mandate,),
     e.ExchangeRecorded: (_exchange_shape, _import_fits, _parties_open, _dates_fit, _amounts_fit, _starting_fits),
     e.ExchangeReversed: (_may_reverse, _dates_fit),
@@ -393,28 +392,3 @@ _FACT_RULES: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
     e.ImportCompleted: (_may_complete_import,),
     e.ImportAbandoned: (_may_abandon_import,),
 }
-
-
-# Floors and ceilings.
-
-
-def _within_limits(fact: e.ExchangeRecorded, book: Book) -> list[str]:
-    """Refuse what breaks a floor or a ceiling; what breaks an advisory one is returned, in words."""
-    policy = book.policy
-    warned: list[str] = []
-    if fact.imported:  # what the old system let happen has happened
-        return warned
-    for account, minutes in fact.legs:
-        found = known_account(account, book)
-        limits: e.KindPolicy = getattr(policy, found.kind)
-        after = found.minutes + minutes
-        limit, code, beyond = limits.ceiling_minutes, "ceiling", "above its ceiling"
-        if minutes < 0:
-            limit, code, beyond = limits.floor_minutes, "floor", "below its floor"
-        if limit is None or (after <= limit if minutes > 0 else after >= limit):
-            continue
-        message = f"account {account} would stand at {show_minutes(after)}, {beyond} of {show_minutes(limit)}"
-        if not limits.advisory:
-            raise Refused(code, message)
-        warned.append(message)
-    return warned

@@ -6,15 +6,16 @@ and are not used up, and the word that `needs` asks for, no less and no more. Re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ledger import events as e
+from ledger import linkfacts as lf
 from ledger.book import Book
 from ledger.entries import Act, Entry, Signer
 from ledger.errors import Refused
 from ledger.hours import show_minutes
-from ledger.keys import decode_key, key_hash
+from ledger.keys import PublicKey, decode_key, key_hash
 from ledger.needs import Given, lacking, needs
 from ledger.records import Key, Mandate
 
@@ -36,6 +37,15 @@ def _ended(key: Key, hashed: str) -> Refused:
 def key_called(key: Key, hashed: str) -> str:
     """A key inside a message: a member's by the account, an office's by its name."""
     return f"the key {hashed[:12]} of " + (f"account {key.account}" if key.account else key.name)
+
+
+def keys_new(keys: Sequence[str], book: Book) -> None:
+    """Refuse keys that are weak, or that have or had a holder: one key, one purpose, for ever."""
+    hashes = [key_hash(decode_key(key)) for key in keys]
+    for position, (key, hashed) in enumerate(zip(keys, hashes, strict=True)):
+        PublicKey.parse(decode_key(key))
+        if hashed in hashes[:position] or (book.bank is not None and book.key(hashed) is not None):
+            raise Refused("key_used", f"the key {hashed[:12]} already has a holder; one key, one purpose")
 
 
 def introduced(fact: Any) -> Iterator[tuple[e.KeySpec, str]]:
@@ -72,7 +82,7 @@ def _act_fits(act: Act, signer: Signer, key: Key, book: Book) -> None:
     if act.role in ("giver", "receiver", "member"):
         if key.purpose != "member" or key.account != act.account or act.mandate:
             raise Refused("wrong_role", f"{key.name} is no key of account {act.account or '(none)'}")
-    elif key.purpose != act.role or (act.account and act.role == "bank"):
+    elif key.purpose != act.role or (act.account and act.role in ("bank", "link")):
         raise Refused("wrong_role", f"{key.name} is a {key.purpose} key and cannot sign as {act.role}")
     elif act.role == "broker" and bool(act.account) != bool(act.mandate):
         raise Refused("wrong_role", f"{key.name} signs for an account only under a mandate")
@@ -127,13 +137,18 @@ def word_given(entry: Entry, book: Book) -> None:
 
 
 def within_caps(entry: Entry, book: Book) -> None:
-    if not isinstance(entry.fact, (e.ExchangeRecorded, e.ExchangeReversed)):
+    fact = entry.fact
+    if isinstance(fact, lf.PaymentOrdered):
+        debits = {fact.account: fact.minutes}
+    elif isinstance(fact, e.ExchangeRecorded | e.ExchangeReversed):
+        debits = {account: -minutes for account, minutes in fact.legs if minutes < 0}
+    else:
         return
     for signer in entry.signers:
         for act in signer.acts:
             mandate = book.mandate(act.mandate) if act.mandate else None
             if mandate is not None and mandate.terms.daily_cap_minutes is not None:
-                _within_cap(mandate, -min(0, dict(entry.fact.legs).get(act.account, 0)), book)
+                _within_cap(mandate, debits.get(act.account, 0), book)
 
 
 def cap_left(mandate: Mandate, day: str) -> int | None:

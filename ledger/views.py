@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ledger import events as e
+from ledger import linkfacts as lf
 from ledger.entries import Entry, attestation
 from ledger.errors import Refused, Usage
+from ledger.linkbook import postings
 from ledger.people import everyone, openings_of, person
 from ledger.reading import Reading
 from ledger.records import Account
@@ -161,6 +163,8 @@ def _statement_line(
     page: Reading, account: str, served_on: str, index: int, minutes: int, balance: int, uncredited: int
 ) -> StatementLine:
     entry = page.log.entry(index)
+    if not isinstance(entry.fact, e.ExchangeRecorded | e.ExchangeReversed):
+        return _line_across(page, account, served_on, index, minutes, balance)
     credit = minutes + uncredited > 0
     others = [other for other, leg in _shown_legs(page, entry) if other != account and (leg < 0) == credit]
     category, nature = _sort(page, entry)
@@ -176,6 +180,32 @@ def _statement_line(
         memo=private(page, index, entry, "reason" if isinstance(entry.fact, e.ExchangeReversed) else "memo"),
         attested=attestation(entry),
         uncredited_minutes=uncredited,
+    )
+
+
+def _line_across(
+    page: Reading, account: str, served_on: str, index: int, minutes: int, balance: int
+) -> StatementLine:
+    """What a frame, or a settlement, moved of an account: paid to or by a neighbour's members."""
+    entry = page.log.entry(index)
+    moved = [(pid, dict(legs)) for pid, legs in postings(entry.fact, page.tables) if pid and account in dict(legs)]
+    link = page.book.link(entry.fact.link)
+    others = {other for _, legs in moved for other in legs if other != account}
+    others = others or {lf.LOSS if link and account == link.account else link.account if link else lf.LOSS}
+    seen = [found for pid, _ in moved if (found := page.tables.seen(pid)) is not None]
+    memos = [private(page, one.leaf, page.log.entry(one.leaf), "memo") for one in seen]
+    return StatementLine(
+        leaf=index,
+        entry=entry.hash.hex(),
+        served_on=served_on,
+        minutes=minutes,
+        balance_minutes=balance,
+        counterparties=_all_called(page, sorted(others)),
+        category="",
+        nature="settlement" if isinstance(entry.fact, lf.LinkSettled) else "across",
+        memo="; ".join(memo for memo in memos if memo),
+        attested="neighbour",
+        uncredited_minutes=0,
     )
 
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from ledger import canonical as c
 from ledger import events as e
+from ledger import linkfacts as lf
 from ledger.book import Book
 from ledger.codes import CODES
 from ledger.entries import Act, Signer, parse_entry
@@ -35,7 +36,7 @@ from tests.test_house import _raised_codes
 HOUSE = Path(__file__).parent.parent
 FORMAT = (HOUSE / "ledger/FORMAT.md").read_text()
 VECTORS = Path(__file__).parent / "vectors/format"
-NESTED: tuple[type, ...] = (Signer, Act, e.KeySpec, e.Terms, e.Policy, e.KindPolicy, e.Ref)
+NESTED: tuple[type, ...] = (Signer, Act, e.KeySpec, e.Terms, e.Policy, e.KindPolicy, e.Ref, lf.Neighbour)
 
 
 def printed(name: str) -> bytes:
@@ -314,9 +315,7 @@ def test_the_table_of_debits_names_every_kind_of_account() -> None:
     first = [row[0] for row in rows(section("7. Whose word").split("Who signs for a debit")[1])][1:]
     assert [unquoted(cell.split(",")[0]) for cell in first] == [
         *e.ACCOUNT_KINDS,
-        "nbr:*",
-        "federation-risk",
-        "federation-loss",
+        *e.FEDERATION_KINDS,
     ]
 
 
@@ -350,9 +349,12 @@ def documented_steps() -> list[str]:
     return [unquoted(row[1]) if row[1].startswith("`") else "" for row in rows(section("8.1 Before and after"))[1:]]
 
 
+RULE_FILES = ("signers.py", "limits.py", "linkrules.py", "rules.py")
+
+
 @cache
 def _functions() -> dict[str, ast.FunctionDef]:
-    sources = [ast.parse((HOUSE / "ledger" / name).read_text()) for name in ("signers.py", "rules.py")]
+    sources = [ast.parse((HOUSE / "ledger" / name).read_text()) for name in RULE_FILES]
     return {node.name: node for source in sources for node in source.body if isinstance(node, ast.FunctionDef)}
 
 

@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import events as e
+from ledger import linkfacts as lf
 from ledger.book import Book
 from ledger.drafts import draft_entry
 from ledger.entries import Act, Entry, Signer, parse_entry
@@ -29,7 +30,8 @@ from tests.test_format import documented_rules, documented_steps, is_in_order
 
 ORIGIN = "village.example/hours"
 ADA, BO, CY, ZOE, DUO, OAK, INN = "adaada", "bobobo", "cycycy", "zoezoe", "duoduo", "oakoak", "inninn"
-RESTING, GONE, POT, NOBODY = "resting", "gonegone", "potpot", "nobody"
+RESTING, GONE, POT, NOBODY, PAY, NEAR = "resting", "gonegone", "potpot", "nobody", "paypay", "nearnear"
+LINK = "1" * 32
 YESTERDAY, TODAY, TOMORROW = "2026-11-20", "2026-11-21", "2026-11-22"
 COMMITTED = {"handle": "0" * 64}
 POLICY = e.Policy(
@@ -193,7 +195,20 @@ def inhabited() -> World:
     world.add(e.AccountSuspended(RESTING, COMMITTED), BROKER)
     world.add(e.AccountClosed(GONE), BROKER)
     world.add(e.DayOpened(TODAY), BANK)
+    world.add(e.AccountOpened(PAY, "person", COMMITTED, (member(PAY),), 1), BROKER)
+    world.add(linked(LINK, NEAR), *COMMITTEE)
+    world.add(lf.LinkVerified(LINK, "0" * 64), BROKER)
+    world.add(lf.LinkLimited(LINK, 60, 60), *COMMITTEE)
+    world.add(lf.PaymentOrdered(LINK, PAY, 15, "payee2"), by(PAY, Act("receiver", PAY)))
     return world
+
+
+def linked(link: str, account: str) -> lf.LinkOpened:
+    """A link with another bank, by keys of its own."""
+    keys = [encode_key(RING.public(f"{account}-{name}").public.raw) for name in ("link", "seal", "checkpoint")]
+    other = lf.Neighbour("other.example/hours", "0" * 64, "Other", *keys)
+    marks = (hash_of("card"), hash_of("other card"))
+    return lf.LinkOpened(link, account, spec(f"link-{account}", "link", link), other, marks, (link, link), COMMITTED)
 
 
 WORLD = inhabited()
@@ -307,6 +322,7 @@ WORD_OF_NEW = by(NEW, Act("member", NEW))
 SELF = ("self_dealing", also(by("broker-2", Act("broker"))))
 USED = spec("broker-3", "broker")
 ACCOUNT: Steps = [("unknown_account", says(account=NOBODY)), ("account_closed", says(account=GONE))]
+MEMBERS: Steps = [ACCOUNT[0], ("neighbour_account", says(account=NEAR)), ACCOUNT[1]]
 TERMS: Steps = [
     ("unknown_broker", says(terms=terms("committee-1"))),
     ("revoked_key", says(terms=terms("broker-3"))),
@@ -374,15 +390,22 @@ WALKS: dict[str, tuple[Draft, Steps]] = {
     "account.edited": (Draft(e.AccountEdited(ADA, COMMITTED), (BROKER,)), [*before(), ACCOUNT[0], *after()]),
     "account.suspended": (
         Draft(e.AccountSuspended(ADA, COMMITTED), (BROKER,)),
-        [*before(), *ACCOUNT, ("account_suspended", says(account=RESTING)), *after()],
+        [*before(), *MEMBERS, ("account_suspended", says(account=RESTING)), *after()],
     ),
     "account.resumed": (
         Draft(e.AccountResumed(RESTING), (BROKER,)),
-        [*before(), *ACCOUNT, ("account_open", says(account=ADA)), *after()],
+        [*before(), *MEMBERS, ("account_open", says(account=ADA)), *after()],
     ),
     "account.closed": (
         Draft(e.AccountClosed(ADA), (BROKER,)),
-        [*before(), *ACCOUNT, ("pot_stays", says(account=POT)), ("not_zero", says(account=OAK)), *after()],
+        [
+            *before(),
+            *MEMBERS,
+            ("pot_stays", says(account=POT)),
+            ("not_zero", says(account=OAK)),
+            ("payment_open", says(account=PAY)),
+            *after(),
+        ],
     ),
     "key.added": (
         Draft(e.KeyAdded(member(ADA, "ada-2"), ADA), (by(ADA, Act("member", ADA)),)),
@@ -431,7 +454,7 @@ WALKS: dict[str, tuple[Draft, Steps]] = {
     ),
     "mandate.granted": (
         Draft(e.MandateGranted(ADA, terms("broker-2")), (by(ADA, Act("member", ADA)),)),
-        [*before(), *ACCOUNT, *TERMS, *after(BANK, SELF)],
+        [*before(), *MEMBERS, *TERMS, *after(BANK, SELF)],
     ),
     "mandate.revoked": (
         Draft(e.MandateRevoked(WORLD.mandates["cy"]), (BROKER,)),
@@ -452,6 +475,7 @@ WALKS: dict[str, tuple[Draft, Steps]] = {
             ("unknown_account", between(giver=NOBODY)),
             ("account_closed", between(giver=GONE)),
             ("account_suspended", between(giver=RESTING)),
+            ("neighbour_account", between(giver=NEAR)),
             *DATES,
             ("absurd_time", both(says(nature="service"), between(minutes=1501))),
             ("rounding", both(says(nature="service"), between(minutes=151))),
@@ -556,7 +580,7 @@ NOT_EVERYWHERE = {"bad_founding", "self_dealing", "mandate_cap", "floor", "ceili
 NOT_AT_A_FOUNDING = {"revoked_key", "mandate_revoked", "mandate_expired"}
 
 
-@pytest.mark.parametrize("kind", [kind.split("/")[0] for kind in e.FACTS])
+@pytest.mark.parametrize("kind", WALKS)
 def test_the_walk_of_a_kind_is_the_documented_order(kind: str) -> None:
     steps = documented_steps()
     own = steps.index("")
@@ -569,7 +593,7 @@ def test_the_walk_of_a_kind_is_the_documented_order(kind: str) -> None:
 
 
 def test_every_code_of_the_rules_is_walked() -> None:
-    documented = {code for codes in documented_rules().values() for code in codes} | set(documented_steps()) - {""}
+    documented = {code for kind in WALKS for code in documented_rules()[kind]} | set(documented_steps()) - {""}
     assert {code for _, steps in WALKS.values() for code, _ in steps} == documented
 
 
