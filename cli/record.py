@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.context import commit, open_bank, signing_keyring, signing_options
-from cli.output import counted, print_json, progress
+from cli.output import counted, print_json, progress, say
 from ledger.errors import Usage
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 NATURES = ("service", "obligatory", "care", "goods")
 NATURE_HELP = "Owed hours (a court's), unpaid care, or goods, where it was not plain service."
 _HELP = "see: timebank record --help"
+#: warnings of a sheet that are shown
+MOST_SHOWN = 5
 
 
 @click.command()
@@ -85,8 +87,16 @@ def _record_sheet(bank: Bank, keyring: Keyring, sheet: str, said: Said, *, as_js
         if not path.is_file():
             raise Usage("no_file", f"there is no file {name}")
         _unlock_broker(bank, keyring)
+
+        def work(page: Page) -> tuple[int, list[str]]:
+            return record_sheet(page, path, name, said, reached), page.warned
+
         with progress("recording") as reached:
-            count = commit(bank, keyring, lambda page: record_sheet(page, path, name, said, reached), rehearse=False)
+            count, warned = commit(bank, keyring, work, rehearse=False)
+    for message in warned[:MOST_SHOWN]:
+        say(f"warning: {message}")
+    if len(warned) > MOST_SHOWN:
+        say(f"warning: {len(warned) - MOST_SHOWN} or more like these")
     if as_json:
         print_json({"recorded": count})
     else:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -24,19 +24,20 @@ from ledger import rules, signers
 from ledger.book import Book
 from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from ledger.clock import Clock
-from ledger.drafts import choose_signers, draft_entry
+from ledger.drafts import choose_signers, committed, draft_entry
 from ledger.entries import Entry, Signer, format_entry, parse_entry, signature_check
 from ledger.errors import Invalid, Problem, Refused, Unavailable
+from ledger.everyday import KIND
 from ledger.folder import Folder, replace_file
 from ledger.keyring import Keyring
 from ledger.keys import PublicKey, check, decode_key
 from ledger.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
 from ledger.notes import Signature, parse_note, sign_note, sign_text
-from ledger.openings import SALT_BYTES, Opening, check_openings, commitments
+from ledger.openings import SALT_BYTES, Opening, check_openings
 from ledger.people import call, person, save_openings
 from ledger.reading import Reading
 from ledger.records import Key
-from ledger.signatures import Scribe
+from ledger.scribe import Job, Scribe, Written, written
 from ledger.store import Log, Store, Writing
 from ledger.store.tables import Cache, empty_cache
 
@@ -46,6 +47,8 @@ BATCH = 2000
 #: batches that may wait for their signatures
 AHEAD = 2
 OFTEN = 20
+#: warnings kept
+MOST_WARNED = 1000
 #: a ledger day can never be taken back, so a clock that leaps further is asked about
 LONGEST_PAUSE = timedelta(days=731)
 _ACCOUNT = re.compile("account ([a-z2-7]{6,16})(?![a-z2-7])")
@@ -54,7 +57,7 @@ _ACCOUNT = re.compile("account ([a-z2-7]{6,16})(?![a-z2-7])")
 NAMING = (e.BankFounded, e.AccountOpened, e.AccountEdited)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """An entry that was added: its index and what it is."""
 
@@ -64,13 +67,19 @@ class Recorded:
 
 @dataclass
 class _Batch:
-    """Entries checked and folded, not yet written; their signatures may still be on their way."""
+    """Entries checked and folded, not yet in the log; those without bytes are on their way from the scribe."""
 
     first: int
     entries: list[Entry] = field(default_factory=list)
     raw: list[bytes] = field(default_factory=list)
-    openings: list[tuple[int, Opening]] = field(default_factory=list)
-    wait: Callable[[], list[bytes]] | None = None
+    openings: list[tuple[Opening, ...]] = field(default_factory=list)
+    wait: Callable[[], list[Written]] | None = None
+
+    def all_written(self) -> list[Written]:
+        """Its entries as they are stored, when the scribe is done."""
+        made = iter(self.wait() if self.wait else ())
+        pairs = zip(self.entries, self.raw, strict=True)
+        return [written(raw, entry.hash) if raw else next(made) for entry, raw in pairs]
 
 
 class Page(Reading):
@@ -87,9 +96,8 @@ class Page(Reading):
         self._randomness, self._drawn = b"", 0
         #: who signs what kind of exchange, until an entry of another kind is added
         self._plans: dict[Any, tuple[Signer, ...]] = {}
-        #: the signers of the imported exchange added last, judged with the book's keys as they still are
-        #: what advisory limits say of the entries added
-        self.warned: list[str] = []
+        self._warned: list[str] = []
+        self._names: dict[str, str] = {}
         self._asked: Counter[str] = Counter()
         self._days: dict[str, frozenset[str]] = {}
         #: hashes of what was said of the exchanges added here, for noticing twins
@@ -113,6 +121,11 @@ class Page(Reading):
         """Whether what is added will be kept."""
         return isinstance(self.log, Writing)
 
+    @property
+    def warned(self) -> list[str]:
+        """What advisory limits say of the entries added, with people's handles; of very many the first."""
+        return [self._named(message) for message in self._warned]
+
     def open_day(self) -> None:
         """Open the ledger day if the date has moved on since the last entry."""
         today = self.today.isoformat()
@@ -127,6 +140,12 @@ class Page(Reading):
     def add(self, fact: Any, private: Mapping[str, str] | None = None) -> Recorded:
         """Draft, check, sign and add one fact with keys at hand. `private` values have their commitments in it."""
         openings = self.seal(private) if private else ()
+        if self._scribe is not None and isinstance(fact, e.ExchangeRecorded):
+            signers = self._signers(fact)
+            if signers and self._scribe.can_sign(signers):
+                at, drawn = self._stamp()
+                entry = Entry("", b"", self.log.origin, KIND, at, drawn, fact, signers, ())
+                return self._add(entry, openings)
         return self.add_sealed(committed(fact, openings), openings)
 
     def seal(self, private: Mapping[str, str]) -> tuple[Opening, ...]:
@@ -144,30 +163,33 @@ class Page(Reading):
         """Add a fact that already holds the commitments of its openings."""
         return self._add(self.draft(fact) or self._unsigned(fact), openings)
 
-    def add_alike(self, entry: Entry, openings: tuple[Opening, ...]) -> int:
-        """Add an imported exchange, drafted by the importer like the one before; its index."""
-        return self._add(entry, openings).index
-
     def _add(self, entry: Entry, openings: tuple[Opening, ...]) -> Recorded:
         """Check, sign and keep an entry with a fresh id."""
         self.tables.drawn = entry.id
         self.check(entry)
-        lent = self._scribe is not None and all(signer.key in self._scribe for signer in entry.signers)
+        lent = not entry.text or (self._scribe is not None and self._scribe.can_sign(entry.signers))
         return self._keep(entry, b"" if lent else format_entry(entry.text, self._sign(entry)), openings)
 
     def draft(self, fact: Any, *, elsewhere: bool = False) -> Entry | None:
         """The entry for a fact, not yet signed, or None when no key at hand can begin to sign it."""
-        keyring = self.keyring
+        signers = self._signers(fact, elsewhere=elsewhere)
+        return draft_entry(self.log.origin, fact, *self._stamp(), signers) if signers else None
+
+    def _signers(self, fact: Any, *, elsewhere: bool = False) -> tuple[Signer, ...]:
+        """Who signs a fact; nobody when no key at hand can begin to."""
         plan = None if elsewhere else _plan_of(fact)
-        at_hand = keyring.at_hand if keyring else _nothing_at_hand
-        signers = self._plans.get(plan) or choose_signers(fact, self.book, at_hand, elsewhere=elsewhere)
-        if not signers:
-            return None
-        if plan is not None:
-            self._plans[plan] = signers
+        signers = self._plans.get(plan)
+        if signers is None:
+            at_hand = self.keyring.at_hand if self.keyring else _nothing_at_hand
+            signers = choose_signers(fact, self.book, at_hand, elsewhere=elsewhere)
+            if plan is not None and signers:
+                self._plans[plan] = signers
+        return signers
+
+    def _stamp(self) -> tuple[str, str]:
+        """The instant it is, and a fresh entry id, which begins with it."""
         milliseconds = int(self.clock.now().timestamp() * 1000)
-        drawn = f"{milliseconds:012x}{self._draw(10).hex()}"
-        return draft_entry(self.log.origin, fact, _instant(milliseconds // 1000), drawn, signers)
+        return _instant(milliseconds // 1000), f"{milliseconds:012x}{self._draw(10).hex()}"
 
     def submit(self, raw: bytes, openings: tuple[Opening, ...]) -> Recorded:
         """Add an entry that was signed elsewhere: its bytes, signatures and openings are checked, then the rules."""
@@ -179,7 +201,7 @@ class Page(Reading):
 
     @contextmanager
     def scribe(self) -> Iterator[None]:
-        """While this lasts, a process beside this one makes the signatures: for thousands of entries.
+        """While this lasts, a process beside this one writes exchanges and signs: for thousands of entries.
 
         Only keys held in memory can be lent to it; with others, and while rehearsing, nothing changes.
         """
@@ -188,7 +210,7 @@ class Page(Reading):
             yield
             return
         self.flush()
-        with Scribe(held) as scribe:
+        with Scribe(self.log.origin, held) as scribe:
             self._scribe = scribe
             try:
                 yield
@@ -202,24 +224,23 @@ class Page(Reading):
             return
         batch, self._batch = self._batch, _Batch(self.size)
         if batch.entries:
-            self.tables.flush()
             if self._scribe is not None:
-                pairs = zip(batch.entries, batch.raw, strict=True)
-                unsigned = [entry for entry, raw in pairs if not raw]
-                batch.wait = self._scribe.send([(entry.text, _lines(entry)) for entry in unsigned])
+                batch.wait = self._scribe.send(_jobs(batch))
             self._unwritten.append(batch)
         while len(self._unwritten) > ahead:
             self._write(self._unwritten.popleft())
 
     def _write(self, batch: _Batch) -> None:
         log: Any = self.log
-        made = iter(batch.wait()) if batch.wait else iter(())
-        raw = [one or next(made) for one in batch.raw]
-        log.append(batch.first, [(entry.kind, one) for entry, one in zip(batch.entries, raw, strict=True)])
-        log.grow_tree(batch.first, [leaf_hash(one) for one in raw])
-        save_openings(self.db, batch.openings)
-        for index in range(batch.first, batch.first + len(raw)):
+        made = batch.all_written()
+        log.append(batch.first, [(entry.kind, one.raw) for entry, one in zip(batch.entries, made, strict=True)])
+        log.grow_tree(batch.first, [one.leaf for one in made])
+        save_openings(self.db, [(batch.first + at, one) for at, some in enumerate(batch.openings) for one in some])
+        for index, (entry, one) in enumerate(zip(batch.entries, made, strict=True), batch.first):
             del self.tables.fresh[index]
+            if not entry.hash:
+                self.tables.settle(entry.id, one.hash)
+        self.tables.flush()
 
     def _unsigned(self, fact: Any) -> Entry:
         """An entry without signers, for the rules to refuse with what is missing."""
@@ -227,7 +248,9 @@ class Page(Reading):
 
     def check(self, entry: Entry) -> None:
         """Ask the rules whether an entry may be added."""
-        self.warned += [self._named(message) for message in self._ask(rules.check, entry)]
+        warned = self._ask(rules.check, entry)
+        if warned and len(self._warned) < MOST_WARNED:
+            self._warned += warned
 
     def active_key(self, hashed: str) -> Key:
         """The key with this hash; `Refused("unknown_key")` or `Refused("revoked_key")`."""
@@ -246,8 +269,10 @@ class Page(Reading):
         return _ACCOUNT.sub(lambda found: self._called(found[1]), message)
 
     def _called(self, account: str) -> str:
-        found = person(self.db, account)
-        return found.handle if found else f"account {account}"
+        if account not in self._names:
+            found = person(self.db, account)
+            self._names[account] = found.handle if found else f"account {account}"
+        return self._names[account]
 
     def _sign(self, entry: Entry) -> list[Signature]:
         if self.keyring is None:
@@ -262,6 +287,7 @@ class Page(Reading):
         index = self.size
         if self.writing and isinstance(entry.fact, NAMING):
             self._handles.clear()
+            self._names.clear()
             name_account(self.db, entry.fact, index, {opening.field: opening.value for opening in openings})
         self.book.apply(entry, index)
         if not isinstance(entry.fact, e.ExchangeRecorded):
@@ -270,16 +296,17 @@ class Page(Reading):
         self.tables.fresh[index] = entry
         self._batch.entries.append(entry)
         self._batch.raw.append(raw)
-        self._batch.openings += [(index, opening) for opening in openings]
+        self._batch.openings.append(openings)
         self.size += 1
         if len(self._batch.entries) >= BATCH:
             self.flush(ahead=AHEAD if self._scribe else 0)
         return Recorded(index, entry)
 
 
-def _lines(entry: Entry) -> tuple[tuple[str, str], ...]:
-    """The signature lines an entry needs: the name, and the key by its hash."""
-    return tuple([(signer.name, signer.key) for signer in entry.signers])
+def _jobs(batch: _Batch) -> list[Job]:
+    """What is left to be written and signed of a batch."""
+    rows = zip(batch.entries, batch.raw, batch.openings, strict=True)
+    return [Job(one.text, one.fact, one.at, one.id, one.signers, openings) for one, raw, openings in rows if not raw]
 
 
 def _nothing_at_hand(_key: str) -> bool:
@@ -298,11 +325,6 @@ def _plan_of(fact: Any) -> Any:
 @lru_cache(maxsize=16)
 def _instant(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def committed(fact: Any, openings: Sequence[Opening]) -> Any:
-    """The fact with the commitments of its openings."""
-    return fact._replace(commitments=commitments(openings)) if openings else fact
 
 
 def name_account(db: Any, fact: Any, index: int, details: Mapping[str, str]) -> None:

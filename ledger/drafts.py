@@ -6,7 +6,7 @@ a proposal, keys elsewhere are named too, and their signatures gathered later.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from ledger.entries import HEADER, Act, Entry, Signer, text_hash
 from ledger.everyday import everyday_body
 from ledger.keys import decode_key, key_hash
 from ledger.needs import Need, Office, Word, needs, voice
+from ledger.openings import Opening, commitments
 from ledger.records import Key
 from ledger.signers import introduced, mandate_expired
 
@@ -35,6 +36,16 @@ def draft_entry(origin: str, fact: Any, at: str, entry_id: str, signers: tuple[S
     line = f'{{"at":"{c.instant(at)}","body":{body},"id":"{c.entry_id(entry_id)}","signers":[{acting}]}}'
     text = f"{HEADER}\n{origin}\n{kind}\n{line}\n"
     return Entry(text, text_hash(text), origin, kind, at, entry_id, fact, signers, ())
+
+
+def committed(fact: Any, openings: Sequence[Opening]) -> Any:
+    """The fact with the commitments of its openings."""
+    if not openings:
+        return fact
+    if type(fact) is e.ExchangeRecorded:  # spelled out because it is what most entries are, and `_replace` is slow
+        served_on, category, nature, legs, uncredited, _, imported = fact
+        return e.ExchangeRecorded(served_on, category, nature, legs, uncredited, commitments(openings), imported)
+    return fact._replace(commitments=commitments(openings))
 
 
 @lru_cache(maxsize=4096)

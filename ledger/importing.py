@@ -6,21 +6,14 @@ entries if they are wanted, `import.completed`.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from contextlib import nullcontext
-from datetime import UTC
-from functools import lru_cache
 from typing import NamedTuple
 
-from ledger import canonical as c
 from ledger import events as e
 from ledger.bank import Page
-from ledger.entries import HEADER, Entry, Signer, text_hash
-from ledger.errors import Refused
 from ledger.importplan import Plan, Reached, earlier_openings, legs_of, refs_of
 from ledger.moving.history import Exchange, History
-from ledger.openings import SALT_BYTES, Opening, commitment, commitments
 
 #: rows from which on a second process makes the signatures
 MANY = 2000
@@ -86,13 +79,12 @@ def _record_rows(
     page: Page, history: History, plan: Plan, begun: str, refs: _Refs, reached: Reached
 ) -> None:
     accounts = {number: mover.account for number, mover in plan.movers.items()}
-    pen = _Pen(page, begun)
     done, due = 0, plan.begun.exchanges
     for fresh, row in zip(plan.fresh, history.exchanges(), strict=True):
         if not fresh:
             continue
         legs = legs_of(accounts[row.giver.number], accounts[row.receiver.number], row.minutes)
-        leaf = page.add_alike(*pen.entry(row, legs))
+        leaf = page.add(_fact(row, legs, begun), {"memo": row.memo} if row.memo else None).index
         for ref in refs_of(row):
             refs.add(ref, leaf)
         done += 1
@@ -100,77 +92,9 @@ def _record_rows(
             reached(done, due)
 
 
-class _Pen:
-    """Writes the entries of one import: like `drafts.draft_entry` to the byte, at a tenth of its cost.
-
-    All of an import's exchanges are signed alike and say the same but for parties, minutes, days and memos; whatever
-    else stands in one was read by the format's own readers, once for each word or day.
-    """
-
-    def __init__(self, page: Page, begun: str) -> None:
-        self._page, self._begun = page, begun
-        self._signers: tuple[Signer, ...] = ()
-        self._before = self._after = self._at = self._time = ""
-        self._random = self._salts = b""
-        self._used = 0
-
-    def entry(self, row: Exchange, legs: e.Legs) -> tuple[Entry, tuple[Opening, ...]]:
-        """The entry for a row, not yet signed, and its private details."""
-        if not self._signers:
-            return self._first(row, legs)
-        at = self._used = (self._used + 1) % _BATCH
-        if not at:
-            self._refill()
-        category, nature, day = _read(row.category, row.nature, row.served_on)
-        committed: dict[str, str] | None = None
-        openings: tuple[Opening, ...] = ()
-        sealed = ""
-        if row.memo:
-            opening = Opening("memo", row.memo, self._salts[at * SALT_BYTES : (at + 1) * SALT_BYTES])
-            openings = (opening,)
-            committed = {"memo": commitment(opening)}
-            sealed = f'"commitments":{{"memo":"{committed["memo"]}"}},'
-        (one, minutes), (other, _) = legs
-        said = f'[["{one}",{minutes}],["{other}",{-minutes}]]'
-        drawn = self._time + self._random[at * 10 : at * 10 + 10].hex()
-        moved, free = (f'"legs":{said},', "") if not row.free else ("", f',"uncredited":{said}')
-        text = (
-            f'{self._before}"category":"{category}",{sealed}"imported":"{self._begun}",{moved}"nature":"{nature}",'
-            f'"served_on":"{day}"{free}}},"id":"{drawn}"{self._after}'
-        )
-        fact = _fact(row, legs, committed, self._begun)
-        origin = self._page.log.origin
-        return Entry(text, text_hash(text), origin, KIND, self._at, drawn, fact, self._signers, ()), openings
-
-    def _first(self, row: Exchange, legs: e.Legs) -> tuple[Entry, tuple[Opening, ...]]:
-        """The first is drafted as any entry is, and shows how the others begin and end."""
-        openings = self._page.seal({"memo": row.memo}) if row.memo else ()
-        fact = _fact(row, legs, commitments(openings) if openings else None, self._begun)
-        entry = self._page.draft(fact)
-        if entry is None:
-            raise Refused("word_missing", "the bank key, which records an import, is not at hand")
-        self._signers = entry.signers
-        self._after = entry.text[entry.text.index(',"signers":[') :]
-        self._used = _BATCH - 1
-        return entry, openings
-
-    def _refill(self) -> None:
-        now = self._page.clock.now()
-        self._at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self._time = f"{int(now.timestamp() * 1000):012x}"
-        self._before = f'{HEADER}\n{self._page.log.origin}\n{KIND}\n{{"at":"{self._at}","body":{{'
-        self._random, self._salts = secrets.token_bytes(_BATCH * 10), secrets.token_bytes(_BATCH * SALT_BYTES)
-
-
-def _fact(row: Exchange, legs: e.Legs, committed: dict[str, str] | None, begun: str) -> e.ExchangeRecorded:
+def _fact(row: Exchange, legs: e.Legs, begun: str) -> e.ExchangeRecorded:
     moved, uncredited = ((), legs) if row.free else (legs, ())
-    return e.ExchangeRecorded(row.served_on, row.category, row.nature, moved, uncredited, committed, begun)
-
-
-@lru_cache(maxsize=10_000)
-def _read(category: str, nature: str, day: str) -> tuple[str, str, str]:
-    """What an entry says in words, as its reader would read it."""
-    return c.word(category), c.one_of(*e.NATURES)(nature), c.day(day)
+    return e.ExchangeRecorded(row.served_on, row.category, row.nature, moved, uncredited, None, begun)
 
 
 def _record_openings(page: Page, history: History, plan: Plan, begun: str, refs: _Refs) -> None:

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from ledger import canonical as c
-from ledger.bank import Page, committed
+from ledger.bank import Page
+from ledger.drafts import committed
 from ledger.entries import Entry, parse_text
 from ledger.errors import Invalid, Problem, Refused, Unavailable, Usage
 from ledger.folder import replace_file

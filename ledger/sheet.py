@@ -105,7 +105,7 @@ def _said(cells: dict[str, str], default: Said) -> Said:
     if nature not in EVERYDAY_NATURES:
         known = ", ".join(EVERYDAY_NATURES)
         raise Usage("bad_sheet", f"the nature {quote(nature)} is not one of {known}", "leave it empty for service")
-    return default._replace(
+    return Said(
         on=cells["on"] or default.on,
         category=cells["category"] or default.category,
         nature=nature,

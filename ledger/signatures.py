@@ -1,10 +1,9 @@
-"""Check or make many signatures on every core: batches go to worker processes, and come back in order.
+"""Check many signatures on every core: batches go to worker processes, and their verdicts come back.
 
 `Checker.add` takes one check as plain bytes and the place it belongs to; `failures` gives the places whose signature
 does not hold. Few checks are made here, without starting a process, and so are those of a process that could
-not be started or died: the verdicts are those of `keys.check` either way. A `Scribe` signs batches of texts in one
-process beside this one, which meanwhile drafts the next; the secret bytes go to it through a pipe and nowhere else. A
-worker imports little more than this module and `keys`, and ends with its parent, however that ends.
+not be started or died: the verdicts are those of `keys.check` either way. A worker imports little more than this
+module and `keys`, and ends with its parent, however that ends.
 """
 
 from __future__ import annotations
@@ -13,22 +12,19 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable
-from concurrent.futures import BrokenExecutor, Executor
+from collections.abc import Hashable
 from contextlib import suppress
 from itertools import chain
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
-from ledger.keys import HeldKey, check
-from ledger.notes import sign_note
+from ledger.keys import check
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 P = TypeVar("P", bound=Hashable)
 Check = tuple[bytes, bytes, bytes]  # public key, signature, message
-Job = tuple[str, tuple[tuple[str, str], ...]]  # text, and for each signature line the name and the key, by its hash
 
 BATCH = 512
 #: batches on their way at once, a worker: enough that none waits while the audit compares tables, and bounded
@@ -159,76 +155,6 @@ def _check_all(pipe: Any) -> None:
             pipe.send(bad_positions(pipe.recv()))
 
 
-class Scribe:
-    """A process that signs texts with held keys while this one goes on; a context manager, so that it ends."""
-
-    def __init__(self, keys: dict[str, HeldKey]) -> None:
-        self._keys = keys
-        self._pool: Executor | None = None
-
-    def __enter__(self) -> Self:
-        from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
-
-        secrets = {name: key.export() for name, key in self._keys.items()}
-        try:
-            self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_take_pen, initargs=(secrets,))
-        except (OSError, ImportError, ValueError):
-            self._pool = None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._keys
-
-    def send(self, jobs: list[Job]) -> Callable[[], list[bytes]]:
-        """Begin to sign; call what is returned to wait for the notes, in the order of the jobs."""
-        try:
-            made = self._pool.submit(_sign_all, jobs) if self._pool is not None else None
-        except (BrokenExecutor, OSError):
-            made = None
-
-        def wait() -> list[bytes]:
-            try:
-                if made is not None:
-                    return made.result()
-            except (BrokenExecutor, OSError):
-                self._pool = None
-            return _sign_all(jobs, self._keys)
-
-        return wait
-
-
-_pen: dict[str, HeldKey] = {}
-
-
-def _take_pen(secrets: dict[str, bytes]) -> None:
-    _settle()
-    _pen.update({name: HeldKey.imported(secret) for name, secret in secrets.items()})
-
-
-def _sign_all(jobs: list[Job], keys: dict[str, HeldKey] = _pen) -> list[bytes]:
-    return [sign_note(text, [(name, keys[key]) for name, key in lines]) for text, lines in jobs]
-
-
 def bad_positions(checks: list[Check]) -> list[int]:
     """The positions of the checks that do not hold."""
     return [position for position, (public, signature, text) in enumerate(checks) if not check(public, signature, text)]
-
-
-def _settle() -> None:
-    """In a worker: an interrupt is the parent's to answer, and its death is ours too."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    from multiprocessing import connection, parent_process
-
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)

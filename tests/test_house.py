@@ -46,6 +46,7 @@ LEDGER_ORDER = (
     "linkrules",
     "rules",
     "drafts",
+    "scribe",
     "store",
     "people",
     "clock",

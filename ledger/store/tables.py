@@ -89,14 +89,19 @@ class SqlTables:
         )
         self.db.many(
             "INSERT INTO entries (id, leaf, hash, day) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-            [(entry_id, *seen) for entry_id, seen in self._seen.items()],
+            [(entry_id, *seen) for entry_id, seen in self._seen.items() if seen.entry],
         )
         self.db.many(
             "INSERT INTO lines (account, served_on, leaf, minutes, uncredited) VALUES (?, ?, ?, ?, ?)", self._lines
         )
         self._dirty.clear()
-        self._seen.clear()
+        self._seen = {entry_id: seen for entry_id, seen in self._seen.items() if not seen.entry}
         self._lines.clear()
+
+    def settle(self, entry_id: str, entry_hash: bytes) -> None:
+        """Tell the hash of an entry that was folded before its text was written; until then it waits."""
+        leaf, _, day = self._seen[entry_id]
+        self._seen[entry_id] = Seen(leaf, entry_hash, day)
 
     def let_go(self, most: int) -> None:
         """Forget what was read, if it is more than `most` records; nothing may be pending."""

@@ -1,0 +1,129 @@
+"""A process beside this one that writes and signs entries, while this one goes on to the next.
+
+A `Job` is an entry that was checked and folded: what it says, who signs it, and the private details it commits to.
+The scribe drafts its text (unless that was done), signs it, and hands back the note with its hashes, in the order of
+the jobs. The secret bytes of the keys go to it through a pipe and nowhere else; it ends with its parent, however that
+ends; what it cannot do, because there can be no process or it died, is done here instead.
+"""
+
+# No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor
+from typing import Any, NamedTuple, Self
+
+from ledger.drafts import committed, draft_entry
+from ledger.entries import Entry, Signer, format_entry, text_hash
+from ledger.keys import HeldKey
+from ledger.merkle import leaf_hash
+from ledger.notes import sign_text
+from ledger.openings import Opening
+
+Keys = dict[str, HeldKey]
+
+
+class Job(NamedTuple):
+    """An entry to be written and signed; `text` is empty where it is to be drafted from the rest."""
+
+    text: str
+    fact: Any
+    at: str
+    id: str
+    signers: tuple[Signer, ...]
+    openings: tuple[Opening, ...] = ()
+
+
+class Written(NamedTuple):
+    """An entry as it is stored, the hash of its text, and that of the leaf."""
+
+    raw: bytes
+    hash: bytes
+    leaf: bytes
+
+
+def written(raw: bytes, entry_hash: bytes) -> Written:
+    """An entry that is signed."""
+    return Written(raw, entry_hash, leaf_hash(raw))
+
+
+class Scribe:
+    """The process, lent some keys by their hashes; a context manager, so that it ends."""
+
+    def __init__(self, origin: str, keys: Keys) -> None:
+        self._origin = origin
+        self._keys = keys
+        self._pool: Executor | None = None
+
+    def __enter__(self) -> Self:
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+
+        lent = self._origin, {name: key.export() for name, key in self._keys.items()}
+        try:
+            self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_take_pen, initargs=lent)
+        except (OSError, ImportError, ValueError):
+            self._pool = None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def can_sign(self, signers: tuple[Signer, ...]) -> bool:
+        """Whether all their keys were lent."""
+        return all(signer.key in self._keys for signer in signers)
+
+    def send(self, jobs: list[Job]) -> Callable[[], list[Written]]:
+        """Begin to write; call what is returned to wait for the entries, in the order of the jobs."""
+        try:
+            made = self._pool.submit(_write_lent, jobs) if self._pool is not None else None
+        except (BrokenExecutor, OSError):
+            made = None
+
+        def wait() -> list[Written]:
+            try:
+                if made is not None:
+                    return made.result()
+            except (BrokenExecutor, OSError):
+                self._pool = None
+            return [_write(job, self._origin, self._keys) for job in jobs]
+
+        return wait
+
+
+def _write(job: Job, origin: str, keys: Keys) -> Written:
+    text, hashed = job.text, b""
+    if not text:
+        entry: Entry = draft_entry(origin, committed(job.fact, job.openings), job.at, job.id, job.signers)
+        text, hashed = entry.text, entry.hash
+    message = text.encode()
+    raw = format_entry(text, [sign_text(message, signer.name, keys[signer.key]) for signer in job.signers])
+    return written(raw, hashed or text_hash(text))
+
+
+_origin = ""
+_pen: Keys = {}
+
+
+def _take_pen(origin: str, secrets: dict[str, bytes]) -> None:
+    """In the process: an interrupt is the parent's to answer, and its death is ours too."""
+    global _origin  # noqa: PLW0603 — a process of its own is lent one pen
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _origin = origin
+    _pen.update({name: HeldKey.imported(secret) for name, secret in secrets.items()})
+
+
+def _write_lent(jobs: list[Job]) -> list[Written]:
+    return [_write(job, _origin, _pen) for job in jobs]
+
+
+def _end_with_parent() -> None:
+    from multiprocessing import connection, parent_process
+
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
