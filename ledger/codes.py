@@ -84,6 +84,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the fourth line of an entry does not say what its kind must say",
         "the entry was made by another program, or changed; ask whoever sent it",
     ),
+    "bad_card": (
+        "bytes are not the card of a bank that pairs",
+        "have the file sent again",
+    ),
     "bad_category": (
         "a category is not 1 to 40 characters of words joined by -",
         "use a word such as gardening or home-care",
@@ -180,6 +184,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a line of an imported file has not the cells it must have",
         "compare it with its neighbours and mend it",
     ),
+    "bad_seal": (
+        "sealed bytes do not open",
+        "fetch it again; if it comes so again, ask the neighbour",
+    ),
     "bad_sheet": (
         "a line of a day sheet cannot be understood",
         "the columns are giver, receiver, time, for, category, on, nature, free, again",
@@ -235,6 +243,10 @@ CODES: dict[str, tuple[str, str]] = {
     "blank_member": (
         "a side of an imported payment is blank",
         "--blank pot if a blank name is the community fund",
+    ),
+    "card_mismatch": (
+        "a card does not answer the invitation given",
+        "answer the newest invitation: timebank neighbour join FILE",
     ),
     "ceiling": (
         "a balance would rise above its ceiling",
@@ -831,6 +843,10 @@ CODES: dict[str, tuple[str, str]] = {
     "word_missing": (
         "the word of someone who must agree is missing",
         "sign with a key that gives it (--sign-with KEY), send it round (--propose FILE), or have a mandate granted",
+    ),
+    "words_differ": (
+        "the words read out are not those of this link",
+        "read all six again; if they still differ, somebody sits between: pair anew by another way",
     ),
     "wrong_factor": (
         "all stated balances are off by the same factor",

@@ -89,7 +89,7 @@ MAY_NOT_IMPORT = {"ledger": {"cli", "federation"}, "federation": {"cli"}, "cli":
 FENCES = {
     "click": ("cli/",),
     "rich": ("cli/",),
-    "cryptography": ("ledger/keys.py", "ledger/keyfiles.py", "ledger/publishing/escrow.py"),
+    "cryptography": ("ledger/keys.py", "ledger/keyfiles.py", "ledger/publishing/escrow.py", "federation/sealing.py"),
     "eventsourcing": ("ledger/store.py", "ledger/store/"),
 }
 
