@@ -90,6 +90,8 @@ def parse_proposal(raw: bytes) -> Proposal:
         names, openings, signed = _details(c.parse_json(lines[1].decode()))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Invalid("bad_proposal", "the second line of the proposal cannot be read") from None
+    except Refused as problem:  # somebody else's words, not what a person typed here
+        raise Invalid("bad_proposal", f"the second line of the proposal cannot be taken: {problem.message}") from None
     text, signatures = parse_note(note, unsigned_ok=True)
     entry = parse_text(text, signatures)
     committed = getattr(entry.fact, "commitments", None) or {}

@@ -827,9 +827,10 @@ def test_an_opening_whose_salt_reaches_into_the_value_opens_nothing() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [
-        ('"bread"', '"br\u202eead"', "bad_text"),
-        ('"ada"', '"a da"', "bad_handle"),
+        ('"bread"', '"br\u202eead"', "bad_proposal"),
         ('"ada"', "null", "bad_proposal"),
+        ('"ada"', '"a da"', "bad_proposal"),
+        ('"ada"', '"ad\u0430"', "bad_proposal"),
         ('"signed":[1]', '"signed":[true]', "bad_body"),
         ('"signed":[1]', '"signed":[1,1]', "bad_proposal"),
         ('"value":"bread"', '"value":"bread","warmth":1', "bad_proposal"),
