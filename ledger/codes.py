@@ -508,6 +508,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a hash tile is missing",
         "rebuild the tables: timebank rebuild",
     ),
+    "mixed_scripts": (
+        "a handle mixes letters of two scripts in one word, so that it may look like another",
+        "type all of a word's letters in one script; words of two scripts are joined by '.', '_' or '-'",
+    ),
     "nameless_member": (
         "rows of the import do not name a member",
         "give a file that names all members",
@@ -551,6 +555,10 @@ CODES: dict[str, tuple[str, str]] = {
     "not_a_database": (
         "a file is not the database of a time bank",
         "check the file's name, or restore a backup",
+    ),
+    "not_a_folder": (
+        "a folder is expected, and a file was named",
+        "name the bank's folder: the one that holds timebank.toml",
     ),
     "not_a_group": (
         "a group exchange is one to many, or many to one",

@@ -13,9 +13,10 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,12 +63,14 @@ def find_bank(start: Path) -> Path:
 
 
 def open_folder(path: Path) -> Folder:
-    """Read a bank's settings; `Usage("no_bank")` or `Usage("bad_config")`."""
+    """Read a bank's settings; `Usage`: "not_a_folder", "no_bank", "bad_config"."""
     config = path / CONFIG
     try:
         found = tomllib.loads(config.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Usage("no_bank", f"there is no {config}") from None
+    except NotADirectoryError:
+        raise Usage("not_a_folder", f"{path} is not a folder") from None
     except OSError as error:
         raise Unavailable("file_unavailable", f"{config} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -148,6 +151,53 @@ def made_folder(path: Path, mode: int = 0o777) -> None:
         raise cannot_write(path, error) from error
 
 
+@contextmanager
+def made_beside(path: Path, word: str, *, clear: bool) -> Iterator[Path]:
+    """A new folder beside `path` that takes its name when the block ends well, and is removed when it does not.
+
+    With `clear`, what a program that was killed at the same has left is removed first: nobody holds its lock.
+    """
+    start = f".{path.name}.{word}-"
+    beside = path.with_name(start + secrets.token_hex(4))
+    with ExitStack() as held:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with opened(path.parent) as above:
+                _lock(above, wait=True)  # nobody sees a folder that is made and not locked yet
+                for left in [one for one in path.parent.iterdir() if clear and one.name.startswith(start)]:
+                    if _is_left(left):
+                        shutil.rmtree(left, ignore_errors=True)
+                beside.mkdir()
+                _lock(held.enter_context(opened(beside)), wait=True)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        try:
+            yield beside
+            move_in(beside, path)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+
+
+def _is_left(folder: Path) -> bool:
+    try:
+        with opened(folder) as file:
+            return _lock(file, wait=False)
+    except OSError:
+        return False
+
+
+def _lock(file: int, *, wait: bool) -> bool:
+    """Take a lock that ends with this program, however it ends; whether it was to be had."""
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # held by another, or a file system without locks
+        return False
+    return True
+
+
 def move_in(beside: Path, path: Path) -> None:
     """Give a folder that was made beside it the name `path`, if nothing or an empty folder has that name."""
     try:
@@ -176,9 +226,14 @@ def _take_name(beside: Path, path: Path) -> None:
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+def is_full(error: OSError) -> bool:
+    """Whether a disk has no room left, or none for this user."""
+    return error.errno in _FULL
+
+
 def cannot_write(path: Path, error: OSError) -> Unavailable:
     """The problem for a file that could not be written."""
-    code = "disk_full" if error.errno in _FULL else "file_unavailable"
+    code = "disk_full" if is_full(error) else "file_unavailable"
     return Unavailable(code, f"{path} cannot be written: {error.strerror}")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from ledger import events as e
 from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.errors import Refused, Usage
-from ledger.folder import CONFIG, DATABASE, KEYS, RECOVERY, Folder, move_in, open_folder, write_config
+from ledger.folder import CONFIG, DATABASE, KEYS, RECOVERY, Folder, made_beside, open_folder, write_config
 from ledger.keyfiles import make_key
 from ledger.keyring import Keyring, key_files
 from ledger.keys import encode_key
@@ -62,14 +61,9 @@ def found_bank(path: Path, plan: Plan, clock: Clock) -> Bank:
     name = clean_text("the bank's name", plan.name, 200)
     path = path.resolve()
     _check_plan(path, plan)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.founding-{secrets.token_hex(4)}")
-    try:
+    in_file = "://" not in plan.database  # else what a founding left may hold the only keys to a log that was begun
+    with made_beside(path, "founding" if in_file else "unfinished", clear=in_file) as beside:
         _build(beside, plan, name, clock)
-        move_in(beside, path)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
     folder = open_folder(path)
     return Bank(folder, Store(folder.where, folder.origin), clock)
 

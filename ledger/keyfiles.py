@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.errors import Invalid, Unavailable, Usage
+from ledger.folder import is_full
 from ledger.keys import (
     HeldKey,
     PublicKey,
@@ -62,7 +63,8 @@ _LIST, _IDENTITIES, _SIGN, _SIGNED = 11, 12, 13, 14
 def make_key(path: Path, passphrase: bytes | None, comment: str) -> PublicKey:
     """Make a key in `path` and its line in `path`.pub; neither may exist. `passphrase` None leaves it unencrypted.
 
-    Raises Usage "key_file_exists" and Unavailable "key_file_unavailable"; an empty passphrase is a ValueError.
+    Raises Usage "key_file_exists", Unavailable "disk_full" and "key_file_unavailable"; an empty passphrase is a
+    ValueError.
     """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -146,7 +148,8 @@ def _place(path: Path, content: bytes, mode: int) -> Iterator[None]:
     except FileExistsError:
         raise Usage("key_file_exists", f"{path} already exists; nothing was written") from None
     except OSError as error:
-        raise Unavailable("key_file_unavailable", f"{path} cannot be written: {error.strerror}") from error
+        code = "disk_full" if is_full(error) else "key_file_unavailable"
+        raise Unavailable(code, f"{path} cannot be written: {error.strerror}") from error
     try:
         yield
     except BaseException:

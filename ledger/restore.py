@@ -7,8 +7,6 @@ possible: a head over more entries than the backup holds is healed from a publis
 
 from __future__ import annotations
 
-import secrets
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,7 +18,7 @@ from ledger.backup import ABOUT, APPLICATION, COLUMNS, VERSION, chunks, inserted
 from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.entries import parse_entry
 from ledger.errors import Invalid, Refused, Unavailable
-from ledger.folder import CONFIG, DATABASE, HEAD, KEYS, Folder, made_folder, move_in, replace_file, write_config
+from ledger.folder import CONFIG, DATABASE, HEAD, KEYS, Folder, made_beside, made_folder, replace_file, write_config
 from ledger.keys import PublicKey
 from ledger.merkle import TILE_HASHES, entries_path
 from ledger.rebuild import Fold, Progress, read_head
@@ -67,15 +65,9 @@ def restore(
             heads.append(_head(read_file(published / "checkpoint"), source.origin, "the published head"))
         if head is not None:
             heads.append(_head(head, source.origin, "the head at hand"))
-        beside = folder.with_name(f".{folder.name}.restoring-{secrets.token_hex(4)}")
-        try:
-            made_folder(beside)
+        with made_beside(folder, "restoring", clear=True) as beside:
             settings = Folder(beside, source.name, source.origin, database, source.founding, source.broker)
             restored = _make(source, settings, heads, published, progress)
-            move_in(beside, folder)
-        except BaseException:
-            shutil.rmtree(beside, ignore_errors=True)
-            raise
     return restored._replace(folder=restored.folder._replace(path=folder))
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import lru_cache
-from unicodedata import category, normalize
+from unicodedata import category, name, normalize
 
 from ledger.errors import Refused, Usage
 
@@ -55,7 +55,10 @@ def clean_text(field: str, text: str, longest: int) -> str:
 
 
 def clean_handle(text: str) -> str:
-    """A handle as its owner writes it, NFC; compare two of them by `fold_handle`. Refusal: `bad_handle`."""
+    """A handle as its owner writes it, NFC; compare two of them by `fold_handle`.
+
+    Refusals: `bad_handle`; `mixed_scripts`, because a word in letters of two scripts may look like another.
+    """
     handle = normalize("NFC", text.strip(_SPACES)) if len(text) <= 4 * LONGEST_HANDLE else ""
     if not 1 <= len(handle) <= LONGEST_HANDLE:
         raise Refused("bad_handle", f"the handle {quote(text)} has not 1 to {LONGEST_HANDLE} characters")
@@ -64,7 +67,32 @@ def clean_handle(text: str) -> str:
     for character in handle:
         if not _is_word(character) and character not in "._-":
             raise Refused("bad_handle", f"the handle {quote(text)} holds {quote(character)}")
+    for word in () if handle.isascii() else re.split("[._-]", handle):
+        scripts = _scripts(word)
+        if len(scripts) > 1 and not any(scripts <= written_together for written_together in _TOGETHER):
+            mixed = " and ".join(sorted(script.title() for script in scripts))
+            raise Refused("mixed_scripts", f"the handle {quote(text)} mixes {mixed} letters in one word")
     return handle
+
+
+#: scripts that one language writes in one word (Unicode TS 39 §5.1, "highly restrictive")
+_TOGETHER = (
+    {"LATIN", "CJK", "HIRAGANA", "KATAKANA"},
+    {"LATIN", "CJK", "BOPOMOFO"},
+    {"LATIN", "CJK", "HANGUL"},
+)
+_WIDTHS = ("FULLWIDTH", "HALFWIDTH")
+
+
+def _scripts(word: str) -> set[str]:
+    """The scripts of the letters in a word, by the first words of their names; what many scripts share is of none."""
+    found = set()
+    for character in word:
+        kind = category(character)
+        if kind[0] == "L" and kind != "Lm":
+            first, _, rest = name(character, "").partition(" ")
+            found.add(rest.partition(" ")[0] if first in _WIDTHS else first)
+    return found - {"", "MICRO", "FEMININE", "MASCULINE"}
 
 
 def fold_handle(handle: str) -> str:

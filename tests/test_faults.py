@@ -394,6 +394,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
+def test_a_disk_that_is_full_before_the_first_key(small_disk: Path) -> None:
+    (small_disk / "ballast").write_bytes(bytes((1 << 20) - 4096))
+    with pytest.raises(Unavailable) as caught:
+        found(small_disk)
+    assert caught.value.code == "disk_full"
+    assert [path.name for path in small_disk.iterdir()] == ["ballast"]
+
+
 def test_a_full_disk(small_disk: Path) -> None:
     village = found(small_disk)
     ada, bo = village.open("ada"), village.open("bo")

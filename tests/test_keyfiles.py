@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -101,8 +102,9 @@ def test_a_folder_that_is_missing_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("call", ["fchmod", "fsync", "link"])
 @pytest.mark.parametrize("file", [1, 2])
+@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, "disk_full"), (errno.EIO, "key_file_unavailable")])
 def test_a_write_that_fails_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, file: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, file: int, number: int, code: str
 ) -> None:
     real, calls = getattr(os, call), []
     wanted = 2 * file - 1 if call == "fsync" else file  # each file is synced, and so is its folder
@@ -110,11 +112,11 @@ def test_a_write_that_fails_leaves_nothing(
     def failing(*arguments: object) -> object:
         calls.append(arguments)
         if len(calls) == wanted:
-            raise OSError(28, "No space left on device")
+            raise OSError(number, os.strerror(number))
         return real(*arguments)
 
     monkeypatch.setattr(os, call, failing)
-    refused(Unavailable, "key_file_unavailable", lambda: make_key(tmp_path / "ada", None, "ada"))
+    refused(Unavailable, code, lambda: make_key(tmp_path / "ada", None, "ada"))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from ledger.bank import Bank
 from ledger.checkpoint import parse_checkpoint
 from ledger.clock import Clock
 from ledger.errors import Problem
-from ledger.folder import open_folder
+from ledger.folder import made_beside, open_folder
 from ledger.founding import Plan, found_bank
 from ledger.merkle import root_from_tiles
 from ledger.notes import parse_note
@@ -67,6 +68,22 @@ def record(send: Send, folder: Path, giver: str, receiver: str) -> None:
         if number % 10 == 0:
             send(village.sign_head())
     village.bank.store.close()
+
+
+def founding_that_dies(send: Send, path: Path) -> None:
+    with children.at_step(30, children.die):
+        found_bank(path, Plan("Village", ORIGIN), Clock(FIRST_DAY))
+
+
+def test_what_a_killed_founding_left_goes_with_the_next(tmp_path: Path) -> None:
+    children.run(founding_that_dies, tmp_path / "bank")
+    left = [path.name for path in tmp_path.iterdir()]
+    assert [name.startswith(".bank.founding-") for name in left] == [True]
+    found_bank(tmp_path / "other", Plan("Other", ORIGIN), Clock(FIRST_DAY)).store.close()
+    with made_beside(tmp_path / "bank", "founding", clear=False) as alive:  # another founding, still at work
+        found_bank(tmp_path / "bank", Plan("Village", ORIGIN), Clock(FIRST_DAY)).store.close()
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive.name, "bank", "other"])
+        shutil.rmtree(tmp_path / "bank")
 
 
 def test_two_processes_record_at_once(folder: Path) -> None:

@@ -105,6 +105,20 @@ def test_a_handle_is_letters_digits_dots_dashes(text: str) -> None:
     assert clean_handle(text) == normalize("NFC", text)
 
 
+@pytest.mark.parametrize("text", ["mаry", "рaul", "Ωmega", "ada.bо", "ada-יael", "शa"])
+def test_a_word_of_a_handle_in_two_scripts_is_refused(text: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        clean_handle(text)
+    assert refusal.value.code == "mixed_scripts"
+
+
+@pytest.mark.parametrize(
+    "text", ["ana-мария", "анна.smith", "мария7", "ʻokina", "日本ひらカナー", "kimura木村", "김민수k", "łódź2", "αθηνά"]
+)
+def test_scripts_that_are_written_together_or_apart_make_a_handle(text: str) -> None:
+    assert clean_handle(text) == normalize("NFC", text)
+
+
 @pytest.mark.parametrize(
     "text",
     ["", " ", ".ada", "-ada", "_ada", "\u0301ada", "ada b", "ada/b", "ada@b", "ada\x00", "a\u200cb", "a\u202eb", "a²"]
