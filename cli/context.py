@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ledger.folder import Folder
     from ledger.keyring import Keyring
     from ledger.reading import Reading
+    from ledger.store import Store
 
 T = TypeVar("T")
 Command = Callable[..., Any]
@@ -76,20 +77,26 @@ def find_folder(bank_dir: Path | None) -> Folder:
 def open_bank(bank_dir: Path | None) -> Bank:
     """The bank, open."""
     from ledger.bank import Bank
-    from ledger.store import Store
 
     folder = find_folder(bank_dir)
-    return Bank(folder, Store(folder.where, folder.origin), clock())
+    return Bank(folder, _store(folder), clock())
+
+
+def _store(folder: Folder) -> Store:
+    from ledger.store import Store
+
+    store = Store(folder.where, folder.origin)
+    store.waiting = lambda: say(f"another program is using {folder.path}: waiting for it ...")
+    return store
 
 
 @contextmanager
 def open_reading(bank_dir: Path | None) -> Iterator[Reading]:
     """The bank to look at, without what only writing needs: a command that only reads starts fast."""
     from ledger.reading import Reading
-    from ledger.store import Store
 
     folder = find_folder(bank_dir)
-    with Store(folder.where, folder.origin).reading() as log:
+    with _store(folder).reading() as log:
         yield Reading(log, clock())
 
 

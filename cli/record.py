@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -79,13 +80,7 @@ def _record_sheet(bank: Bank, keyring: Keyring, sheet: str, said: Said, *, as_js
     from ledger.sheet import record_sheet
 
     with tempfile.TemporaryDirectory() as scratch:
-        path = Path(sheet)
-        if sheet == "-":
-            path = Path(scratch) / "sheet"
-            path.write_bytes(sys.stdin.buffer.read())
-        name = "standard input" if sheet == "-" else sheet
-        if not path.is_file():
-            raise Usage("no_file", f"there is no file {name}")
+        path, name = _readable(Path(sheet), Path(scratch) / "sheet")
         _unlock_broker(bank, keyring)
 
         def work(page: Page) -> tuple[int, list[str]]:
@@ -101,6 +96,17 @@ def _record_sheet(bank: Bank, keyring: Keyring, sheet: str, said: Said, *, as_js
         print_json({"recorded": count})
     else:
         click.echo(f"recorded {counted(count, 'exchange')} from {name}")
+
+
+def _readable(sheet: Path, scratch: Path) -> tuple[Path, str]:
+    """A file that can be read more than once, and what to call it; a pipe is copied to `scratch`."""
+    if sheet.is_file():
+        return sheet, str(sheet)
+    if not sheet.exists() and str(sheet) != "-":
+        raise Usage("no_file", f"there is no file {sheet}")
+    with scratch.open("wb") as copy, sys.stdin.buffer if str(sheet) == "-" else sheet.open("rb") as pipe:
+        shutil.copyfileobj(pipe, copy)
+    return scratch, "standard input" if str(sheet) == "-" else str(sheet)
 
 
 def _unlock_broker(bank: Bank, keyring: Keyring) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import Invalid, Problem, Refused, Unavailable, Usage
-from ledger.store import Store, Writing, recorders
+from ledger.store import Store, Writing, recorders, sql
 from ledger.store.sql import SCHEMA
 from tests import children
 from tests.builders import ORIGIN, found
@@ -309,13 +309,18 @@ def test_the_database_of_another_bank(store: Store) -> None:
 
 
 def test_a_locked_database_can_be_read_and_says_who_holds_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorders, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(sql, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(sql, "QUIET_SECONDS", 0.3)
     append(store)
     other = Store(store.where, ORIGIN)
+    waited: list[str] = []
+    other.waiting = lambda: waited.append("a moment")
     with store.writing() as log:
         log.append(1, [ENTRY])
         assert size(other) == 1
+        assert waited == []
         assert code_of(other, write=True) == "database_locked"
+        assert waited == ["a moment"]
     append(other)
     assert size(other) == 3
     other.close()

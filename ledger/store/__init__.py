@@ -9,7 +9,7 @@ says when it cannot is turned into a code a person can act on.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.merkle import tile_growth
 from ledger.store.log import Log, log_id
-from ledger.store.sql import SCHEMA, Db, SqliteDb, create_statements
+from ledger.store.sql import SCHEMA, Db, SqliteDb, create_statements, patiently
 
 __all__ = ["Db", "Log", "Store", "Writing", "explained", "log_id"]
 
@@ -62,6 +62,8 @@ class Store:
         self.where = where
         self.origin = origin
         self._recorder: Any = None
+        #: called when another program's lock holds this one up for more than a moment
+        self.waiting: Callable[[], None] = lambda: None
 
     @property
     def is_sqlite(self) -> bool:
@@ -75,7 +77,7 @@ class Store:
         self.origin = origin
         with self._working():
             recorder = self._open(create=True)
-            with recorder.appending() as db:
+            with recorder.appending(self.waiting) as db:
                 if db.row("SELECT 1 FROM stored_events LIMIT 1"):
                     raise Refused("bank_exists", f"{_shown(self.where)} already holds the log of a bank")
                 if not db.has_table("meta"):
@@ -100,7 +102,7 @@ class Store:
         """One transaction with the write lock taken first; commits when the block ends well, else leaves nothing."""
         with self._working():
             self._must_exist()
-            with self._open(create=False).appending() as db:
+            with self._open(create=False).appending(self.waiting) as db:
                 log: Writing = self._checked(Writing(db, self.origin, self._recorder))
                 if int(log.meta("schema")) < SCHEMA:
                     _make_missing(log)
@@ -143,7 +145,7 @@ class Store:
                 yield db
             return
         self._must_exist()
-        connection = _connect_read_only(self.where)
+        connection = _connect_read_only(self.where, self.waiting)
         try:
             connection.execute("BEGIN")
             yield SqliteDb(connection)
@@ -179,12 +181,12 @@ def _make_missing(log: Writing) -> None:
     log.set_meta("schema", str(SCHEMA))
 
 
-def _connect_read_only(path: str) -> sqlite3.Connection:
+def _connect_read_only(path: str, waiting: Callable[[], None]) -> sqlite3.Connection:
     """Open for reading; a folder that cannot be written and has no WAL beside it is read as it lies."""
     uri = Path(path).resolve().as_uri()
-    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, isolation_level=None, timeout=60)
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, isolation_level=None)
     try:
-        connection.execute("SELECT 1 FROM sqlite_master")
+        patiently(connection, ("SELECT 1 FROM sqlite_master",), waiting)
     except sqlite3.OperationalError as error:
         connection.close()
         if error.sqlite_errorcode & 0xFF not in _NOT_WRITABLE or Path(f"{path}-wal").exists():

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 from eventsourcing.postgres import PostgresApplicationRecorder
 from psycopg.errors import InFailedSqlTransaction
 from psycopg.pq import TransactionStatus
 
+from ledger.store import sql
 from ledger.store.sql import Db, PostgresDb
 
 if TYPE_CHECKING:
@@ -20,10 +22,18 @@ class PostgresLog(PostgresApplicationRecorder):
     """The log in a PostgreSQL database."""
 
     @contextmanager
-    def appending(self) -> Iterator[Db]:
-        """One transaction that holds the library's table lock from its first moment."""
+    def appending(self, waiting: Callable[[], None]) -> Iterator[Db]:
+        """One transaction that holds the library's table lock from its first moment.
+
+        `waiting` is called if another program has held that lock for `QUIET_SECONDS`.
+        """
         with self.datastore.get_connection() as connection, connection.transaction():
-            self._lock_table(connection.cursor())
+            impatience = Timer(sql.QUIET_SECONDS, waiting)
+            impatience.start()
+            try:
+                self._lock_table(connection.cursor())
+            finally:
+                impatience.cancel()
             yield PostgresDb(connection)
             if connection.info.transaction_status == TransactionStatus.INERROR:
                 raise InFailedSqlTransaction(

@@ -11,7 +11,7 @@ The factory is given its whole environment here; the process's own environment i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -22,9 +22,9 @@ from eventsourcing.sqlite import SQLiteAggregateRecorder, SQLiteApplicationRecor
 from eventsourcing.utils import Environment
 
 from ledger.errors import Usage
-from ledger.store.sql import Db, SqliteDb
+from ledger.store import sql
+from ledger.store.sql import Db, SqliteDb, patiently
 
-LOCK_SECONDS = 60
 _PRAGMAS = ("synchronous = FULL", "secure_delete = ON", "cache_size = -16384", "wal_autocheckpoint = 4000")
 CONNECT_SECONDS = 10
 IDLE_SECONDS = 600  # the library's 5 would cut a transaction off while a person confirms a signature
@@ -34,13 +34,14 @@ class SQLiteLog(SQLiteApplicationRecorder):
     """The log in an SQLite file."""
 
     @contextmanager
-    def appending(self) -> Iterator[Db]:
-        """One transaction that holds the write lock from its first moment; committed when the block ends well."""
+    def appending(self, waiting: Callable[[], None]) -> Iterator[Db]:
+        """One transaction that holds the write lock from its first moment; committed when the block ends well.
+
+        `waiting` is called if another program has held that lock for `QUIET_SECONDS`.
+        """
         with self.datastore.get_connection(commit=True) as connection:
             raw: sqlite3.Connection = connection._sqlite_conn  # noqa: SLF001  there is no other way in
-            for pragma in _PRAGMAS:
-                raw.execute(f"PRAGMA {pragma}")
-            raw.execute("BEGIN IMMEDIATE")
+            patiently(raw, (*(f"PRAGMA {pragma}" for pragma in _PRAGMAS), "BEGIN IMMEDIATE"), waiting)
             try:
                 yield SqliteDb(raw)
                 raw.execute("COMMIT")
@@ -63,7 +64,7 @@ def open_sqlite(path: str, *, create: bool) -> SQLiteLog:
             "PERSISTENCE_MODULE": "eventsourcing.sqlite",
             "APPLICATION_RECORDER_TOPIC": "ledger.store.recorders:SQLiteLog",
             "SQLITE_DBNAME": f"{Path(path).resolve().as_uri()}?mode={'rwc' if create else 'rw'}",
-            "SQLITE_LOCK_TIMEOUT": str(LOCK_SECONDS),
+            "SQLITE_LOCK_TIMEOUT": str(sql.LOCK_SECONDS),
             "CREATE_TABLE": "yes" if create else "no",
         }
     )
@@ -100,7 +101,7 @@ def open_postgres(url: str, *, create: bool) -> Any:
             "POSTGRES_HOST": "",
             "POSTGRES_USER": "",
             "POSTGRES_PASSWORD": "",
-            "POSTGRES_LOCK_TIMEOUT": str(LOCK_SECONDS),
+            "POSTGRES_LOCK_TIMEOUT": str(sql.LOCK_SECONDS),
             "POSTGRES_CONNECT_TIMEOUT": str(CONNECT_SECONDS),
             "POSTGRES_IDLE_IN_TRANSACTION_SESSION_TIMEOUT": str(IDLE_SECONDS),
             "POSTGRES_POOL_SIZE": "1",

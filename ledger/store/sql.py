@@ -17,13 +17,16 @@ All but stored_events, openings, sheets, imported and meta can be dropped and re
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
 from typing import Any, Protocol
 from uuid import UUID
 
 #: 2 brought the table `imported`
 SCHEMA = 2
+#: how long a lock is waited for, and how long in silence
+LOCK_SECONDS = 60
+QUIET_SECONDS = 2
 Row = tuple[Any, ...]
 
 _TABLES = """
@@ -121,6 +124,20 @@ class SqliteDb:
 
     def has_table(self, name: str) -> bool:
         return self.row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)) is not None
+
+
+def patiently(connection: sqlite3.Connection, statements: Iterable[str], waiting: Callable[[], None]) -> None:
+    """Run statements that another program's lock may hold up; `waiting` is called once when it has for a moment."""
+    connection.execute(f"PRAGMA busy_timeout = {int(QUIET_SECONDS * 1000)}")
+    for statement in statements:
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            waiting()
+            connection.execute(f"PRAGMA busy_timeout = {int((LOCK_SECONDS - QUIET_SECONDS) * 1000)}")
+            connection.execute(statement)
 
 
 class PostgresDb:
