@@ -1,4 +1,4 @@
-"""`timebank log` and `timebank verify`: the log itself, its head, and the proof that all of it holds."""
+"""`timebank log`: the log itself, its head, and what is published of it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.context import bank_option, json_option, open_bank, open_keyring, open_reading
-from cli.output import counted, print_json, print_table, progress, say
+from cli.output import print_json, print_table
 from cli.publishing import pack, publish, receipt
-from ledger.errors import Invalid, Refused, Usage
+from ledger.errors import Refused, Usage
 
 if TYPE_CHECKING:
     from ledger.bank import Bank
-    from ledger.findings import Report
     from ledger.reading import Reading
 
 
@@ -137,74 +136,3 @@ def head_key(bank: Bank) -> str:
         if key is None:
             raise ValueError("an office's key is in the book")
         return vkey(key.name, public_key(key))
-
-
-@click.command()
-@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@bank_option
-@json_option
-def verify(folder: Path | None, bank_dir: Path | None, *, as_json: bool) -> int:
-    """Check the whole history of the bank in DIR.
-
-    Every byte, every signature, every rule, the signed head, and every table. Exit status 0 when all of it holds, 4
-    with every problem named.
-
-    \b
-    timebank verify
-    timebank verify rushey-green --json
-
-    JSON: ok, origin, size, root, entries, signatures, problems: [code, index, message, hint],
-    attestation: {both, debited, broker, imported}.
-    """
-    bank = open_bank(folder or bank_dir)
-    report = _audited(bank)
-    if as_json:
-        print_json(report.to_json())
-    else:
-        _print_report(report)
-    return 0 if report.ok else Invalid.exit_status
-
-
-def _audited(bank: Bank) -> Report:
-    from ledger.audit import audit
-
-    with bank.store.reading() as log, progress("verifying") as reached:
-        size = log.size()
-        return audit(
-            log,
-            founding=bank.folder.founding,
-            highest=bank.head_note(),
-            live=log.db,
-            progress=lambda done: reached(done, size),
-        )
-
-
-def _print_report(report: Report) -> None:
-    for found in report.problems:
-        where = f"entry {found.index}: " if found.index is not None else ""
-        say(f"error[{found.code}]: {where}{found.message}")
-        say(f"hint: {found.hint}")
-    verdict = "all of it holds" if report.ok else counted(len(report.problems), "problem")
-    checked = f"{counted(report.size, 'entry', 'entries')}, {counted(report.signatures, 'signature')}"
-    click.echo(f"{report.origin}: {checked}: {verdict}")
-    click.echo(f"root {report.root.hex()} on the ledger day {report.day}")
-    if report.exchanges:
-        shares = ", ".join(f"{count} by {_WORD_OF[who]}" for who, count in report.attestation.items() if count)
-        click.echo(f"{counted(report.exchanges, 'exchange')}: {shares}")
-    if report.unsigned:
-        click.echo(f"not under a signed head yet: {counted(report.unsigned, 'entry', 'entries')}")
-    if report.open_import:
-        click.echo("note: an import is begun and not completed")
-    if report.unlisted_imports > 0:
-        unlisted = counted(report.unlisted_imports, "imported exchange")
-        click.echo(f"note: {unlisted} would be recorded again by an import of the same files")
-    if report.one_founder:
-        click.echo("note: one committee key decides alone, so one person can do what the committee can")
-
-
-_WORD_OF = {
-    "both": "both sides' word",
-    "debited": "the word of the account debited",
-    "broker": "a broker's word under a mandate",
-    "imported": "import, without a signature of the parties",
-}

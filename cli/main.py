@@ -32,7 +32,7 @@ COMMANDS = {
     "sign": "cli.proposal:sign",
     "submit": "cli.proposal:submit",
     "log": "cli.log:log",
-    "verify": "cli.log:verify",
+    "verify": "cli.verify:verify",
     "rebuild": "cli.keep:rebuild",
     "backup": "cli.keep:backup",
     "restore": "cli.keep:restore",

@@ -13,7 +13,7 @@ scratch database, which vanishes.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ledger import canonical as c
@@ -24,7 +24,7 @@ from ledger.checkpoint import open_checkpoint, parse_checkpoint
 from ledger.differences import differences
 from ledger.entries import signature_check
 from ledger.errors import Invalid, Problem
-from ledger.findings import Finding, Report, finding, said
+from ledger.findings import Finding, Holders, Report, finding, said
 from ledger.keys import PublicKey
 from ledger.merkle import HASH_BYTES, TILE_HASHES, tile_path
 from ledger.notes import known_keys, known_signatures, parse_note
@@ -32,8 +32,8 @@ from ledger.openings import check_openings
 from ledger.records import public_key
 from ledger.signatures import Checker
 from ledger.store import Log, explained, log_id
-from ledger.store.sql import PROJECTIONS, Db, SqliteDb
-from ledger.walk import NO_LEAF, Check, Place, Source, Step, Walk, stray_opening
+from ledger.store.sql import PROJECTIONS, Db, Row, SqliteDb
+from ledger.walk import NO_LEAF, Check, Place, Source, Start, Step, Walk, stray_opening
 
 _PEOPLE = {"people": ("account", "account, handle, folded, name, contact, leaf")}
 
@@ -44,6 +44,10 @@ def audit(
     founding: str = "",
     highest: bytes | None = None,
     live: Db | None = None,
+    openings: Iterable[Row] | None = None,
+    start: Start | None = None,
+    also: Sequence[Callable[[Case], Iterable[Finding]]] = (),
+    keep: Callable[[Case], None] | None = None,
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
@@ -53,16 +57,22 @@ def audit(
     head known to have been signed (empty: it should be at hand and is not; None: nobody keeps one), `live` the database
     whose tables and openings must agree. `workers` processes check signatures (None: as many as help; 0: none).
     `progress` hears how many entries have been read.
+
+    Beside what `live` holds, `openings` are private details that were told. `start` is a walk to go on from; `also` are
+    checks of the whole that only the caller can make; `keep` is called at the end, if all of it holds.
     """
     with explained("the scratch database"), Checker[Place](workers) as checker:
         connection = sqlite3.connect("", isolation_level=None)  # a file without a name, gone when closed
         try:
-            walk = Walk(source, SqliteDb(connection), checker, live)
+            walk = Walk(source, SqliteDb(connection), checker, live, openings, start)
             walk.read_all(ENTRY_CHECKS, progress or (lambda _: None))
             case = Case(walk, founding, highest, _judged_head(walk)[0])
-            for check in LOG_CHECKS:
+            for check in (*LOG_CHECKS, *also):
                 walk.find(None, check, case)
-            return _closed(case)
+            report = _closed(case)
+            if keep is not None and report.ok:
+                keep(case)
+            return report
         finally:
             connection.close()
 
@@ -83,14 +93,33 @@ def _closed(case: Case) -> Report:
     for place in walk.checker.failures():
         what = f"the signature of {place.name} does not fit the text"
         report.problems.append(finding("bad_signature", place.leaf, what))
-    report.signatures = walk.checker.count
+    report.signatures += walk.checker.count
     report.root = walk.root_at(walk.size)
     report.unsigned = walk.size - case.proven
     report.one_founder = bank is not None and bank.threshold == 1
     report.open_import = bank is not None and bool(bank.importing)
     report.day = bank.day if bank is not None else ""
+    report.holders = _holders(walk) if bank is not None else None
     report.problems.sort(key=lambda problem: walk.size if problem.index is None else problem.index)
     return report
+
+
+def _holders(walk: Walk) -> Holders:
+    """Who holds the keys, by the book as it stands at the end."""
+    book, told = walk.book, dict.fromkeys(("accounts", "own_keys", "mandate_only"), 0)
+    offices: dict[str, list[str]] = {purpose: [] for purpose in ("committee", "broker", "bank", "checkpoint")}
+    for hashed in book.founded.offices:
+        key = book.key(hashed)
+        if key is not None:
+            offices.setdefault(key.purpose, []).append(key.name)
+    for (account,) in walk.scratch.each("SELECT id FROM book WHERE kind = 'account'"):
+        held = book.account(account)
+        if held is not None and held.kind in ("person", "institution") and held.status != "closed":
+            mandated = any((one := book.mandate(name)) is not None and one.active for name in held.mandates)
+            told["accounts"] += 1
+            told["own_keys"] += bool(held.keys)
+            told["mandate_only"] += mandated and not held.keys
+    return Holders(offices=offices, threshold=book.founded.threshold, **told)
 
 
 # Checks of one entry. That it parses at all (note, canonical body, origin, a kind that is known, legs that sum to

@@ -204,6 +204,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a line is not an ssh-ed25519 public key",
         "copy the one line of the .pub file again; make keys with ssh-keygen -t ed25519",
     ),
+    "bad_state": (
+        "a file is not a state that verify saved, or was changed",
+        "verify the whole once more, and save a new state: --save FILE",
+    ),
     "bad_text": (
         "a text holds a control, invisible or direction-changing character",
         "type it again by hand instead of pasting it",
@@ -576,6 +580,10 @@ CODES: dict[str, tuple[str, str]] = {
         "an exchange is not in dispute",
         "dispute it first: timebank exchange dispute ENTRY",
     ),
+    "not_evidence": (
+        "a file or folder is nothing that can be verified",
+        "name a bank's folder, a published folder, an audit pack or a receipt",
+    ),
     "not_for_publishing": (
         "a folder is not one to publish in",
         "name a folder that does not exist yet, or the one published in before",
@@ -628,6 +636,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the database is older than a head this bank signed",
         "put the newer database back, or restore the newest backup; never go on with an older copy",
     ),
+    "older_head": (
+        "a head is over fewer entries than one seen before",
+        "fetch it again; if it stays so, keep both heads and show them to the committee",
+    ),
     "older_version": (
         "an earlier version of timebank made this database, with fewer tables",
         "bring it up to this version: timebank rebuild",
@@ -664,6 +676,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the community pot cannot be closed",
         "nothing needs doing",
     ),
+    "quorum": (
+        "fewer witnesses than asked for have cosigned the head",
+        "ask the bank for a head with more cosignatures, or ask for fewer: --quorum",
+    ),
     "recovery_key_missing": (
         "there is no recovery key to seal for, or to open with",
         "make one, and keep its private half elsewhere: timebank key new keys/recovery",
@@ -699,6 +715,10 @@ CODES: dict[str, tuple[str, str]] = {
     "starting_credit": (
         "starting credit does not follow the policy",
         "see what it gives: timebank policy show",
+    ),
+    "state_mismatch": (
+        "a saved state is not of this log, these rules or this kind of evidence",
+        "leave out --since; verify the whole, and save a new state: --save FILE",
     ),
     "statement_owner": (
         "whose statement an imported file is cannot be told",

@@ -33,6 +33,33 @@ def _nothing() -> dict[str, int]:
     return dict.fromkeys(("both", "debited", "broker", "imported"), 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Who holds keys: the names of each office, and how many accounts (of people and institutions) sign for themselves.
+
+    `mandate_only` are accounts without keys for which a broker may sign.
+    """
+
+    offices: dict[str, list[str]]
+    threshold: int
+    accounts: int
+    own_keys: int
+    mandate_only: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Two heads of one log of which the newer does not continue the older: the notes, and the proof that fails."""
+
+    older: bytes
+    newer: bytes
+    proof: tuple[bytes, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        proof = [one.hex() for one in self.proof]
+        return {"older": self.older.decode(), "newer": self.newer.decode(), "proof": proof}
+
+
 @dataclass
 class Report:
     """What an audit found: `size` and `root` are of the whole log, of which `entries` could be read."""
@@ -57,6 +84,13 @@ class Report:
     unlisted_imports: int = 0
     #: the last ledger day
     day: str = ""
+    #: who holds the keys; None where the entries were not read
+    holders: Holders | None = None
+    #: the size up to which a saved state had been verified before
+    since: int = 0
+    #: the witnesses that cosigned the head, of those asked for, with the seconds since 1970
+    witnesses: dict[str, int] = field(default_factory=dict)
+    fork: Fork | None = None
 
     @property
     def ok(self) -> bool:
@@ -78,4 +112,11 @@ class Report:
             "signatures": self.signatures,
             "problems": [asdict(problem) for problem in self.problems],
             "attestation": dict(self.attestation),
+            "under_mandate": self.under_mandate,
+            "unsigned": self.unsigned,
+            "day": self.day,
+            "holders": asdict(self.holders) if self.holders else None,
+            "since": self.since,
+            "witnesses": dict(self.witnesses),
+            "fork": self.fork.to_json() if self.fork else None,
         }

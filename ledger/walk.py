@@ -55,6 +55,9 @@ class Source(Protocol):
     def each(self, first: int, stop: int) -> Iterator[tuple[int, str, bytes]]:
         """`(index, topic, bytes)` in order of index; what is missing is left out."""
 
+    def raw(self, index: int) -> bytes:
+        """The bytes of one entry; `Invalid` when it is missing."""
+
     def entry(self, index: int) -> Entry:
         """One entry, parsed; `Invalid` when it is missing or damaged."""
 
@@ -86,10 +89,36 @@ class Step(NamedTuple):
 Check = Callable[[Step], Iterable[Finding]]
 
 
-class Walk:
-    """What is known of a log after reading it, and what was found on the way."""
+class Start(Protocol):
+    """A walk that was made before, as far as it went: this one goes on from there."""
 
-    def __init__(self, source: Source, scratch: Db, checker: Checker[Place], live: Db | None) -> None:
+    founding: str
+
+    def tables(self, scratch: Db, source: Source) -> SqlTables:
+        """The tables as they were, in the scratch database, whose own are empty."""
+
+    def tiles(self, source: Source) -> Iterable[tuple[int, int, bytes]]:
+        """The right edge of the tree: level, number, hashes; `Invalid` if the source has another tree."""
+
+    def report(self) -> Report:
+        """What had been counted."""
+
+
+class Walk:
+    """What is known of a log after reading it, and what was found on the way.
+
+    `openings` are the private details that were told, as rows of the table of that name; None: those of `live`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        scratch: Db,
+        checker: Checker[Place],
+        live: Db | None,
+        openings: Iterable[Row] | None = None,
+        start: Start | None = None,
+    ) -> None:
         for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA cache_size = -65536"):
             scratch.run(statement)
         for statement in create_statements("sqlite"):
@@ -97,14 +126,16 @@ class Walk:
         scratch.run("BEGIN")
         self.source, self.scratch, self.checker, self.live = source, scratch, checker, live
         self.tree = Log(scratch, source.origin)
-        self.tables = SqlTables(scratch, source.entry)
+        self.tables = start.tables(scratch, source) if start else SqlTables(scratch, source.entry)
         self.book = Book(self.tables)
-        self.report = Report(source.origin)
-        self.founding = ""
+        self.report = start.report() if start else Report(source.origin)
+        self.founding = start.founding if start else ""
+        if start:
+            scratch.many("INSERT INTO tiles (level, number, hashes) VALUES (?, ?, ?)", start.tiles(source))
         #: whether every row was read, so that the tables can be compared
         self.whole = False
         self._leaves: list[bytes] = []
-        self._openings = self._kept_openings()
+        self._openings = self._kept_openings(openings)
         self._opening: Row | None = None
 
     @property
@@ -167,7 +198,7 @@ class Walk:
 
     def _readable(self) -> Iterator[tuple[int, str, bytes]]:
         """The rows of the source; one that cannot be read is a finding and passed over."""
-        first = 0
+        first = self.size
         for _ in range(MOST_UNREADABLE):
             try:
                 for row in self.source.each(first, self.source.size()):
@@ -210,10 +241,13 @@ class Walk:
             name_account(self.scratch, fact, step.leaf, {**details, "handle": fact.account})
         return ()
 
-    def _kept_openings(self) -> Generator[Row, None, None]:
+    def _kept_openings(self, told: Iterable[Row] | None) -> Generator[Row, None, None]:
         """The openings kept, in the order of the log; those of no entry of the log are looked for apart."""
         sql = "SELECT leaf, field, value, salt FROM openings WHERE leaf >= 0 AND leaf < ? ORDER BY leaf, field"
         try:
+            if told is not None:
+                yield from (row for row in told if row[0] >= self.size)
+                return
             yield from self.live.each(sql, (c.MOST_INTEGER,)) if self.live is not None else ()
         except (Problem, sqlite3.Error) as error:
             self.report.problems.append(said(_evidence(error)))

@@ -84,7 +84,10 @@ def test_a_healthy_bank_holds(village: Village) -> None:
 
 def test_the_json_has_exactly_the_documented_shape(village: Village) -> None:
     found_json = village.audit(founding="0" * 64).to_json()
-    assert list(found_json) == ["ok", "origin", "size", "root", "entries", "signatures", "problems", "attestation"]
+    assert list(found_json) == [
+        *("ok", "origin", "size", "root", "entries", "signatures", "problems", "attestation"),
+        *("under_mandate", "unsigned", "day", "holders", "since", "witnesses", "fork"),
+    ]
     assert list(found_json["problems"][0]) == ["code", "index", "message", "hint"]
     assert found_json["attestation"] == {"both": 2, "debited": 0, "broker": 3, "imported": 0}
     assert (found_json["ok"], found_json["origin"], len(found_json["root"])) == (False, ORIGIN, 64)
@@ -457,6 +460,7 @@ class _Beginning:
     def __init__(self, log: Any, size: int) -> None:
         self.origin = log.origin
         self.entry, self.read_tile, self.each, self.head = log.entry, log.read_tile, log.each, log.head
+        self.raw = log.raw
         self._size = size
 
     def size(self) -> int:

@@ -81,6 +81,7 @@ LEDGER_ORDER = (
     "beside",
     "walk",
     "audit",
+    "verifying",
 )
 
 MAY_NOT_IMPORT = {"ledger": {"cli", "federation"}, "federation": {"cli"}, "cli": set[str]()}

@@ -166,7 +166,9 @@ class PackShelf:
         self._file.seek(0)
         note = self._member(CHECKPOINT, MAX_NOTE_BYTES)
         self._checkpoint = note
+        here = file.tell()
         size = parse_checkpoint(parse_note(self._at(*note))[0]).size
+        file.seek(here)
         #: where the content of each tile begins, a level at a time, and of each bundle
         self._tiles: list[array[int]] = []
         self._bundles: array[int] = array("Q")

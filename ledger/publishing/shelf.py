@@ -49,9 +49,10 @@ class FolderShelf:
             return None
         except OSError as error:
             raise Unavailable("file_unavailable", f"{where} cannot be read: {error.strerror}") from error
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise Invalid("bad_folder", f"{path} is no plain file")
         with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise Invalid("bad_folder", f"{path} is no plain file")
             content = file.read(most_bytes + 1)
         if len(content) > most_bytes:
             raise Invalid("bad_tile", f"{path} has more than {most_bytes} bytes")
@@ -81,9 +82,9 @@ class PublishedLog:
         return self._note
 
     def has_entries(self) -> bool:
-        """Whether entry bundles are published, or hashes alone."""
-        size = self.size()
-        return size > 0 and self.shelf.read(self._path(0), MOST_BUNDLE_BYTES) is not None
+        """Whether entry bundles are published, or hashes alone: the first or the last is there."""
+        ends = {0, max(0, self.size() - 1) // TILE_HASHES}
+        return any(self.shelf.read(self._path(number), MOST_BUNDLE_BYTES) is not None for number in ends)
 
     def each(self, first: int, stop: int) -> Iterator[tuple[int, str, bytes]]:
         """`(index, kind, bytes)` of the entries that are there; a bundle that cannot be read is raised once."""
@@ -141,7 +142,7 @@ class PublishedLog:
             raise
 
     def _path(self, number: int) -> str:
-        return entries_path(number, self._width(self.size(), number))
+        return entries_path(number, self._width(self.size(), number) or TILE_HASHES)
 
     @staticmethod
     def _width(held: int, number: int) -> int:

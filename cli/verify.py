@@ -1,0 +1,263 @@
+"""`timebank verify`: whether a history holds, from one's own bank or from files of anybody's."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.context import bank_option, find_folder, json_option, open_bank
+from cli.output import counted, print_json, progress, say
+from ledger.errors import Invalid, Unavailable, Usage
+
+if TYPE_CHECKING:
+    from ledger.findings import Report
+    from ledger.publishing.shelf import PublishedLog
+    from ledger.verifying.pins import Pins
+    from ledger.verifying.published import Verified
+    from ledger.verifying.states import State
+
+#: files of other kinds: how they begin, and what verifies them (module:function; called with path, pins and as_json)
+OTHER_KINDS: dict[bytes, str] = {}
+
+
+@click.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--key", metavar="VKEY", help="The bank's verifier key: it must have signed the head.")
+@click.option("--founding", metavar="HASH", default="", help="The hash of the bank's founding: it must be entry 0.")
+@click.option("--witness", "witnesses", metavar="VKEY", multiple=True, help="A witness's verifier key (repeatable).")
+@click.option("--quorum", type=click.IntRange(1), metavar="K", help="So many witnesses must have cosigned (all).")
+@click.option("--since", metavar="FILE", type=click.Path(path_type=Path), help="Go on from the state saved there.")
+@click.option("--save", metavar="FILE", type=click.Path(path_type=Path), help="Save there what was verified.")
+@click.option("--published", metavar="DIR", type=click.Path(path_type=Path), help="Compare with what was published.")
+@bank_option
+@json_option
+def verify(
+    path: Path | None,
+    key: str | None,
+    founding: str,
+    witnesses: tuple[str, ...],
+    quorum: int | None,
+    since: Path | None,
+    save: Path | None,
+    published: Path | None,
+    bank_dir: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Check a whole history: every byte, every signature, every rule, the tree, the signed head.
+
+    PATH is a bank's folder (and its tables are checked too), a published folder, an audit pack or a receipt; which, is
+    told by its content. Anything but one's own bank needs what you hold of it from elsewhere: --key or --founding.
+    Exit status 0 when all of it holds, 4 with every problem named.
+
+    With --save, the next check goes --since there: it costs what is new, and history that was changed is found out.
+
+    \b
+    timebank verify
+    timebank verify /media/stick/rushey-green.tar --founding 8637ebfa…
+    timebank verify /srv/www/hours --key rushey-green.example/hours+4bd8c446+AcqT…
+    timebank verify pack.tar --founding 8637ebfa… --since march.state --save april.state
+
+    JSON: ok, origin, size, root, entries, signatures, problems: [code, index, message, hint], attestation: {both,
+    debited, broker, imported}, under_mandate, unsigned, day, holders: {offices, threshold, accounts, own_keys,
+    mandate_only}, since, witnesses: {name: seconds}, fork: {older, newer, proof}, kind, state (digest). A receipt:
+    ok, kind, origin, size, root, index, entry, id, at, says, signers, witnesses.
+    """
+    from ledger.verifying.kinds import BANK, PACK, RECEIPT, recognise
+
+    asked = path or bank_dir or find_folder(None).path
+    kind, beginning = recognise(asked)
+    pins = _pins(key, founding, witnesses, quorum)
+    if not kind:
+        return _other(asked, beginning, pins, as_json=as_json)
+    if kind != BANK and pins.key is None and not pins.founding:
+        hint = "pin what you hold of the bank: --key VKEY or --founding HASH"
+        raise Usage("usage", f"{asked} may be anybody's", hint)
+    if published is not None and kind != BANK:
+        raise Usage("usage", "only one's own bank is compared with what it published", "leave out --published")
+    if kind == RECEIPT:
+        return _receipt(asked, pins, as_json=as_json)
+    with ExitStack() as stack:
+        state = _state(stack, since)
+        if kind == BANK:
+            done = _own(asked, pins, published, state, save)
+        else:
+            source, openings = _opened(stack, asked, pack=kind == PACK)
+            done = _published(source, pins, openings, state, save)
+    _show(done, kind if done.entries else "hashes", as_json=as_json)
+    return 0 if done.report.ok else Invalid.exit_status
+
+
+def _pins(key: str | None, founding: str, witnesses: tuple[str, ...], quorum: int | None) -> Pins:
+    from ledger.cosignatures import parse_cosigner
+    from ledger.keys import parse_vkey
+    from ledger.verifying.pins import Pins
+
+    try:
+        known = tuple(parse_cosigner(one) for one in witnesses)
+        pinned = parse_vkey(key) if key else None
+    except Invalid as problem:
+        raise Usage("usage", problem.message, problem.hint) from None
+    if founding and (len(founding) != 64 or founding.strip("0123456789abcdef")):
+        raise Usage("usage", f"{founding[:80]!r} is not the hash of a founding", "give its 64 hexadecimal digits")
+    if (quorum or 0) > len(known):
+        raise Usage("usage", f"{quorum} witnesses are asked for, and {len(known)} named", "name them: --witness VKEY")
+    return Pins(pinned, founding, known, len(known) if quorum is None else quorum)
+
+
+def _state(stack: ExitStack, since: Path | None) -> State | None:
+    from ledger.verifying.states import StateFile
+
+    return stack.enter_context(StateFile(since)) if since is not None else None
+
+
+def _opened(stack: ExitStack, path: Path, *, pack: bool) -> tuple[PublishedLog, Any]:
+    """The log in a folder or a pack, and the private details told with it."""
+    from ledger.publishing.pack import PackShelf
+    from ledger.publishing.shelf import PublishedLog, open_folder_shelf
+
+    if not pack:
+        return open_folder_shelf(path), None
+    try:
+        shelf = PackShelf(stack.enter_context(path.open("rb")), str(path))
+    except OSError as error:
+        raise Unavailable("file_unavailable", f"{path} cannot be read: {error.strerror}") from error
+    return PublishedLog(shelf), shelf.openings()
+
+
+def _own(path: Path, pins: Pins, published: Path | None, state: State | None, save: Path | None) -> Verified:
+    from ledger.verifying.own import verify_bank
+
+    with progress("verifying") as reached:
+        return verify_bank(open_bank(path), pins, published=published, state=state, save=save, progress=reached)
+
+
+def _published(source: PublishedLog, pins: Pins, openings: Any, state: State | None, save: Path | None) -> Verified:
+    from ledger.verifying.published import verify_published
+
+    with progress("verifying") as reached:
+        size = source.size()
+        return verify_published(
+            source, pins, openings=openings, state=state, save=save, progress=lambda done: reached(done, size)
+        )
+
+
+def _other(path: Path, beginning: bytes, pins: Pins, *, as_json: bool) -> int:
+    """A file of a kind that lives elsewhere."""
+    for begins, where in OTHER_KINDS.items():
+        if beginning.startswith(begins):
+            module, name = where.split(":")
+            status: int = getattr(import_module(module), name)(path, pins, as_json=as_json)
+            return status
+    raise Invalid("not_evidence", f"{path} is nothing that can be verified")
+
+
+def _receipt(path: Path, pins: Pins, *, as_json: bool) -> int:
+    from ledger.notes import parse_note
+    from ledger.publishing.receipt import MOST_RECEIPT_BYTES, check_receipt, parse_receipt
+    from ledger.verifying.pins import witnesses_cosigned
+
+    if pins.key is None:
+        raise Usage("usage", "a receipt is checked by the key that signed its head", "pin it: --key VKEY")
+    with path.open("rb") as file:
+        receipt = parse_receipt(file.read(MOST_RECEIPT_BYTES + 1))
+    head, entry = check_receipt(receipt, [pins.key])
+    witnesses, found = witnesses_cosigned(pins, receipt.checkpoint)
+    if head.origin != pins.key[0]:
+        raise Invalid("foreign_origin", f"the receipt is of the log {head.origin[:80]!r}")
+    for problem in found:
+        raise Invalid(problem.code, problem.message)
+    signers = [signer.name for signer in entry.signers]
+    if as_json:
+        told = {"ok": True, "kind": "receipt", "origin": head.origin, "size": head.size, "root": head.root.hex()}
+        told |= {"index": receipt.leaf, "entry": entry.hash.hex(), "id": entry.id, "at": entry.at, "says": entry.kind}
+        print_json(told | {"signers": signers, "witnesses": witnesses})
+        return 0
+    click.echo(f"{head.origin}: entry {receipt.leaf} is in the log of {counted(head.size, 'entry', 'entries')}")
+    click.echo(f"{entry.kind} of {entry.at}, signed by {', '.join(signers)}; hash {entry.hash.hex()}")
+    click.echo(parse_note(receipt.entry)[0].split("\n")[3])
+    _print_witnesses(witnesses)
+    return 0
+
+
+def _show(done: Verified, kind: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(done.report.to_json() | {"kind": kind, "state": done.digest})
+        return
+    _print_problems(done.report)
+    _print_verdict(done.report, hashes=kind == "hashes")
+    if done.digest:
+        click.echo(f"saved; the digest of the state is {done.digest}")
+
+
+def _print_problems(report: Report) -> None:
+    for found in report.problems:
+        where = f"entry {found.index}: " if found.index is not None else ""
+        say(f"error[{found.code}]: {where}{found.message}")
+        say(f"hint: {found.hint}")
+    if report.fork is not None:
+        click.echo("the head seen before:")
+        click.echo(report.fork.older.decode(), nl=False)
+        click.echo("the head now:")
+        click.echo(report.fork.newer.decode(), nl=False)
+        click.echo("the consistency proof, which leads to other roots:")
+        for one in report.fork.proof or (b"",):
+            click.echo(one.hex() or "none is needed: both are over the same entries")
+
+
+def _print_verdict(report: Report, *, hashes: bool) -> None:
+    verdict = "all of it holds" if report.ok else counted(len(report.problems), "problem")
+    entries = counted(report.size, "entry", "entries")
+    if hashes:
+        click.echo(f"{report.origin}: the hashes of {entries}: {verdict}; what the entries say was not looked at")
+        click.echo(f"root {report.root.hex()}")
+    else:
+        click.echo(f"{report.origin}: {entries}, {counted(report.signatures, 'signature')}: {verdict}")
+        click.echo(f"root {report.root.hex()} on the ledger day {report.day}")
+    if report.since:
+        click.echo(f"the first {counted(report.since, 'entry', 'entries')} were verified before, and are unchanged")
+    if report.exchanges:
+        shares = ", ".join(f"{count} by {_WORD_OF[who]}" for who, count in report.attestation.items() if count)
+        click.echo(f"{counted(report.exchanges, 'exchange')}: {shares}")
+    _print_holders(report)
+    _print_witnesses(report.witnesses)
+    if report.unsigned:
+        click.echo(f"not under a signed head yet: {counted(report.unsigned, 'entry', 'entries')}")
+    if report.open_import:
+        click.echo("note: an import is begun and not completed")
+    if report.unlisted_imports > 0:
+        unlisted = counted(report.unlisted_imports, "imported exchange")
+        click.echo(f"note: {unlisted} would be recorded again by an import of the same files")
+    if report.one_founder:
+        click.echo("note: one committee key decides alone, so one person can do what the committee can")
+
+
+def _print_holders(report: Report) -> None:
+    """Who holds the keys, and how much is done under mandates."""
+    held = report.holders
+    if held is None:
+        return
+    committee, brokers = (", ".join(held.offices[purpose]) for purpose in ("committee", "broker"))
+    click.echo(f"committee: {held.threshold} of {len(held.offices['committee'])} ({committee}); brokers: {brokers}")
+    if held.accounts:
+        own = f"{held.own_keys} of {held.accounts} sign for themselves, for {held.mandate_only} a broker signs"
+        share = report.under_mandate * 100 // report.exchanges if report.exchanges else 0
+        click.echo(f"accounts: {own}; {share} % of exchanges under a mandate")
+
+
+def _print_witnesses(witnesses: dict[str, int]) -> None:
+    for name, seconds in witnesses.items():
+        click.echo(f"cosigned by {name} on {datetime.fromtimestamp(min(seconds, 2**37), UTC):%Y-%m-%d}")
+
+
+_WORD_OF = {
+    "both": "both sides' word",
+    "debited": "the word of the account debited",
+    "broker": "a broker's word under a mandate",
+    "imported": "import, without a signature of the parties",
+}
