@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.context import bank_option, json_option, open_bank
+from cli.context import bank_option, json_option, open_bank, passphrase_source
 from cli.output import counted, print_json, progress, say
 from ledger.errors import Unavailable, Usage
 
@@ -36,24 +36,48 @@ def backup(file: Path, bank_dir: Path | None, *, no_keys: bool, as_json: bool) -
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--published", metavar="DIR", type=click.Path(path_type=Path), help="A folder the bank published.")
 @click.option("--head", metavar="FILE", type=click.Path(path_type=Path), help="A signed head you have at hand.")
+@click.option(
+    "--recovery-key",
+    "recovery",
+    metavar="KEY",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The key file that opens the escrow (default: the one in the backup).",
+)
+@click.option(
+    "--passphrase-file", metavar="FILE", type=click.Path(path_type=Path), help="Read its passphrase there."
+)
 @click.option("--database", default="", metavar="URL", help="An empty postgresql:// database, instead of bank.db.")
 @json_option
 def restore(
-    file: Path, folder: Path, *, published: Path | None, head: Path | None, database: str, as_json: bool
+    file: Path,
+    folder: Path,
+    *,
+    published: Path | None,
+    head: Path | None,
+    recovery: tuple[Path, ...],
+    passphrase_file: Path | None,
+    database: str,
+    as_json: bool,
 ) -> None:
-    """Restore the backup FILE into the new folder DIR.
+    """Restore the backup FILE into the new folder DIR. FILE may also be a folder that the bank published.
 
     It is verified on the way, all of it; what does not hold is not restored.
 
     A head higher than the backup (beside an old database in DIR, in --published, or in --head) means that entries are
-    missing: they are taken from the published folder if they are there, else nothing is restored.
+    missing: they are taken from the published folder, out of its escrow with the recovery key, or in clear. If they
+    cannot be had, nothing is restored.
 
     \b
     timebank restore rushey-green.backup rushey-green
+    timebank restore rushey-green.backup rushey-green --published /srv/www/hours
+    timebank restore /srv/www/hours rushey-green --recovery-key /media/stick/recovery
+
+    JSON: folder, size, healed, withheld, signs, founding.
     """
     from ledger.folder import DATABASE
     from ledger.restore import restore as restore_backup
@@ -63,15 +87,25 @@ def restore(
     note = _read(head) if head is not None else None
     with progress("restoring") as reached:
         done = restore_backup(
-            file, folder, published=published, head=note, database=database or DATABASE, progress=reached
+            file,
+            folder,
+            published=published,
+            head=note,
+            recovery=recovery,
+            ask=passphrase_source(passphrase_file),
+            database=database or DATABASE,
+            progress=reached,
         )
     if as_json:
         found = {"folder": str(folder), "size": done.size, "healed": done.healed, "withheld": done.withheld}
-        print_json(found | {"signs": done.signs})
+        print_json(found | {"signs": done.signs, "founding": done.folder.founding})
     else:
-        click.echo(f"restored {folder}: {counted(done.size, 'entry', 'entries')}")
+        healed = f", {done.healed} of them from what was published" if done.healed else ""
+        click.echo(f"restored {folder}: {counted(done.size, 'entry', 'entries')}{healed}")
+        if file.is_dir():
+            click.echo(f"founding {done.folder.founding}: compare it with the one you hold")
     if not done.signs:
-        say("warning: the backup holds no private keys; put them back into keys/ before recording")
+        say(f"warning: {file} holds no private keys; put them back into keys/ before recording")
 
 
 def _read(file: Path) -> bytes:

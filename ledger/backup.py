@@ -26,7 +26,7 @@ from ledger.bank import BATCH, Bank
 from ledger.checkpoint import Checkpoint
 from ledger.entries import MOST_BYTES
 from ledger.errors import Invalid, Unavailable
-from ledger.folder import HEAD, KEYS, new_file
+from ledger.folder import HEAD, KEYS, RECOVERY, new_file
 from ledger.keyring import key_files
 from ledger.merkle import EMPTY, TILE_HASHES, Frontier, leaf_hash
 from ledger.rebuild import Progress, read_head
@@ -142,7 +142,8 @@ def _key_contents(folder: Path, *, private: bool) -> dict[str, bytes]:
         public = path.with_name(f"{path.name}.pub")
         for half in ([path] if private else []) + ([public] if public.exists() else []):
             found[f"{KEYS}/{half.name}"] = read_file(half)
-    return found
+    public = folder / f"{RECOVERY}.pub"  # whose private half may be kept elsewhere
+    return found | ({f"{KEYS}/{public.name}": read_file(public)} if public.exists() else {})
 
 
 def read_file(path: Path, most: int = TILE_HASHES * (MOST_BYTES + 2)) -> bytes:

@@ -8,7 +8,7 @@ possible: a head over more entries than the backup holds is healed from a publis
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +18,23 @@ from ledger.backup import ABOUT, APPLICATION, COLUMNS, VERSION, chunks, inserted
 from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.entries import parse_entry
 from ledger.errors import Invalid, Refused, Unavailable
-from ledger.folder import CONFIG, DATABASE, HEAD, KEYS, Folder, made_beside, made_folder, replace_file, write_config
-from ledger.keys import PublicKey
-from ledger.merkle import TILE_HASHES, entries_path
+from ledger.folder import (
+    CONFIG,
+    DATABASE,
+    HEAD,
+    KEYS,
+    RECOVERY,
+    Folder,
+    made_beside,
+    made_folder,
+    replace_file,
+    write_config,
+)
+from ledger.keyfiles import read_public
+from ledger.keyring import AskPassphrase, Keyring, key_files
+from ledger.keys import PublicKey, ssh_line
+from ledger.publishing.escrow import PRIVATE, Batch
+from ledger.publishing.healing import PublishedCopy, published_head
 from ledger.rebuild import Fold, Progress, read_head
 from ledger.records import NEVER, Key, public_key
 from ledger.store import Db, Store, Writing
@@ -46,29 +60,75 @@ def restore(
     *,
     published: Path | None = None,
     head: bytes | None = None,
+    recovery: Sequence[Path] = (),
+    ask: AskPassphrase | None = None,
     database: str = DATABASE,
     progress: Progress | None = None,
 ) -> Restored:
     """Make the bank of a backup again in `folder`, which must not exist or be empty.
 
     `published` is a folder in the form of C2SP tlog-tiles: its `checkpoint` is a head this bank signed, and entries
-    that the backup lacks are taken from its `tile/entries` if they are there in clear. `head` is a head at hand, a
-    note. `database` may be a postgresql:// URL of an empty database; it is filled in one transaction.
+    that the backup lacks are taken from its escrow, with their private details, or from its `tile/entries`. The escrow
+    is opened with the key files `recovery`, or with the backup's own, whose passphrase is asked of `ask`. `file` may be
+    such a folder itself: the bank is then made again from its escrow alone. `head` is a head at hand, a note.
+    `database` may be a postgresql:// URL of an empty database; it is filled in one transaction.
     Raises `Invalid`: "not_a_backup", "backup_damaged", "older_backup" when a known head is over more entries than can
     be had, and whatever is wrong with an entry, a signature or a head; `Refused`: "bank_exists", "folder_not_empty".
     """
     folder = folder.resolve()
-    with _open_backup(file) as source:
+    published = file if file.is_dir() else published
+    with _open_folder(file) if file.is_dir() else _open_backup(file) as source:
         _refuse_occupied(folder, source)
         heads = source.heads()
         if published is not None:
-            heads.append(_head(read_file(published / "checkpoint"), source.origin, "the published head"))
+            heads.append(_head(published_head(published), source.origin, "the published head"))
         if head is not None:
             heads.append(_head(head, source.origin, "the head at hand"))
         with made_beside(folder, "restoring", clear=True) as beside:
             settings = Folder(beside, source.name, source.origin, database, source.founding, source.broker)
-            restored = _make(source, settings, heads, published, progress)
+            copy = _Copy(published, tuple(recovery), ask)
+            restored = _make(source, settings, heads, copy, progress)
     return restored._replace(folder=restored.folder._replace(path=folder))
+
+
+class _Copy(NamedTuple):
+    """Where entries may be healed from: a published folder, the key files that open its escrow, who knows phrases."""
+
+    published: Path | None
+    recovery: tuple[Path, ...]
+    ask: AskPassphrase | None
+
+    def opened(self, origin: str, keys: Path) -> PublishedCopy | None:
+        """The folder as a copy of the bank whose key files are in `keys`."""
+        if self.published is None:
+            return None
+        own = [path for path in key_files(keys) if path.name == RECOVERY]
+        ring = Keyring([*self.recovery, *own], self.ask or (lambda _: b""))
+        return PublishedCopy(self.published, origin, ring)
+
+
+class _Folder:
+    """A published folder in the place of a backup: it holds no more than its head, and what is sealed."""
+
+    name, founding, broker, size = "", "", "", 0
+
+    def __init__(self, folder: Path) -> None:
+        self.origin = read_head(published_head(folder)).origin
+        self.files: dict[str, bytes] = {}
+        self.meta: dict[str, str] = {}
+        self._folder = folder
+
+    def damaged(self, what: str) -> Invalid:
+        return Invalid("bad_folder", f"{self._folder}: {what}")
+
+    def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
+        """No rows: all comes from the escrow."""
+        del table
+        return iter(())
+
+    def heads(self) -> list[_Head]:
+        """None but the published one."""
+        return []
 
 
 class _Source:
@@ -128,8 +188,16 @@ def _head(note: bytes, origin: str, whose: str) -> _Head:
     return _Head(note, says, whose)
 
 
+_From = _Source | _Folder
+
+
 @contextmanager
-def _open_backup(file: Path) -> Iterator[_Source]:
+def _open_folder(folder: Path) -> Iterator[_From]:
+    yield _Folder(folder)
+
+
+@contextmanager
+def _open_backup(file: Path) -> Iterator[_From]:
     read_file(file, 1)  # say so, if it is not there or may not be read
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
@@ -148,7 +216,7 @@ def _open_backup(file: Path) -> Iterator[_Source]:
         raise Invalid("backup_damaged", f"{file} is damaged: {error}") from None
 
 
-def _refuse_occupied(folder: Path, source: _Source) -> None:
+def _refuse_occupied(folder: Path, source: _From) -> None:
     """Refuse a folder with anything in it; say it if what is there is further than the backup."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
@@ -172,12 +240,9 @@ def _older(head: _Head, size: int) -> Invalid:
     return Invalid("older_backup", f"{head.whose} is over {signed} entries, and the backup has {size}: {lack} missing")
 
 
-def _make(
-    source: _Source, folder: Folder, heads: list[_Head], published: Path | None, progress: Progress | None
-) -> Restored:
+def _make(source: _From, folder: Folder, heads: list[_Head], copy: _Copy, progress: Progress | None) -> Restored:
     """Make the whole bank in a folder that nobody looks at yet."""
     signs = _write_keys(source, folder)
-    write_config(folder)
     store = Store(folder.where)
     try:
         store.create(source.origin)
@@ -185,10 +250,16 @@ def _make(
             _copy_back(source, log)
             fold = Fold(log, [head.says.size for head in heads], verify=True)
             fold.through(source.size, progress)
-            if source.size == 0 or log.entry(0).hash.hex() != source.founding:
+            if source.size and log.entry(0).hash.hex() != source.founding:
                 raise source.damaged("its first entry is not the founding it names")
-            highest = _settle_heads(log, fold, heads, published, progress)
             strays = log.db.run("DELETE FROM openings WHERE leaf < 0 OR leaf >= ?", (source.size,))
+            highest = _settle_heads(log, fold, heads, copy.opened(source.origin, folder.keys), progress)
+            if fold.size == 0:
+                raise source.damaged("there is no entry in it that can be had")
+            founding = log.entry(0)
+            folder = folder._replace(name=source.name or founding.fact.name, founding=founding.hash.hex())
+            write_config(folder)
+            _keep_recovery_key(folder.keys, copy.recovery)
             if highest is not None:
                 log.set_meta("head", highest.note.decode())
                 replace_file(folder.head, highest.note)
@@ -197,7 +268,7 @@ def _make(
     return Restored(folder, fold.size, fold.size - source.size, fold.withheld + strays, signs)
 
 
-def _write_keys(source: _Source, folder: Folder) -> bool:
+def _write_keys(source: _From, folder: Folder) -> bool:
     """Write the key files; whether a private one was among them."""
     made_folder(folder.keys, 0o700)
     private = False
@@ -213,7 +284,7 @@ def _write_keys(source: _Source, folder: Folder) -> bool:
     return private
 
 
-def _copy_back(source: _Source, log: Writing) -> None:
+def _copy_back(source: _From, log: Writing) -> None:
     first = 0
     for chunk in chunks(source.rows("entries")):
         if [leaf for leaf, _, _ in chunk] != list(range(first, first + len(chunk))):
@@ -229,16 +300,20 @@ def _copy_back(source: _Source, log: Writing) -> None:
 
 
 def _settle_heads(
-    log: Writing, fold: Fold, heads: list[_Head], published: Path | None, progress: Progress | None
+    log: Writing, fold: Fold, heads: list[_Head], copy: PublishedCopy | None, progress: Progress | None
 ) -> _Head | None:
     """Check every head; fetch entries that the published head is over and the backup lacks. The highest head."""
     heads = sorted(heads, key=lambda head: head.says.size)
     for head in heads:
         size = head.says.size
-        if size > fold.size and published is not None and _is_published(published, fold.size, size):
-            _append(log, _published_entries(published, fold.size, size), fold.size)
-            fold.through(size, progress)
-            fold.must_be(head.says)
+        if size > fold.size and copy is not None:
+            healed = fold.size
+            for batch in copy.batches(fold.size, size):
+                _append(log, batch)
+                healed = batch.stop
+            fold.through(healed, progress)
+            if healed == size:
+                fold.must_be(head.says)
         open_checkpoint(head.note, _checkpoint_keys(log.db, log.origin, size))
         if size > fold.size:
             raise _older(head, fold.size)
@@ -254,53 +329,17 @@ def _checkpoint_keys(db: Db, origin: str, size: int) -> list[tuple[str, PublicKe
     return [(origin, public_key(key)) for key in held if key.until == NEVER or size <= key.until]
 
 
-# Entries that were published in clear
+def _append(log: Writing, batch: Batch) -> None:
+    """Put entries that were published behind the last, and their private rows beside them."""
+    log.append(batch.first, [(parse_entry(note, log.origin).kind, note) for note in batch.entries])
+    for table, rows in batch.private.items():
+        columns, _ = PRIVATE[table]
+        marks = ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+        log.db.many(sql, rows)
 
 
-def _append(log: Writing, notes: Iterator[bytes], first: int) -> None:
-    for chunk in chunks((note,) for note in notes):
-        log.append(first, [(parse_entry(note, log.origin).kind, note) for (note,) in chunk])
-        first += len(chunk)
-
-
-def _bundles(published: Path, first: int, stop: int) -> Iterator[tuple[Path, int, int]]:
-    """The bundles that hold the entries from `first` up to and without `stop`, and which of theirs to take."""
-    while first < stop:
-        number, at = divmod(first, TILE_HASHES)
-        width = min(stop - number * TILE_HASHES, TILE_HASHES)
-        yield _bundle_path(published, number, width), at, width
-        first = number * TILE_HASHES + width
-
-
-def _is_published(published: Path, first: int, stop: int) -> bool:
-    return all(path.is_file() for path, _, _ in _bundles(published, first, stop))
-
-
-def _published_entries(published: Path, first: int, stop: int) -> Iterator[bytes]:
-    for path, at, width in _bundles(published, first, stop):
-        notes = _parse_bundle(path, read_file(path))
-        if len(notes) < width:
-            raise Invalid("bad_tile", f"{path} holds {len(notes)} entries, and {width} are needed")
-        yield from notes[at:width]
-
-
-def _bundle_path(published: Path, number: int, width: int) -> Path:
-    """The bundle itself when it is full, else the partial one that holds enough."""
-    whole = published / entries_path(number)
-    if whole.exists():
-        return whole
-    partial = [int(path.name) for path in whole.with_name(f"{whole.name}.p").glob("*") if path.name.isdecimal()]
-    enough = [held for held in partial if width <= held < TILE_HASHES]
-    return published / entries_path(number, max(enough, default=width))
-
-
-def _parse_bundle(path: Path, raw: bytes) -> list[bytes]:
-    """The entries of a bundle: for each a uint16 length and the bytes."""
-    notes, at = [], 0
-    while at < len(raw):
-        end = at + 2 + int.from_bytes(raw[at : at + 2], "big")
-        if end > len(raw):
-            raise Invalid("bad_tile", f"{path} ends inside an entry")
-        notes.append(raw[at + 2 : end])
-        at = end
-    return notes
+def _keep_recovery_key(keys: Path, recovery: tuple[Path, ...]) -> None:
+    """A bank restored without a recovery key of its own goes on with the public half of the first one named."""
+    if recovery and not (keys / f"{RECOVERY}.pub").exists():
+        replace_file(keys / f"{RECOVERY}.pub", f"{ssh_line(read_public(recovery[0]), RECOVERY)}\n".encode())

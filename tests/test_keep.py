@@ -463,7 +463,7 @@ def test_a_published_folder_that_lacks_entries_refuses_the_backup(gone_on: Villa
     shutil.rmtree(tmp_path / "web" / "tile")
     assert refused(file, tmp_path / "again", published=tmp_path / "web") == "older_backup"
     (tmp_path / "web" / "checkpoint").unlink()
-    assert refused(file, tmp_path / "again", published=tmp_path / "web") == "file_unavailable"
+    assert refused(file, tmp_path / "again", published=tmp_path / "web") == "bad_folder"
 
 
 def test_a_head_no_higher_than_the_backup_lets_it_pass(village: Village, file: Path, tmp_path: Path) -> None:
