@@ -241,8 +241,8 @@ class Quoted(NamedTuple):
     signature: str
 
 
-def quote(raw: bytes) -> Quoted:
-    """The two parts of a note; `Invalid("bad_frame")` if it is not a frame's."""
+def quote(raw: bytes, link: str) -> Quoted:
+    """The two parts of a note; `Invalid("bad_frame")` if it is not a frame's, or "foreign_frame" of another link."""
     if len(raw) > MOST_BYTES:
         raise Invalid("bad_frame", f"{len(raw)} bytes; a frame has at most {MOST_BYTES}")
     try:
@@ -252,6 +252,8 @@ def quote(raw: bytes) -> Quoted:
     lines = text.split("\n")
     if len(lines) != 3 or lines[0] != HEADER or len(signatures) != 1:
         raise Invalid("bad_frame", f"a frame is two lines, the first of them {HEADER}, and one signature")
+    if signatures[0].name != link:
+        raise Invalid("foreign_frame", f"it is signed for the link {signatures[0].name[:12]}")
     return Quoted(lines[1], encode_base64(signatures[0].key_id + signatures[0].signature))
 
 
@@ -267,7 +269,7 @@ def open_frame(raw: bytes, link: str, sender: str, receiver: str, key: PublicKey
     `Invalid`: "bad_frame" (bytes), "foreign_frame" (of another link, bank or direction), "bad_signature",
     "unknown_item" (a newer version wrote it).
     """
-    quoted = quote(raw)
+    quoted = quote(raw, link)
     check_frame(quoted, link, key)
     frame = parse_said(quoted.said)
     if (frame.link, frame.sender, frame.receiver) != (link, sender, receiver):
@@ -277,10 +279,15 @@ def open_frame(raw: bytes, link: str, sender: str, receiver: str, key: PublicKey
 
 def check_frame(quoted: Quoted, link: str, key: PublicKey) -> None:
     """Return if `key` signed the frame; `Invalid("bad_signature")`, or "foreign_frame" for another key's name."""
+    check_signature(frame_text(quoted.said), quoted.signature, link, key)
+
+
+def check_signature(text: str, signature: str, link: str, key: PublicKey) -> None:
+    """Return if this is `key`'s signature line under a text of this link, in base64."""
     try:
-        data = decode_base64(quoted.signature)
+        data = decode_base64(signature)
     except ValueError:
         raise Invalid("bad_frame", "the signature is not base64") from None
     if data[:4] != key_id(link, key.raw):
-        raise Invalid("foreign_frame", "the frame is signed by another key than this link's")
-    key.verify(data[4:], frame_text(quoted.said).encode())
+        raise Invalid("foreign_frame", "it is signed by another key than this link's")
+    key.verify(data[4:], text.encode())

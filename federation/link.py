@@ -315,7 +315,7 @@ def _judge_ack(link: Link, frame: Frame) -> Heard | None:
         return Lie("ack", "they acknowledge our request to resume and do not answer it")
     if ack.place > link.sent.place:
         return _ahead(link, ack)
-    return Lie("ack", f"frame {frame.seq} acknowledges a frame {ack.seq} that is not ours")
+    return Lie("hash", f"frame {frame.seq} acknowledges another frame {ack.seq} than ours")
 
 
 def _ahead(link: Link, ack: Mark) -> Heard:

@@ -124,6 +124,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a sealed batch of the escrow cannot be opened",
         "use the recovery key it was sealed for; if it is that one, fetch the file again",
     ),
+    "bad_evidence": (
+        "a file of evidence does not prove what it says",
+        "ask whoever made it",
+    ),
     "bad_folder": (
         "a published folder is not as timebank writes it",
         "fetch it again, file by file; it holds no links",
@@ -187,6 +191,10 @@ CODES: dict[str, tuple[str, str]] = {
     "bad_seal": (
         "sealed bytes do not open",
         "fetch it again; if it comes so again, ask the neighbour",
+    ),
+    "bad_settlement": (
+        "a settlement is not of this link, or not signed by both banks",
+        "have the neighbour sign it again: timebank neighbour settle NAME",
     ),
     "bad_sheet": (
         "a line of a day sheet cannot be understood",
@@ -463,6 +471,10 @@ CODES: dict[str, tuple[str, str]] = {
     "link_closed": (
         "a link with a neighbour has ended",
         "pair again: timebank neighbour invite",
+    ),
+    "link_differs": (
+        "an entry about a neighbour does not follow from the frame it quotes",
+        "show it to the committee: timebank log show ENTRY",
     ),
     "link_exists": (
         "a link is already in the log",

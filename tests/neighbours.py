@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from federation.frames import Frame, Offer, open_frame, sign_frame, text_hash
+from federation.frames import Frame, Offer, Quoted, open_frame, quote, sign_frame, text_hash
 from federation.link import Applied, Heard, Link, hear, opened
 from federation.speaking import Decide, Spoken, Take, Verdict, ask_to_resume, recall, speak
 from ledger.keys import HeldKey, encode_key
@@ -144,3 +144,13 @@ def settle(one: Side, other: Side, rounds: int = 20) -> None:
         if not sync(one, other):
             return
     raise AssertionError("they never fall silent")
+
+
+def start_of(origin: str) -> str:
+    """The hash from which a bank's frames begin."""
+    return text_hash(origin)
+
+
+def quoted(*sides: Side) -> list[Quoted]:
+    """All that these sides have said, as entries quote it."""
+    return [quote(raw, LINK) for side in sides for _, raw in sorted(side.published.items())]

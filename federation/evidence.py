@@ -1,0 +1,162 @@
+"""Evidence: what one bank signed and cannot be true, in one file that anybody checks offline.
+
+    timebank/evidence/v1⏎
+    {"accused":"elm…","banks":[["elm…","KEY","HASH"],["oak…","KEY","HASH"]],"link":"…","reason":"fork"}⏎
+    ⏎
+    LENGTH⏎note LENGTH⏎note …                       notes, each after its length in bytes
+
+`banks` are the two banks, each with the key by which it signs and the hash its frames begin from (a card's). A `fork`
+is two frames of the accused that contradict each other; `heads` are two heads of one size; else the notes are
+both banks' frames from the beginning, and the last, of the accused, is the first that cannot be. The accuser cannot
+have bent his own: the accused's `ack` names their hashes.
+"""
+
+# No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from federation.frames import Frame, Resume, check_frame, hash_text, parse_said, quote
+from federation.link import Link, opened
+from federation.replay import replay
+from ledger import canonical as c
+from ledger.checkpoint import open_checkpoint
+from ledger.errors import Invalid
+from ledger.keys import PublicKey, decode_key, encode_key
+
+HEADER = "timebank/evidence/v1"
+MOST_BYTES = 100_000_000
+
+
+def _read_bank(value: Any) -> tuple[str, str, str]:
+    if type(value) is not list or len(value) != 3:
+        raise Invalid("bad_body", "not [origin, key, hash]")
+    return c.key_name(value[0]), c.key_text(value[1]), hash_text(value[2])
+
+
+@c.shape(accused=c.key_name, reason=c.word, link=c.entry_id, banks=c.many(_read_bank, least=2, most=2))
+class Charge(NamedTuple):
+    """Who is said to have signed what cannot be true, on which link, and why."""
+
+    accused: str
+    reason: str
+    link: str
+    banks: tuple[tuple[str, str, str], ...]
+
+
+class Proven(NamedTuple):
+    """What a file proves: the accused, the reason, and what is wrong in words."""
+
+    charge: Charge
+    why: str
+
+
+def charge_of(link: Link, reason: str, cards: tuple[str, str], keys: tuple[str, str]) -> Charge:
+    """A charge against our neighbour; `cards` and `keys`: ours, then theirs, as the link began."""
+    banks = ((link.ours, keys[0], cards[0]), (link.theirs, keys[1], cards[1]))
+    return Charge(link.theirs, reason, link.link, tuple(sorted(banks)))
+
+
+def format_evidence(charge: Charge, notes: Sequence[bytes]) -> bytes:
+    """The file."""
+    lines = f"{HEADER}\n{c.format_json(c.to_object(charge))}\n\n".encode()
+    return lines + b"".join(f"{len(note)}\n".encode() + note for note in notes)
+
+
+def is_evidence(raw: bytes) -> bool:
+    """Whether a file says that it is evidence."""
+    return raw.startswith(f"{HEADER}\n".encode())
+
+
+def parse_evidence(raw: bytes) -> tuple[Charge, list[bytes]]:
+    """The charge and the notes; `Invalid("bad_evidence")`."""
+    head, gap, rest = raw[:MOST_BYTES].partition(b"\n\n")
+    first, _, line = head.partition(b"\n")
+    if first != HEADER.encode() or not gap or len(raw) > MOST_BYTES:
+        raise _bad(f"its first line is not {HEADER}")
+    try:
+        charge = c.from_object(Charge, c.parse_json(line.decode()))
+    except (Invalid, UnicodeDecodeError):
+        raise _bad("its second line is no charge") from None
+    if charge.accused not in [origin for origin, _, _ in charge.banks]:
+        raise _bad("the accused is neither bank")
+    notes = []
+    while rest:
+        length, _, rest = rest.partition(b"\n")
+        if not length.isdigit() or len(length) > 8 or not 0 < int(length) <= len(rest):
+            raise _bad("a note is cut short")
+        notes.append(rest[: int(length)])
+        rest = rest[int(length) :]
+    return charge, notes
+
+
+def verify_evidence(raw: bytes) -> Proven:
+    """What the file proves; `Invalid("bad_evidence")` if it does not prove what it says."""
+    charge, notes = parse_evidence(raw)
+    try:
+        if charge.reason == "heads":
+            return Proven(charge, _two_heads(charge, notes))
+        if charge.reason == "fork" and len(notes) == 2:
+            return Proven(charge, _two_frames(charge, notes))
+        return Proven(charge, _last_of_a_replay(charge, notes))
+    except Invalid as error:
+        raise _bad(error.message) from None
+
+
+def _key_of(charge: Charge) -> PublicKey:
+    return PublicKey.parse(decode_key(next(key for origin, key, _ in charge.banks if origin == charge.accused)))
+
+
+def _two_frames(charge: Charge, notes: Sequence[bytes]) -> str:
+    frames: list[Frame] = []
+    for note in notes:
+        quoted = quote(note, charge.link)
+        check_frame(quoted, charge.link, _key_of(charge))
+        frames.append(parse_said(quoted.said))
+    first, second = sorted(frames, key=lambda frame: frame.place)
+    if {(frame.link, frame.sender) for frame in frames} != {(charge.link, charge.accused)}:
+        raise _bad("the frames are not of the accused, or of another link")
+    where = f"incarnation {second.inc}"
+    if first.place == second.place and first != second:
+        return f"{charge.accused} signed two different frames {second.seq} of {where}"
+    resumes = bool(second.items) and isinstance(second.items[0], Resume)
+    follows = second.prev == first.mark.hash
+    if not resumes and not follows and (first.inc, first.seq + 1) == second.place:
+        return f"{charge.accused} signed frame {second.seq} of {where}, which does not follow its frame {first.seq}"
+    raise _bad("the two frames do not contradict each other")
+
+
+def _two_heads(charge: Charge, notes: Sequence[bytes]) -> str:
+    if len(notes) != 2:
+        raise _bad("two heads are needed")
+    one, other = (open_checkpoint(note, [(charge.accused, _key_of(charge))]) for note in notes)
+    if one.origin != charge.accused or other.origin != charge.accused:
+        raise _bad("the heads are of another log")
+    if one.size != other.size or one.root == other.root:
+        raise _bad("the two heads do not contradict each other")
+    return f"{charge.accused} signed two different heads over {one.size} entries"
+
+
+def _last_of_a_replay(charge: Charge, notes: Sequence[bytes]) -> str:
+    quoted = [quote(note, charge.link) for note in notes]
+    (a, a_key, a_card), (b, b_key, b_card) = charge.banks
+    one = opened(charge.link, a, b, (a_key, b_key, b_key), (a_card, b_card))
+    other = opened(charge.link, b, a, (b_key, a_key, a_key), (b_card, a_card))
+    found = replay(one, other, quoted)
+    if found.lie is None or found.mark is None:
+        raise _bad("all these frames agree")
+    last = [parse_said(line.said) for line in quoted if parse_said(line.said).sender == charge.accused][-1]
+    if found.lie.reason == "hash":
+        raise _bad("one of the two banks said two things in one place: the frame that was acknowledged shows which")
+    if found.liar != charge.accused or found.mark != last.mark or found.lie.reason != charge.reason:
+        raise _bad(f"it is frame {found.mark.seq} of {found.liar} that differs first: {found.lie.why}")
+    return f"{charge.accused} signed frame {last.seq} of incarnation {last.inc}: {found.lie.why}"
+
+
+def two_heads_charge(link: str, accused: str, key: PublicKey, accuser: tuple[str, str], start: str) -> Charge:
+    """A charge of two heads; `key` is the accused's checkpoint key, `accuser` our origin and key, `start` any hash."""
+    banks = ((accused, encode_key(key.raw), start), (*accuser, start))
+    return Charge(accused, "heads", link, tuple(sorted(banks)))
+
+
+def _bad(what: str) -> Invalid:
+    return Invalid("bad_evidence", f"this proves nothing: {what}")
