@@ -59,7 +59,7 @@ def signing_options(command: Command) -> Command:
             metavar="KEY",
             multiple=True,
             type=click.Path(path_type=Path),
-            help="Sign with this key file only (repeat for several; a .pub file signs by ssh-agent).",
+            help="Sign with this key file only (repeat for several; a .pub file signs by ssh-agent or elsewhere).",
         ),
         bank_option,
     ):
