@@ -120,6 +120,9 @@ class _Source:
         self.origin, self.history = ORIGIN, history
         self.size, self.each, self.read_tile, self.entry = history.size, history.each, history.read_tile, history.entry
 
+    def raw(self, index: int) -> bytes:
+        return self.history.entries[index]
+
     def head(self) -> bytes:
         return self.history.head
 
