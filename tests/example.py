@@ -6,25 +6,32 @@ deterministic, so every byte follows.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import events as e
 from ledger.checkpoint import Checkpoint, format_checkpoint
+from ledger.cosignatures import cosign
 from ledger.drafts import draft_entry
 from ledger.entries import Act, Entry, Signer, format_entry
 from ledger.founding import FIRST_POLICY
 from ledger.keys import HeldKey, encode_key
-from ledger.merkle import leaf_hash, root
-from ledger.notes import sign_note, sign_text
+from ledger.merkle import inclusion_proof, leaf_hash, root
+from ledger.notes import format_note, parse_note, sign_note, sign_text
 from ledger.openings import Opening, commitments
 from ledger.proposals import Proposal, format_proposal
+from ledger.publishing.bundles import format_bundle
+from ledger.publishing.pack import header, padding
+from ledger.publishing.receipt import Receipt, format_receipt
 
 ORIGIN = "rushey-green.example/hours"
 ADA, MARY, POT = "adalovelac", "maryseacol", "commonspot"
 SEEDS = {"committee-1": 1, "broker-1": 2, "bank": 3, ORIGIN: 4, ADA: 5}
 KEYS = {name: HeldKey(Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)) for name, seed in SEEDS.items()}
+WITNESS, WITNESS_KEY = "witness.example/w1", HeldKey(Ed25519PrivateKey.from_private_bytes(bytes([6]) * 32))
+RECOVERY = HeldKey(Ed25519PrivateKey.from_private_bytes(bytes([7]) * 32))
 MEMO = Opening("memo", "lighter curtains", bytes([0x15]) * 32)
 
 
@@ -126,7 +133,41 @@ def checkpoint() -> bytes:
     return sign_note(format_checkpoint(head), [(ORIGIN, KEYS[ORIGIN])])
 
 
+def cosigned() -> bytes:
+    """The head with a witness's cosignature; the witness's seed is the byte 06."""
+    text, lines = parse_note(checkpoint())
+    return format_note(text, [*lines, cosign(text, WITNESS, WITNESS_KEY, 1_795_341_600)])
+
+
+def receipt() -> bytes:
+    """The receipt of entry 4, under the cosigned head."""
+    tree = b"".join(leaf_hash(raw) for raw in RAW)
+    proof = inclusion_proof(4, len(RAW), lambda *_: tree)
+    return format_receipt(Receipt(RAW[4], 4, tuple(proof), cosigned()))
+
+
+def bundle() -> bytes:
+    """The five entries as they are published: tile/entries/000.p/5."""
+    return format_bundle(RAW)
+
+
+def pack() -> bytes:
+    """An audit pack of the five, with the memo of entry 4."""
+    tree = b"".join(leaf_hash(raw) for raw in RAW)
+    told = {"entry": 4, "field": MEMO.field, "salt": MEMO.salt.hex(), "value": MEMO.value}
+    line = json.dumps(told, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    members = {"checkpoint": cosigned(), "tile/0/000.p/5": tree, "tile/entries/000.p/5": bundle(), "openings": line}
+    parts = [header(name, len(raw)) + raw + bytes(padding(len(raw))) for name, raw in members.items()]
+    return b"".join(parts) + bytes(1024)
+
+
 def files() -> dict[str, bytes]:
     """Every file of tests/vectors/format, by name."""
     notes = {f"entry-{index}": raw for index, raw in enumerate(RAW)}
-    return {**notes, "checkpoint": checkpoint(), "proposal": proposal()}
+    return {
+        **notes,
+        "checkpoint": checkpoint(),
+        "proposal": proposal(),
+        "cosigned": cosigned(),
+        "receipt": receipt(),
+    }

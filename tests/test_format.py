@@ -8,15 +8,23 @@ from __future__ import annotations
 import ast
 import base64
 import hashlib
+import hmac
+import io
 import json
 import re
+import tarfile
+import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from ledger import canonical as c
 from ledger import events as e
@@ -100,7 +108,7 @@ def tree(leaves: list[bytes]) -> bytes:
     return hashlib.sha256(b"\x01" + tree(leaves[:split]) + tree(leaves[split:])).digest()
 
 
-@pytest.mark.parametrize("name", [*ENTRIES, "checkpoint", "proposal"])
+@pytest.mark.parametrize("name", [*ENTRIES, "checkpoint", "proposal", "cosigned", "receipt"])
 def test_an_example_is_printed_as_it_is_kept_and_as_the_code_makes_it(name: str) -> None:
     assert printed(name) == (VECTORS / name).read_bytes() == example.files()[name]
 
@@ -159,6 +167,88 @@ def test_the_head_is_over_the_entries_and_opens_with_the_vkey() -> None:
     Ed25519PublicKey.from_public_bytes(raw).verify(decoded[4:], text)
     vkey = f"{name}+{id_of(name, raw).hex()}+{base64.b64encode(bytes([1]) + raw).decode()}\n"
     assert printed("vkey").decode() == vkey
+
+
+def bundled(notes: list[bytes]) -> bytes:
+    return b"".join(len(note).to_bytes(2, "big") + note for note in notes)
+
+
+def test_what_is_published_follows_from_the_entries() -> None:
+    notes = [printed(name) for name in ENTRIES]
+    leaves = b"".join(hashlib.sha256(bytes(1) + note).digest() for note in notes)
+    memo = b'{"entry":4,"field":"memo","salt":"' + b"15" * 32 + b'","value":"lighter curtains"}\n'
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, raw in (
+            ("checkpoint", printed("cosigned")), ("tile/0/000.p/5", leaves),
+            ("tile/entries/000.p/5", bundled(notes)), ("openings", memo),
+        ):  # fmt: skip
+            info = tarfile.TarInfo(name)
+            info.size = len(raw)
+            archive.addfile(info, io.BytesIO(raw))
+        end = archive.offset
+    pack = out.getvalue()[:end] + bytes(1024)
+    told = {"tile/0/000.p/5": leaves, "tile/entries/000.p/5": bundled(notes), "pack": pack}
+    lines = [f"{name:<22}{hashlib.sha256(raw).hexdigest()}\n" for name, raw in told.items()]
+    assert printed("published").decode() == "".join(lines)
+    assert pack == example.pack()
+
+
+def test_the_cosigned_head_bears_the_word_of_the_witness() -> None:
+    text, (_, (_, name, data)) = text_and_lines(printed("cosigned"))
+    raw, decoded = Ed25519PrivateKey.from_private_bytes(b"\6" * 32).public_key(), base64.b64decode(data, validate=True)
+    key_id = hashlib.sha256(name.encode() + b"\x0a\x04" + raw.public_bytes_raw()).digest()[:4]
+    seconds = int.from_bytes(decoded[4:12], "big")
+    raw.verify(decoded[12:], f"cosignature/v1\ntime {seconds}\n".encode() + text)
+    vkey = f"{name}+{key_id.hex()}+{base64.b64encode(bytes([4]) + raw.public_bytes_raw()).decode()}\n"
+    assert (decoded[:4], printed("witness").decode()) == (key_id, vkey)
+
+
+def test_the_receipt_proves_entry_4() -> None:
+    proof, checkpoint = printed("receipt").split(b"\n\n", 1)
+    header, extra, index, *siblings = proof.decode().split("\n")
+    assert (header, index, checkpoint) == ("c2sp.org/tlog-proof@v1", "index 4", printed("cosigned"))
+    entry = base64.b64decode(extra.removeprefix("extra "), validate=True)
+    assert entry == printed("entry-4")
+    (left,) = (base64.b64decode(line, validate=True) for line in siblings)  # entry 4 is the right child of the root
+    root = hashlib.sha256(b"\1" + left + hashlib.sha256(b"\0" + entry).digest()).digest()
+    assert base64.b64encode(root).decode() == text_and_lines(checkpoint)[0].decode().split("\n")[2]
+
+
+def expand(prk: bytes, info: bytes, length: int) -> bytes:
+    return HKDFExpand(hashes.SHA256(), length, info).derive(prk)
+
+
+def extract(salt: bytes, ikm: bytes) -> bytes:
+    return hmac.new(salt, ikm, hashlib.sha256).digest()
+
+
+def test_the_sealed_batch_opens_by_rfc_9180_put_together_by_hand() -> None:
+    """HPKE of §17.2 in its parts: labels of RFC 9180 §4, DHKEM §4.1, the key schedule §5.1, for suite 32, 1, 3."""
+    seed, y = b"\7" * 32, Ed25519PrivateKey.from_private_bytes(b"\7" * 32).public_key().public_bytes_raw()
+    private = X25519PrivateKey.from_private_bytes(hashlib.sha512(seed).digest()[:32])
+    p, number = 2**255 - 19, int.from_bytes(y, "little") & (2**255 - 1)
+    u = ((1 + number) * pow(1 - number, -1, p) % p).to_bytes(32, "little")
+    assert u == private.public_key().public_bytes_raw()
+    hashed = urlsafe(hashlib.sha256(y).digest())
+    told = f"seed    07 × 32\nkey     {urlsafe(y)}\nhash    {hashed}\nx25519  {u.hex()}\n"
+    assert printed("recovery").decode() == told
+
+    header, named, sealed = (VECTORS.parent / "publishing/escrow-0-5").read_bytes().split(b"\n", 2)
+    assert (header, named.decode()) == (b"timebank/escrow/v1", hashed)
+    enc, ciphertext = sealed[:32], sealed[32:]
+    kem, hpke, version = b"KEM\0\x20", b"HPKE\0\x20\0\1\0\3", b"HPKE-v1"
+    shared = private.exchange(X25519PublicKey.from_public_bytes(enc))
+    prk = extract(b"", version + kem + b"eae_prk" + shared)
+    secret = expand(prk, b"\0\x20" + version + kem + b"shared_secret" + enc + u, 32)
+    info = f"timebank/escrow/v1\n{example.ORIGIN}\n0\n5\n".encode()
+    context = b"\0" + extract(b"", version + hpke + b"psk_id_hash") + extract(b"", version + hpke + b"info_hash" + info)
+    prk = extract(secret, version + hpke + b"secret")
+    key = expand(prk, b"\0\x20" + version + hpke + b"key" + context, 32)
+    nonce = expand(prk, b"\0\x0c" + version + hpke + b"base_nonce" + context, 12)
+    line, entries = zlib.decompress(ChaCha20Poly1305(key).decrypt(nonce, ciphertext, b"")).split(b"\n", 1)
+    assert json.loads(line) == {"imported": [], "openings": [[4, "memo", "lighter curtains", "15" * 32]], "sheets": []}
+    assert entries == bundled([printed(name) for name in ENTRIES])
 
 
 @pytest.mark.parametrize(
