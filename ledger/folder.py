@@ -103,6 +103,16 @@ def _toml(text: str) -> str:
     return f'"{escaped}"'
 
 
+def named_file(path: Path) -> bytes:
+    """The bytes of a file that a person named; `Usage("no_file")`."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise Usage("no_file", f"there is no file {path}") from None
+    except OSError as error:
+        raise Unavailable("file_unavailable", f"{path} cannot be read: {error.strerror}") from None
+
+
 def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Put `content` at `path`, flushed to disk, in one rename; `Unavailable` when the disk will not."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")

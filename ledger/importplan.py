@@ -23,10 +23,11 @@ from ledger.mandates import Allowed
 from ledger.moving.findings import MOST_OF_A_CODE, Finding
 from ledger.moving.gathering import digest
 from ledger.moving.history import POT, Exchange, History, Member
+from ledger.moving.naming import free_handle
 from ledger.people import everyone
 from ledger.reading import Reading
 from ledger.rules import DAY_MINUTES
-from ledger.words import LONGEST_HANDLE, fold_handle, quote
+from ledger.words import fold_handle, quote
 
 _LONGEST_REF = 64
 Reached = Callable[[int, int], None]
@@ -154,7 +155,7 @@ def _movers(page: Reading, history: History, wish: Wish) -> Iterator[Mover]:
             found = handles.get(fold_handle(member.handle), "")
             account = found if found and found not in claimed and _may_be(page, found) else ""
         if not account:
-            yield _newcomer(page, member, _free_handle(member.handle, taken), wish)
+            yield _newcomer(page, member, free_handle(member.handle, taken), wish)
             continue
         claimed.add(account)
         record, person = page.book.account(account), people.get(account)
@@ -178,15 +179,6 @@ def _known_members(page: Reading, system: str) -> dict[str, str]:
     rows = page.db.rows("SELECT ref, leaf FROM imported WHERE system = ? AND ref >= '@' AND ref < 'A'", (system,))
     facts = ((ref[1:], page.log.entry(leaf).fact) for ref, leaf in rows)
     return {key: fact.pot if isinstance(fact, e.BankFounded) else fact.account for key, fact in facts}
-
-
-def _free_handle(wish: str, taken: set[str]) -> str:
-    handle, number = wish, 1
-    while fold_handle(handle) in taken:
-        number += 1
-        handle = f"{wish[: LONGEST_HANDLE - 1 - len(str(number))]}-{number}"
-    taken.add(fold_handle(handle))
-    return handle
 
 
 def _newcomer(page: Reading, member: Member, handle: str, wish: Wish) -> Mover:

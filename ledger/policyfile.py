@@ -31,7 +31,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger import events as e
-from ledger.errors import Problem, Refused, Unavailable, Usage
+from ledger.errors import Problem, Refused, Usage
+from ledger.folder import named_file
 from ledger.hours import parse_time
 from ledger.reading import Reading
 from ledger.words import parse_date, quote
@@ -138,12 +139,7 @@ def time_text(minutes: int) -> str:
 
 def read_policy(path: Path) -> e.Policy:
     """The policy in a file; `Usage("no_file")` or `Usage("bad_policy")` with the key and the line."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise Usage("no_file", f"there is no file {path}") from None
-    except OSError as error:
-        raise Unavailable("file_unavailable", f"{path} cannot be read: {error.strerror}") from None
+    raw = named_file(path)
     try:
         return parse_policy(_text(raw))
     except Problem as problem:

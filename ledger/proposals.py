@@ -25,7 +25,7 @@ from ledger.bank import Page
 from ledger.drafts import committed
 from ledger.entries import Entry, parse_text
 from ledger.errors import Invalid, Problem, Refused, Unavailable, Usage
-from ledger.folder import replace_file
+from ledger.folder import named_file, replace_file
 from ledger.keyring import Keyring
 from ledger.keys import Signer
 from ledger.notes import Signature, format_note, parse_note, sign_text
@@ -137,12 +137,7 @@ def _placed(entry: Entry, signatures: Sequence[Signature], signed: list[int]) ->
 
 def read_proposal(path: Path) -> Proposal:
     """Read a proposal from a file; `Usage("no_file")` when there is none."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise Usage("no_file", f"there is no file {path}") from None
-    except OSError as error:
-        raise Unavailable("file_unavailable", f"{path} cannot be read: {error.strerror}") from None
+    raw = named_file(path)
     try:
         return parse_proposal(raw)
     except Problem as problem:

@@ -25,13 +25,17 @@ def propose_handles(members: list[Member]) -> None:
     """A handle for every member: as the files say, else its name; numbered where two would be read as one."""
     taken: set[str] = set()
     for member in members:
-        wish = _handle(member.handle) or _handle(member.name) or "member"
-        handle, number = wish, 1
-        while fold_handle(handle) in taken:
-            number += 1
-            handle = f"{wish[: LONGEST_HANDLE - 1 - len(str(number))]}-{number}"
-        taken.add(fold_handle(handle))
-        member.handle = handle
+        member.handle = free_handle(_handle(member.handle) or _handle(member.name) or "member", taken)
+
+
+def free_handle(wish: str, taken: set[str]) -> str:
+    """A handle, numbered if its folded form is among those taken, which it then joins."""
+    handle, number = wish, 1
+    while fold_handle(handle) in taken:
+        number += 1
+        handle = f"{wish[: LONGEST_HANDLE - 1 - len(str(number))]}-{number}"
+    taken.add(fold_handle(handle))
+    return handle
 
 
 def _handle(text: str) -> str:
