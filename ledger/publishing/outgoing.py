@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -19,7 +18,8 @@ from ledger.errors import Refused
 from ledger.folder import CONFIG, cannot_write, opened, sync_folder, write_all
 
 _FILE, _FOLDER = 0o644, 0o755
-_WRITING = ".writing"
+#: where a file is written before it has its name
+_WRITING, _SCRATCH = ".writing", "file"
 
 
 class Outgoing:
@@ -42,20 +42,25 @@ class Outgoing:
             handle = self._lock.enter_context(opened(self.root))
             with suppress(OSError):  # a file system that knows no locks
                 fcntl.flock(handle, fcntl.LOCK_EX)
-            shutil.rmtree(self._beside, ignore_errors=True)
+            self._clear()
             self._beside.mkdir(mode=0o700)
         except OSError as error:
-            self._lock.close()
+            self.__exit__()
             raise cannot_write(self.root, error) from error
         return self
 
     def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._beside, ignore_errors=True)
+        self._clear()
         self._lock.close()
+
+    def _clear(self) -> None:
+        with suppress(OSError):
+            (self._beside / _SCRATCH).unlink(missing_ok=True)
+            self._beside.rmdir()
 
     def put(self, name: str, content: bytes) -> None:
         """Put a file at `name`, a path in the folder with strokes."""
-        path, beside = self.root / name, self._beside / "file"
+        path, beside = self.root / name, self._beside / _SCRATCH
         try:
             self._make_folder(path.parent)
             handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE)
