@@ -84,6 +84,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the fourth line of an entry does not say what its kind must say",
         "the entry was made by another program, or changed; ask whoever sent it",
     ),
+    "bad_bundle": (
+        "bytes are not a bundle of a neighbour's files",
+        "have the file sent again; a later one holds all that this one did",
+    ),
     "bad_card": (
         "bytes are not the card of a bank that pairs",
         "have the file sent again",
@@ -543,6 +547,14 @@ CODES: dict[str, tuple[str, str]] = {
     "neighbour_account": (
         "an account is the bank's own, for its neighbours",
         "only what is agreed with the neighbour moves it",
+    ),
+    "neighbour_file_too_long": (
+        "a file that a neighbour publishes is longer than such a file can be",
+        "it is not theirs, or damaged: ask them, and check the address: timebank neighbour show NAME",
+    ),
+    "neighbour_unreachable": (
+        "what a neighbour publishes cannot be fetched",
+        "nothing is lost: sync again when it can be reached, or say where it is: timebank neighbour address NAME WHERE",
     ),
     "newer_version": (
         "a newer version of timebank wrote this",
