@@ -15,7 +15,7 @@ import os
 import secrets
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -113,12 +113,13 @@ def named_file(path: Path) -> bytes:
         raise Unavailable("file_unavailable", f"{path} cannot be read: {error.strerror}") from None
 
 
-def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Put `content` at `path`, flushed to disk, in one rename; `Unavailable` when the disk will not."""
+def replace_file(path: Path, content: bytes | Iterable[bytes], mode: int = 0o644) -> None:
+    """Put `content`, or parts that make it up, at `path`, flushed to disk, in one rename; `Unavailable` if it fails."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with opened_new(beside, mode) as file:
-            write_all(file, content)
+            for part in [content] if isinstance(content, bytes) else content:
+                write_all(file, part)
             os.fsync(file)
         beside.replace(path)
         sync_folder(path.parent)

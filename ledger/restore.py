@@ -198,6 +198,8 @@ def _open_folder(folder: Path) -> Iterator[_From]:
 
 @contextmanager
 def _open_backup(file: Path) -> Iterator[_From]:
+    if file.exists() and not file.is_file():  # a pipe would wait for ever
+        raise Invalid("not_a_backup", f"{file} is no plain file")
     read_file(file, 1)  # say so, if it is not there or may not be read
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:

@@ -348,6 +348,17 @@ def test_cosignatures_are_carried_by_the_head_they_are_of(tmp_path: Path) -> Non
         assert not keep_cosigned(log, format_note(text, lines))
 
 
+@pytest.mark.postgres
+def test_a_bank_in_postgresql_publishes_the_same(postgres_database: str, tmp_path: Path) -> None:
+    village = live_village(tmp_path, postgres_database)
+    published(village, tmp_path / "out", entries=True)
+    assert head_of(tmp_path / "out").root == root([leaf_hash(raw) for raw in entries_of(village)])
+    (batch,) = unsealed(village, tmp_path / "out")
+    assert batch.entries == entries_of(village)
+    assert {value for _, _, value, _ in batch.private["openings"]} >= {"ada", "lighter curtains"}
+    village.bank.store.close()
+
+
 def test_a_folder_that_was_lost_is_published_anew(tmp_path: Path) -> None:
     village = live_village(tmp_path)
     published(village, tmp_path / "out")

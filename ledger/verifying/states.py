@@ -18,7 +18,8 @@ import json
 import re
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, NamedTuple
@@ -84,10 +85,20 @@ def save_state(state: State, file: Path, database: Path | None) -> str:
     """Put a state at `file`, in place of an older one; the digest."""
     told = {name: getattr(state, name) for name in _TYPES} | {"root": state.root.hex(), "note": state.note.decode()}
     line = json.dumps(told, sort_keys=True, separators=(",", ":")).encode() + b"\n"
-    body = line + (database.read_bytes() if database is not None else b"")
-    digest = hashlib.sha256(body).hexdigest()
-    replace_file(file, HEADER + f"{digest}\n".encode() + body)
+    hashed = hashlib.sha256()
+    for part in chain([line], _parts(database)):
+        hashed.update(part)
+    digest = hashed.hexdigest()
+    replace_file(file, chain([HEADER, f"{digest}\n".encode(), line], _parts(database)))
     return digest
+
+
+def _parts(database: Path | None) -> Iterator[bytes]:
+    """A file in pieces: it may be long."""
+    if database is not None:
+        with database.open("rb") as file:
+            while part := file.read(_CHUNK):
+                yield part
 
 
 def state_of(walk: Walk, note: bytes) -> State:
@@ -136,6 +147,8 @@ class StateFile:
         self._scratch.cleanup()
 
     def _read(self) -> State:
+        if self._file.exists() and not self._file.is_file():  # a pipe would wait for ever
+            raise self._bad("it is no plain file")
         try:
             with self._file.open("rb") as file:
                 return self._parsed(file)
