@@ -87,7 +87,9 @@ def _follow_ours(link: Link, fact: lf.LinkSent | lf.LinkResumed) -> Link:
         _differs("offered", list(fact.offered), offers)
         _differs("accepted", [(p, m) for p, _, m in fact.accepted], [(one.pid, one.minutes) for one in taken if one])
         _differs("rejected", list(fact.rejected), [one.pid for one in refused if one])
-        _differs("owed", (frame.bal, frame.held), (after.bal, after.held))
+        if not link.requests:  # else it was brought back, and they may have been heard further than it says
+            _differs("acknowledged", frame.ack, link.got)
+            _differs("owed", (frame.bal, frame.held), (after.bal, after.held))
     return after
 
 

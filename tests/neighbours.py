@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
-from federation.frames import Frame, Offer, Quoted, open_frame, quote, sign_frame, text_hash
+from federation.frames import Frame, Offer, Quoted, Resume, open_frame, quote, sign_frame, text_hash
 from federation.link import Applied, Heard, Link, hear, opened
 from federation.speaking import Decide, Spoken, Take, Verdict, ask_to_resume, recall, speak
+from ledger import linkfacts as lf
 from ledger.keys import HeldKey, encode_key
 
 LINK = "0f" * 16
@@ -57,6 +59,7 @@ class Side:
         self.received: dict[tuple[int, int], bytes] = {}
         self.spoken: list[Spoken] = []
         self.applied: list[Applied] = []
+        self.facts: list[Any] = []
 
     def limit(self, they_owe: int, we_owe: int) -> None:
         """Set the limits, in minutes."""
@@ -79,7 +82,8 @@ class Side:
     def _publish(self, spoken: Spoken) -> Frame:
         self.link = spoken.link
         self.spoken.append(spoken)
-        self.published[spoken.frame.place] = sign_frame(spoken.frame, self.key)
+        raw = self.published[spoken.frame.place] = sign_frame(spoken.frame, self.key)
+        self.facts.append(sent_fact(spoken, quote(raw, LINK)))
         return spoken.frame
 
     def hear(self, raw: bytes) -> Heard:
@@ -90,6 +94,10 @@ class Side:
             self.link = heard.link
             self.applied.append(heard)
             self.received[frame.place] = raw
+            quoted = quote(raw, LINK)
+            self.facts.append(
+                lf.LinkReceived(LINK, frame.inc, frame.seq, *quoted, posted=heard.posted, voided=heard.voided)
+            )
         return heard
 
     def recall(self, raw: bytes, find: Callable[[str], str] = lambda alias: alias) -> object:
@@ -115,6 +123,16 @@ class Side:
     def accepted(self) -> list[str]:
         """Their payments that we took."""
         return [pid for spoken in self.spoken for pid, _, _ in spoken.accepted]
+
+
+def sent_fact(spoken: Spoken, said: Quoted) -> lf.LinkSent | lf.LinkResumed:
+    """The fact that records a frame of ours."""
+    frame = spoken.frame
+    if frame.items and isinstance(frame.items[0], Resume):
+        return lf.LinkResumed(LINK, frame.inc, *said)
+    return lf.LinkSent(
+        LINK, frame.inc, frame.seq, *said, offered=spoken.offered, accepted=spoken.accepted, rejected=spoken.rejected
+    )
 
 
 def pair(limits: tuple[int, int] = (600, 600)) -> tuple[Side, Side]:

@@ -223,3 +223,26 @@ def test_an_offer_is_all_that_its_hash_covers() -> None:
     ]
     assert len({offer_hash(LINK, item) for item in [one, *others]} | {offer_hash("1" * 32, one)}) == 6
     assert isinstance(one, Offer)
+
+
+def test_own_frames_come_back_though_the_neighbour_was_heard_further_than_they_had() -> None:
+    oak, elm = pair()
+    oak.orders, elm.orders = [offer(1, 60)], [offer(7, 45)]
+    oak.speak()
+    elm.speak()
+    backup = snapshot(elm)
+    deliver(oak, elm)
+    elm.speak()  # takes the payment: its balance is of before oak takes the other one
+    deliver(elm, oak)
+    oak.speak()
+    before = elm.link
+    backup.resume(4)
+    for _, raw in sorted(oak.published.items()):
+        backup.hear(raw)
+    for _, raw in sorted(backup.published.items()):
+        oak.hear(raw)
+    oak.speak()
+    give_back(oak, backup)
+    settle(oak, backup)
+    assert backup.accepted == elm.accepted
+    assert (before.bal, backup.link.bal, oak.link.bal) == (-60, -15, 15)
