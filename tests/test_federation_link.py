@@ -246,3 +246,13 @@ def test_own_frames_come_back_though_the_neighbour_was_heard_further_than_they_h
     settle(oak, backup)
     assert backup.accepted == elm.accepted
     assert (before.bal, backup.link.bal, oak.link.bal) == (-60, -15, 15)
+
+
+def test_two_banks_that_both_forgot_have_to_settle() -> None:
+    oak, elm = pair()
+    oak.orders = [offer(1, 30)]
+    settle(oak, elm)
+    for side, inc in ((oak, 5), (elm, 6)):
+        side.resume(inc)
+    assert {type(heard) for heard in (*deliver(oak, elm), *deliver(elm, oak))} == {Waits}
+    assert oak.speak() is elm.speak() is None

@@ -240,3 +240,21 @@ def test_the_format_lists_exactly_the_codes() -> None:
     ]
     assert sorted(code for code, _ in rows) == sorted(CODES)
     assert [code for code, row in rows if CODES[code][0] not in row] == []
+
+
+def test_federation_reads_no_clock() -> None:
+    """What two banks decide hangs on no clock: the protocol's modules import none."""
+    pure = ("card", "evidence", "frames", "link", "replay", "settlement", "speaking", "words")
+    places = [HOUSE / f"federation/{name}.py" for name in pure]
+    clocks = {"time", "datetime", "random", "secrets", "os", "ledger.clock"}
+    read = [f"{_place(path)}:{line} {name}" for path in places for line, name in _imports(path) if name in clocks]
+    read += [f"{_place(path)} {name}" for path in places for _, name in _imports(path) if name.split(".")[0] in clocks]
+    assert read == []
+
+
+def test_every_row_of_the_failure_table_is_shown_by_a_test() -> None:
+    text = (HOUSE / "federation/PROTOCOL.md").read_text().split("## 11.")[1]
+    shown = re.findall(r"^\| .* `(test_\w+\.py)`: `(test_\w+)` \|$", text, re.MULTILINE)
+    assert len(shown) == len(re.findall(r"^\| (?!failure|---)", text, re.MULTILINE)) == 20
+    missing = [name for file, name in shown if f"def {name}(" not in (HOUSE / "tests" / file).read_text()]
+    assert missing == []
