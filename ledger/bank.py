@@ -144,8 +144,10 @@ class Page(Reading):
             signers = self._signers(fact)
             if signers and self._scribe.can_sign(signers):
                 at, drawn = self._stamp()
+                self.tables.drawn = drawn
                 entry = Entry("", b"", self.log.origin, KIND, at, drawn, fact, signers, ())
-                return self._add(entry, openings)
+                self.check(entry)
+                return self._keep(entry, b"", openings)
         return self.add_sealed(committed(fact, openings), openings)
 
     def seal(self, private: Mapping[str, str]) -> tuple[Opening, ...]:
@@ -167,7 +169,7 @@ class Page(Reading):
         """Check, sign and keep an entry with a fresh id."""
         self.tables.drawn = entry.id
         self.check(entry)
-        lent = not entry.text or (self._scribe is not None and self._scribe.can_sign(entry.signers))
+        lent = self._scribe is not None and self._scribe.can_sign(entry.signers)
         return self._keep(entry, b"" if lent else format_entry(entry.text, self._sign(entry)), openings)
 
     def draft(self, fact: Any, *, elsewhere: bool = False) -> Entry | None:
@@ -188,7 +190,7 @@ class Page(Reading):
 
     def _stamp(self) -> tuple[str, str]:
         """The instant it is, and a fresh entry id, which begins with it."""
-        milliseconds = int(self.clock.now().timestamp() * 1000)
+        milliseconds = self.clock.milliseconds()
         return _instant(milliseconds // 1000), f"{milliseconds:012x}{self._draw(10).hex()}"
 
     def submit(self, raw: bytes, openings: tuple[Opening, ...]) -> Recorded:
@@ -233,13 +235,13 @@ class Page(Reading):
     def _write(self, batch: _Batch) -> None:
         log: Any = self.log
         made = batch.all_written()
-        log.append(batch.first, [(entry.kind, one.raw) for entry, one in zip(batch.entries, made, strict=True)])
-        log.grow_tree(batch.first, [one.leaf for one in made])
+        log.append(batch.first, [(entry.kind, raw) for entry, (raw, _, _) in zip(batch.entries, made, strict=True)])
+        log.grow_tree(batch.first, [leaf for _, _, leaf in made])
         save_openings(self.db, [(batch.first + at, one) for at, some in enumerate(batch.openings) for one in some])
-        for index, (entry, one) in enumerate(zip(batch.entries, made, strict=True), batch.first):
+        for index, (entry, (_, hashed, _)) in enumerate(zip(batch.entries, made, strict=True), batch.first):
             del self.tables.fresh[index]
             if not entry.hash:
-                self.tables.settle(entry.id, one.hash)
+                self.tables.settle(entry.id, hashed)
         self.tables.flush()
 
     def _unsigned(self, fact: Any) -> Entry:

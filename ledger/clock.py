@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime
 
 
@@ -14,6 +15,10 @@ class Clock:
     def now(self) -> datetime:
         """The instant it is, UTC."""
         return self._fixed or datetime.now(UTC)
+
+    def milliseconds(self) -> int:
+        """The Unix milliseconds of that instant."""
+        return int(self._fixed.timestamp() * 1000) if self._fixed else time.time_ns() // 1_000_000
 
     def today(self) -> date:
         """The day it is, where the operator is (UTC for a fixed instant)."""

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Self
 
 from ledger.drafts import committed, draft_entry
 from ledger.entries import Entry, Signer, format_entry, text_hash
+from ledger.events import ExchangeRecorded
 from ledger.keys import HeldKey
 from ledger.merkle import leaf_hash
 from ledger.notes import sign_text
@@ -25,7 +26,7 @@ Keys = dict[str, HeldKey]
 
 
 class Job(NamedTuple):
-    """An entry to be written and signed; `text` is empty where it is to be drafted from the rest."""
+    """An entry to be written and signed; `text` is empty for an exchange that is to be drafted from the rest."""
 
     text: str
     fact: Any
@@ -35,17 +36,15 @@ class Job(NamedTuple):
     openings: tuple[Opening, ...] = ()
 
 
-class Written(NamedTuple):
-    """An entry as it is stored, the hash of its text, and that of the leaf."""
-
-    raw: bytes
-    hash: bytes
-    leaf: bytes
+#: an entry as it is stored, the hash of its text, and that of the leaf
+Written = tuple[bytes, bytes, bytes]
+#: a job as it travels: named tuples would be told by name, each anew
+Sent = tuple[str, tuple[Any, ...], str, str, tuple[Signer, ...], tuple[tuple[Any, ...], ...]]
 
 
 def written(raw: bytes, entry_hash: bytes) -> Written:
     """An entry that is signed."""
-    return Written(raw, entry_hash, leaf_hash(raw))
+    return raw, entry_hash, leaf_hash(raw)
 
 
 class Scribe:
@@ -73,12 +72,13 @@ class Scribe:
 
     def can_sign(self, signers: tuple[Signer, ...]) -> bool:
         """Whether all their keys were lent."""
-        return all(signer.key in self._keys for signer in signers)
+        keys = self._keys
+        return len([signer for signer in signers if signer.key in keys]) == len(signers)
 
     def send(self, jobs: list[Job]) -> Callable[[], list[Written]]:
         """Begin to write; call what is returned to wait for the entries, in the order of the jobs."""
         try:
-            made = self._pool.submit(_write_lent, jobs) if self._pool is not None else None
+            made = self._pool.submit(_write_lent, list(map(_folded, jobs))) if self._pool is not None else None
         except (BrokenExecutor, OSError):
             made = None
 
@@ -116,8 +116,20 @@ def _take_pen(origin: str, secrets: dict[str, bytes]) -> None:
     _pen.update({name: HeldKey.imported(secret) for name, secret in secrets.items()})
 
 
-def _write_lent(jobs: list[Job]) -> list[Written]:
-    return [_write(job, _origin, _pen) for job in jobs]
+def _write_lent(sent: list[Sent]) -> list[Written]:
+    return [_write(_unfolded(one), _origin, _pen) for one in sent]
+
+
+def _folded(job: Job) -> Sent:
+    """A job for its way. Only exchanges are drafted by the scribe."""
+    text, fact, at, entry_id, signers, openings = job
+    return text, () if text else tuple(fact), at, entry_id, signers, tuple([tuple(one) for one in openings])
+
+
+def _unfolded(sent: Sent) -> Job:
+    text, fact, at, entry_id, signers, openings = sent
+    exchange = ExchangeRecorded(*fact) if fact else None
+    return Job(text, exchange, at, entry_id, signers, tuple([Opening(*one) for one in openings]))
 
 
 def _end_with_parent() -> None:
