@@ -29,6 +29,8 @@ from ledger.notes import Signature, format_note, parse_note
 
 HEADER = "timebank/entry/v1"
 MOST_BYTES = 65_535
+#: public key, signature, message: one Ed25519 check, as plain bytes that may travel to another process
+SignatureCheck = tuple[bytes, bytes, bytes]
 ROLES = ("giver", "receiver", "member", "broker", "committee", "bank", "link")
 
 
@@ -106,14 +108,6 @@ class Entry(NamedTuple):
     signatures: tuple[Signature, ...]
 
 
-class SignatureCheck(NamedTuple):
-    """One Ed25519 check, as plain bytes that may travel to another process."""
-
-    public: bytes
-    signature: bytes
-    message: bytes
-
-
 def text_hash(text: str) -> bytes:
     """The entry's hash: SHA-256 of the signed text."""
     return hashlib.sha256(text.encode()).digest()
@@ -170,7 +164,7 @@ def signature_check(entry: Entry, position: int, public: PublicKey, message: byt
     name, signature = entry.signers[position].name, entry.signatures[position]
     if key_id(name, public.raw) != signature.key_id:
         raise Invalid("swapped_signature", f"the key id on the line of {name} is not that of the key named")
-    return SignatureCheck(public.raw, signature.signature, message)
+    return public.raw, signature.signature, message
 
 
 def attestation(entry: Entry) -> str:

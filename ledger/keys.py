@@ -93,7 +93,7 @@ class PublicKey:
 def check(raw: bytes, signature: bytes, message: bytes) -> bool:
     """The verdict of `PublicKey.parse(raw).verify(signature, message)`, from and to plain values, for a worker."""
     try:
-        return _holds(_parsed(raw).raw, signature, message)
+        return _holds(raw, signature, message)
     except Invalid:
         return False
 
@@ -135,15 +135,15 @@ def _parsed(raw: bytes) -> PublicKey:
 
 @lru_cache(maxsize=_CACHED_KEYS)
 def _verifier(raw: bytes) -> tuple[Callable[[bytes, bytes], None], type[Exception]]:
-    """What verifies with a key, and what it raises for a bad signature."""
+    """What verifies with a key that passes rule 1 (`Invalid` if not), and what it raises for a bad signature."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    return Ed25519PublicKey.from_public_bytes(raw).verify, InvalidSignature
+    return Ed25519PublicKey.from_public_bytes(_parsed(raw).raw).verify, InvalidSignature
 
 
 def _holds(raw: bytes, signature: bytes, message: bytes) -> bool:
-    """Rules 2 to 4, for a key that passed rule 1."""
+    """Rules 2 to 4; a key that fails rule 1 is Invalid."""
     if len(signature) != SIGNATURE_BYTES or signature[:32] in SMALL_ORDER:
         return False
     verify, bad = _verifier(raw)

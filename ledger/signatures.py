@@ -12,19 +12,21 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from itertools import chain
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from ledger.keys import check
+from ledger.sodium import fastest_check
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 P = TypeVar("P", bound=Hashable)
 Check = tuple[bytes, bytes, bytes]  # public key, signature, message
+Judge = Callable[[bytes, bytes, bytes], bool]
 
 BATCH = 512
 #: batches on their way at once, a worker: enough that none waits while the audit compares tables, and bounded
@@ -150,11 +152,12 @@ class Checker(Generic[P]):
 def _check_all(pipe: Any) -> None:
     """In a worker: answer batches until the pipe ends. An interrupt is the parent's to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    check = fastest_check()
     with pipe, suppress(EOFError, OSError):
         while True:
-            pipe.send(bad_positions(pipe.recv()))
+            pipe.send(bad_positions(pipe.recv(), check))
 
 
-def bad_positions(checks: list[Check]) -> list[int]:
+def bad_positions(checks: list[Check], check: Judge = check) -> list[int]:
     """The positions of the checks that do not hold."""
     return [position for position, (public, signature, text) in enumerate(checks) if not check(public, signature, text)]

@@ -55,6 +55,7 @@ LEDGER_ORDER = (
     "folder",
     "keyfiles",
     "keyring",
+    "sodium",
     "signatures",
     "bank",
     "founding",

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from ledger import keys
 from ledger.errors import Invalid
 from ledger.keys import HeldKey, PublicKey, check, key_id, parse_vkey, public_from_ssh, ssh_line, vkey
+from ledger.sodium import fastest_check
 
 VECTORS = Path(__file__).parent / "vectors" / "ed25519"
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -103,7 +104,13 @@ def test_every_published_edge_vector_gets_the_verdict_of_libsodium(
     vectors: list[Vector], count: int, accepted: int
 ) -> None:
     assert (len(vectors), sum(v.holds for v in vectors)) == (count, accepted)
-    assert [v.name for v in vectors if check(v.raw, v.signature, v.message) != v.holds] == []
+    for judge in (check, fastest_check()):
+        assert [v.name for v in vectors if judge(v.raw, v.signature, v.message) != v.holds] == []
+
+
+def test_libsodium_is_used_where_it_is_installed() -> None:
+    pytest.importorskip("nacl")
+    assert fastest_check() is not check
 
 
 def test_rfc_8032_signatures_are_made_again_byte_for_byte() -> None:

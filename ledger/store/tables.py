@@ -35,6 +35,7 @@ class SqlTables:
         self.cache = empty_cache() if cache is None else cache
         self._dirty: defaultdict[str, set[str]] = defaultdict(set)
         self._seen: dict[str, Seen] = {}
+        #: no entry written has an id above this one; what is not written is in `_seen`
         self._highest: str | None = None
         self._lines: list[Line] = []
         #: entries folded here and not yet in the log, by index; whoever writes them takes them out
@@ -63,14 +64,12 @@ class SqlTables:
         if self._highest is None:
             row = self.db.row("SELECT MAX(id) FROM entries")
             self._highest = str(row[0] or "") if row else ""
-        if entry_id > self._highest:  # as most are when a log is folded, because an id begins with the time
+        if entry_id > self._highest:  # as nearly all are when a log is folded, because an id begins with the time
             return None
         row = self.db.row("SELECT leaf, hash, day FROM entries WHERE id = ?", (entry_id,))
         return None if row is None else Seen(row[0], as_bytes(row[1], "a hash"), row[2])
 
     def add_seen(self, entry_id: str, seen: Seen) -> None:
-        if self._highest is not None and entry_id > self._highest:
-            self._highest = entry_id
         self._seen.setdefault(entry_id, seen)  # an id used twice stands where it stood first, whatever the batch
 
     def add_line(self, line: Line) -> None:
@@ -95,6 +94,8 @@ class SqlTables:
             "INSERT INTO lines (account, served_on, leaf, minutes, uncredited) VALUES (?, ?, ?, ?, ?)", self._lines
         )
         self._dirty.clear()
+        if self._highest is not None:
+            self._highest = max(self._highest, *self._seen, "")
         self._seen = {entry_id: seen for entry_id, seen in self._seen.items() if not seen.entry}
         self._lines.clear()
 
