@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from ledger import events as e
+from ledger import linkfacts as lf
 from ledger import rules, signers
 from ledger.book import Book
 from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
@@ -54,7 +55,7 @@ LONGEST_PAUSE = timedelta(days=731)
 _ACCOUNT = re.compile("account ([a-z2-7]{6,16})(?![a-z2-7])")
 
 #: details that say how an account is called, and the kinds of fact that bring them
-NAMING = (e.BankFounded, e.AccountOpened, e.AccountEdited)
+NAMING = (e.BankFounded, e.AccountOpened, e.AccountEdited, lf.LinkOpened)
 
 
 @dataclass(frozen=True, slots=True)
