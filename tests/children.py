@@ -19,10 +19,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests import faulty
+
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
         *("tests.children", "tests.builders", "ledger.keep", "ledger.audit", "ledger.store.recorders"),
+        *("cli.main", "cli.exchange", "cli.publishing", "cli.verify", "ledger.publishing.folder", "ledger.importing"),
         *("cryptography.hazmat.primitives.serialization", "eventsourcing.sqlite"),
     ]
 )
@@ -70,6 +73,8 @@ def _start_server() -> None:
     """Start what children are forked from, where it finds the modules to import (it is not told our path)."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(HOUSE))
+        if disk := faulty.library():
+            patch.setenv("LD_PRELOAD", str(disk))
         forkserver.ensure_running()
 
 
