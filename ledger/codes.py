@@ -24,6 +24,10 @@ CODES: dict[str, tuple[str, str]] = {
         "an account is suspended",
         "resume it first: timebank account resume HANDLE",
     ),
+    "address_taken": (
+        "the server cannot listen where it was told to",
+        "choose another: --host, --port",
+    ),
     "agent_refused": (
         "ssh-agent would not sign",
         "unlock the agent (ssh-add -X), or confirm when it asks, and run the same command again",
@@ -79,6 +83,10 @@ CODES: dict[str, tuple[str, str]] = {
     "backup_damaged": (
         "a backup is cut or changed",
         "use another backup; this one may have been cut off while it was copied",
+    ),
+    "bad_address": (
+        "a web address is not one that a neighbour can be read under",
+        "give it like https://elm.example/hours; plain http is for this machine only",
     ),
     "bad_body": (
         "the fourth line of an entry does not say what its kind must say",
@@ -344,6 +352,10 @@ CODES: dict[str, tuple[str, str]] = {
         "an imported file is not, or not wholly, UTF-8",
         "say which encoding it is, such as --encoding cp1252",
     ),
+    "extra_missing": (
+        "a part of timebank that this needs is not installed",
+        "install it: pip install 'timebank[serve,web]'",
+    ),
     "file_exists": (
         "a file of this name exists and is not overwritten",
         "choose another name, or move the old file away",
@@ -579,6 +591,10 @@ CODES: dict[str, tuple[str, str]] = {
     "not_a_backup": (
         "a file is not a backup that timebank made",
         "check the file's name; timebank backup FILE makes one",
+    ),
+    "not_a_carrier": (
+        "a neighbour's address answers with something else than published files",
+        "open it in a browser, and ask the neighbour for the address it publishes under",
     ),
     "not_a_database": (
         "a file is not the database of a time bank",

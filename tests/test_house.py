@@ -92,6 +92,9 @@ FENCES = {
     "click": ("cli/",),
     "rich": ("cli/",),
     "cryptography": ("ledger/keys.py", "ledger/keyfiles.py", "ledger/publishing/escrow.py", "federation/sealing.py"),
+    "httpx": ("federation/web.py",),
+    "starlette": ("federation/serving.py",),
+    "uvicorn": ("federation/serving.py",),
     "eventsourcing": ("ledger/store.py", "ledger/store/"),
 }
 
