@@ -83,7 +83,11 @@ def too_long(what: str, most_bytes: int) -> Invalid:
 
 
 def carrier_to(where: str) -> Carrier:
-    """The carrier for what a person gave as a neighbour's address: a folder."""
+    """The carrier for what a person gave as a neighbour's address: a folder, or a web address."""
+    if "://" in where:
+        from federation.web import WebCarrier
+
+        return WebCarrier(where)
     return FolderCarrier(Path(where))
 
 

@@ -13,9 +13,11 @@ caller: all of it is sealed and signed.
 import asyncio
 import ipaddress
 import ssl
+import weakref
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
+from federation.carriers import too_long
 from ledger.errors import Unavailable, Usage
 
 _MISSING = (404, 410)
@@ -37,17 +39,18 @@ class Patience(NamedTuple):
 
 
 class WebCarrier:
-    """The published folder under a web address; a context manager, or to be closed. Not for two threads at once.
+    """The published folder under a web address. Not for two threads at once, nor inside an event loop.
 
-    Raises `Usage("bad_address")`, and `Unavailable("extra_missing")` where httpx is not installed.
+    The connection is kept open until `close`, the end of a `with`, or the carrier's own. Raises `Usage("bad_address")`.
     """
 
     def __init__(self, address: str, patience: Patience | None = None, trust: ssl.SSLContext | None = None) -> None:
-        self.address = check_address(address)
+        self.where = check_address(address)
         self._patience = patience or Patience()
-        self._runner = asyncio.Runner()
-        self._client: Any = None
         self._trust = trust
+        self._runner = asyncio.Runner()
+        self._clients: list[Any] = []
+        self.close = weakref.finalize(self, _close, self._runner, self._clients)
 
     def __enter__(self) -> Self:
         return self
@@ -55,20 +58,14 @@ class WebCarrier:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Close the connection."""
-        if self._client is not None:
-            self._runner.run(self._client.aclose())
-            self._client = None
-        self._runner.close()
-
     def fetch(self, path: str, most_bytes: int) -> bytes | None:
         """The file at `path`, or None if it is not there.
 
-        `Unavailable`: "neighbour_unreachable" if no whole answer came in time, "not_a_carrier" if what came is no file.
+        `Unavailable`: "neighbour_unreachable" if no whole answer came in time, "not_a_carrier" if what came is no file,
+        "extra_missing" where httpx is not installed. `Invalid("neighbour_file_too_long")`.
         """
-        if self._client is None:
-            self._client = self._connected()
+        if not self._clients:
+            self._clients.append(self._connected())
         return self._runner.run(self._within(path, most_bytes))
 
     def _connected(self) -> Any:
@@ -81,7 +78,7 @@ class WebCarrier:
             timeout=httpx.Timeout(seconds.read_seconds, connect=seconds.connect_seconds),
             headers={"Accept": "application/octet-stream, text/plain", "Accept-Encoding": "identity"},
             follow_redirects=False,
-            trust_env=not _is_loopback(self.address),
+            trust_env=not _is_loopback(self.where),
             verify=self._trust or True,
         )
 
@@ -89,9 +86,9 @@ class WebCarrier:
         seconds = self._patience.whole_seconds
         try:
             async with asyncio.timeout(seconds):
-                return await self._tried(f"{self.address}/{path}", most_bytes)
+                return await self._tried(f"{self.where}/{path}", most_bytes)
         except TimeoutError:
-            raise _unreachable(self.address, f"no whole answer in {seconds:g} seconds") from None
+            raise _unreachable(self.where, f"no whole answer in {seconds:g} seconds") from None
 
     async def _tried(self, url: str, most_bytes: int) -> bytes | None:
         """One try after another; what no second try can mend is raised at once."""
@@ -109,12 +106,12 @@ class WebCarrier:
                     raise
                 why = problem.message
             if left < 1:
-                raise _unreachable(self.address, why)
+                raise _unreachable(self.where, why)
             await asyncio.sleep(pause)
             pause *= 2
 
     async def _get(self, url: str, most_bytes: int) -> bytes | None:
-        async with self._client.stream("GET", url) as answer:
+        async with self._clients[0].stream("GET", url) as answer:
             if answer.status_code in _MISSING:
                 return None
             if answer.status_code == _TOO_BUSY or answer.status_code >= 500:
@@ -124,7 +121,7 @@ class WebCarrier:
             async for part in answer.aiter_raw():
                 found += part
                 if len(found) > most_bytes:
-                    raise self._no_file(f"more than {most_bytes} bytes")
+                    raise too_long(url, most_bytes)
             return bytes(found)
 
     def _check_headers(self, answer: Any, most_bytes: int) -> None:
@@ -141,10 +138,17 @@ class WebCarrier:
         if not length and told.get("transfer-encoding", "").lower() != "chunked":
             raise self._no_file("bytes whose end cannot be told")
         if length and int(length) > most_bytes:  # h11 lets through nothing but digits
-            raise self._no_file(f"{length} bytes, and such a file has at most {most_bytes}")
+            raise too_long(str(answer.url), most_bytes)
 
     def _no_file(self, what: str) -> Unavailable:
-        return Unavailable("not_a_carrier", f"{self.address} answers with {what}")
+        return Unavailable("not_a_carrier", f"{self.where} answers with {what}")
+
+
+def _close(runner: asyncio.Runner, clients: list[Any]) -> None:
+    for client in clients:
+        runner.run(client.aclose())
+    clients.clear()
+    runner.close()
 
 
 def check_address(address: str) -> str:
@@ -162,11 +166,6 @@ def check_address(address: str) -> str:
     if parts.scheme == "http" and not _is_loopback(address):
         raise _bad(address, "is plain http, which anybody on the way may change")
     return address.rstrip("/")
-
-
-def is_address(text: str) -> bool:
-    """Whether somebody means a web address, and not a folder."""
-    return "://" in text
 
 
 def _is_loopback(address: str) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from federation.carriers import carrier_to
 from federation.serving import is_published
 from federation.web import Patience, WebCarrier, check_address
 from ledger.errors import Problem, Unavailable, Usage
@@ -37,7 +38,8 @@ class Server:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def _run(self) -> None:
         while True:
@@ -60,6 +62,8 @@ class Server:
                 pass
 
     def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
         self._listening.close()
 
 
@@ -86,7 +90,7 @@ def refused(answer: Answer, most_bytes: int = 100) -> tuple[str, str, int]:
     """The code and the words of what is raised, and how often the server was asked."""
     began = time.monotonic()
     with serving(answer) as server:
-        with pytest.raises(Unavailable) as problem:
+        with pytest.raises(Problem) as problem:
             fetch(server, most_bytes)
         assert time.monotonic() - began < SHORT.whole_seconds + 1
         return problem.value.code, problem.value.message, server.visits
@@ -119,7 +123,6 @@ def test_a_redirect_is_not_followed(status: int) -> None:
         ("Content-Type: text/html; charset=utf-8\nContent-Length: 4", "a page for people"),
         ("Content-Type: application/xhtml+xml\nContent-Length: 4", "a page for people"),
         ("Content-Encoding: gzip\nContent-Length: 4", "compressed bytes"),
-        ("Content-Length: 101", "101 bytes, and such a file has at most 100"),
         ("Connection: close", "bytes whose end cannot be told"),
     ],
 )
@@ -180,8 +183,12 @@ def _drips(beginning: bytes) -> Answer:
 
 def test_a_stream_without_end_is_left_where_the_file_must_end() -> None:
     code, message, visits = refused(_streams_for_ever, 50_000)
-    assert (code, visits) == ("not_a_carrier", 1)
+    assert (code, visits) == ("neighbour_file_too_long", 1)
     assert "more than 50000 bytes" in message
+
+
+def test_a_file_that_says_it_is_too_long_is_not_read() -> None:
+    assert refused(says("HTTP/1.1 200 OK\nContent-Length: 101", b"a"))[::2] == ("neighbour_file_too_long", 1)
 
 
 @pytest.mark.parametrize("answer", [_stalls, _says_nothing], ids=["amid the file", "from the beginning"])
@@ -222,6 +229,13 @@ def test_an_answer_that_is_cut_or_is_no_http_is_no_answer(answer: Answer) -> Non
 def test_more_than_the_length_told_is_not_read() -> None:
     with serving(says("HTTP/1.1 200 OK\nContent-Length: 4", b"head and more")) as server:
         assert fetch(server) == b"head"
+
+
+def test_an_address_is_a_carrier_that_is_closed_with_its_last_use() -> None:
+    with serving(says("HTTP/1.1 200 OK\nContent-Length: 4", b"head")) as server:
+        assert carrier_to(server.address).fetch("checkpoint", 100) == b"head"
+    with pytest.raises(Usage):
+        carrier_to("http://elm.example")
 
 
 def test_nobody_listens() -> None:
