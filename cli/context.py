@@ -100,6 +100,21 @@ def open_reading(bank_dir: Path | None) -> Iterator[Reading]:
         yield Reading(log, clock())
 
 
+@contextmanager
+def open_reading_at(bank_dir: Path | None, at: str | None) -> Iterator[Reading]:
+    """`open_reading`, as the bank stood at the point that --at names."""
+    with open_reading(bank_dir) as page:
+        if at is None:
+            yield page
+            return
+        from ledger.points import AsOf, find_point
+
+        point = find_point(page, at)
+        if not point.settled:
+            say(f"note: that day has not ended yet: --at {point.size} will show the same later")
+        yield AsOf(page, point)
+
+
 def clock() -> Clock:
     """The machine's clock, or the fixed instant of TIMEBANK_CLOCK (for tests)."""
     from ledger.clock import Clock

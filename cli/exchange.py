@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.context import bank_option, json_option, open_reading, signing_options
-from cli.output import print_csv, print_json, print_table, record_json
+from cli.context import bank_option, json_option, open_reading, open_reading_at, signing_options
+from cli.output import print_csv, print_json, print_json_rows, print_table, record_json
 from cli.record import NATURE_HELP, NATURES
 from cli.recorded import sign_and_finish
-from cli.seeing import category_words, csv_option
+from cli.seeing import at_option, category_words, csv_option, point_json, print_point, say_point
 from ledger.errors import Usage
 from ledger.hours import show_minutes
 
@@ -155,38 +157,47 @@ def start(handle: str, **options: Any) -> None:
 @click.option("--attested", type=click.Choice(["both", "debited", "broker", "imported"]), help="By whose word.")
 @click.option("--state", type=click.Choice(["standing", "disputed", "reversed"]), help="What became of it.")
 @click.option("--last", type=click.IntRange(1), metavar="N", help="Only the last N of them.")
+@at_option
 @bank_option
 @json_option
 @csv_option
-def list_exchanges(handle: str | None, bank_dir: Path | None, *, as_json: bool, as_csv: bool, **wanted: Any) -> None:
+def list_exchanges(
+    handle: str | None, at: str | None, bank_dir: Path | None, *, as_json: bool, as_csv: bool, **wanted: Any
+) -> None:
     """List exchanges, of HANDLE or of everyone, by date of service.
 
     \b
     timebank exchange list mary --since 2026-01-01
     timebank exchange list --attested broker --last 20
+    timebank exchange list --at 2026-12-31
 
-    JSON: exchanges: [index, entry, served_on, givers, receivers, minutes, category, nature, memo, attested, state].
+    With --at it comes out the same, byte for byte, whatever is recorded later, and says what it is bound to.
+
+    JSON: origin, size, root, checkpoint (the signed head over it, or null), exchanges: [index, entry, served_on,
+    givers, receivers, minutes, category, nature, memo, attested, state].
     """
-    with open_reading(bank_dir) as page:
+    with open_reading_at(bank_dir, at) as page:
         found = _wanted(page, handle, wanted)
-    if as_json:
-        print_json({"exchanges": record_json(found)})
-    elif as_csv:
-        print_csv(_COLUMNS, [[_joined(value) for value in row] for row in found])
-    else:
-        rows = [
-            (r.served_on, str(r.leaf), _few(r.givers), _few(r.receivers), show_minutes(r.minutes), *_tail(r))
-            for r in found
-        ]
-        header = ("date", "entry", "gave", "received", "time", "category", "attested", "state", "for")
-        print_table(header, rows, right=(4,))
+        if as_json:
+            print_json_rows(map(record_json, found), point_json(page), "exchanges")
+        elif as_csv:
+            print_csv(_COLUMNS, ([_joined(value) for value in row] for row in found))
+            say_point(page)
+        else:
+            rows = [
+                (r.served_on, str(r.leaf), _few(r.givers), _few(r.receivers), show_minutes(r.minutes), *_tail(r))
+                for r in found
+            ]
+            header = ("date", "entry", "gave", "received", "time", "category", "attested", "state", "for")
+            print_table(header, rows, right=(4,))
+            print_point(page)
 
 
 def _tail(row: Any) -> tuple[str, ...]:
     return category_words(row.category, row.nature), row.attested, row.state, row.memo
 
 
-def _wanted(page: Reading, handle: str | None, wanted: dict[str, Any]) -> list[Any]:
+def _wanted(page: Reading, handle: str | None, wanted: dict[str, Any]) -> Iterator[Any]:
     from ledger import views
     from ledger.words import parse_date
 
@@ -194,8 +205,8 @@ def _wanted(page: Reading, handle: str | None, wanted: dict[str, Any]) -> list[A
     since, until = (parse_date(wanted[key], today).isoformat() if wanted[key] else "" for key in ("since", "until"))
     account = page.account_of(handle) if handle else ""
     rows = views.exchanges(page, views.exchange_indexes(page, account, since, until))
-    found = [row for row in rows if _fits(row, wanted)]
-    return found[-wanted["last"] :] if wanted["last"] else found
+    found = (row for row in rows if _fits(row, wanted))
+    return iter(deque(found, wanted["last"])) if wanted["last"] else found
 
 
 def _fits(row: Any, wanted: dict[str, Any]) -> bool:

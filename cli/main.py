@@ -73,7 +73,7 @@ def timebank() -> None:
 
     \b
     Which bank:  --bank DIR, or TIMEBANK_DIR, or the nearest folder upward
-    Reading:     --json, --csv, --at SIZE
+    Reading:     --json, --csv, --at SIZE|DATE|CHECKPOINT
     Signing:     --sign-with KEY, --passphrase-file FILE or TIMEBANK_PASSPHRASE, --propose FILE
     """
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.context import bank_option, commit, open_bank, open_reading, signing_keyring, signing_options
+from cli.context import bank_option, commit, open_bank, open_reading_at, signing_keyring, signing_options
 from cli.output import counted, harmless, print_json, progress, say
+from cli.seeing import at_option, say_point
 from ledger.errors import Several, Usage
 
 if TYPE_CHECKING:
@@ -248,35 +249,38 @@ def abandon_import(**options: Any) -> None:
 
 @click.command()
 @click.argument("form", metavar="csv|hledger|json", type=click.Choice(["csv", "hledger", "json"]))
-@click.option("--at", type=click.IntRange(1), metavar="SIZE", help="As of this size of the log.")
+@at_option
 @bank_option
-def export(form: str, at: int | None, bank_dir: Path | None) -> None:
+def export(form: str, at: str | None, bank_dir: Path | None) -> None:
     """Print every exchange: as CSV, as an hledger journal with balance assertions, or as JSON.
 
     \b
     timebank export csv > exchanges.csv
     timebank export hledger > hours.journal && hledger -f hours.journal check
     timebank export json --at 1200
+    timebank export csv --at 2026-12-31 > year.csv
 
     A line of CSV is one who gave and one who received; an exchange of a group is several lines with one entry. A giver
     of help is credited; where hours themselves are given (nature gift, starting or opening) the giver is debited. CSV:
     on, giver, receiver, minutes, category, nature, free, for, attested, recorded, index, entry, reverses.
 
-    JSON: origin, name, size, accounts: [account, handle, kind, minutes], exchanges: [index, entry, served_on,
-    recorded_on, category, nature, free, memo, attested, reverses, legs: [handle, minutes]].
+    With --at it comes out the same, byte for byte, whatever is recorded later (but what is erased reads "withheld").
+
+    JSON: origin, name, size, root, checkpoint (the signed head over it, or null), accounts: [account, handle, kind,
+    minutes], exchanges: [index, entry, served_on, recorded_on, category, nature, free, memo, attested, reverses, legs:
+    [handle, minutes]].
     """
     from ledger import exporting
-    from ledger.views import known_size
 
-    with open_reading(bank_dir) as page:
-        size = known_size(page, at)
+    with open_reading_at(bank_dir, at) as page:
         if form == "csv":
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(exporting.COLUMNS)
-            writer.writerows(map(_harmless_row, exporting.rows(page, size)))
+            writer.writerows(map(_harmless_row, exporting.rows(page)))
+            say_point(page)
             return
         lines: Callable[..., Iterator[str]] = exporting.journal_lines if form == "hledger" else exporting.json_lines
-        sys.stdout.writelines(lines(page, size))
+        sys.stdout.writelines(lines(page))
 
 
 def _harmless_row(row: tuple[Any, ...]) -> list[Any]:

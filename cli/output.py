@@ -8,10 +8,10 @@ header and rows. An error is `error[code]: what is wrong, where`, then `hint: th
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +40,20 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
+def print_json_rows(rows: Iterable[Any], around: dict[str, Any] | None = None, name: str = "") -> None:
+    """A JSON list, or the object `around` whose last key `name` holds it, as `print_json` would; row after row."""
+    margin = ""
+    if around is not None:
+        click.echo(json.dumps(around, ensure_ascii=False, indent=2)[:-2] + ",\n  " + json.dumps(name) + ": ", nl=False)
+        margin = "  "
+    before, end = "[\n", "[]"
+    for row in rows:
+        text = json.dumps(row, ensure_ascii=False, indent=2)
+        click.echo(before + textwrap.indent(text, margin + "  "), nl=False)
+        before, end = ",\n", f"\n{margin}]"
+    click.echo(end + ("\n}" if around is not None else ""))
+
+
 def record_json(record: Any) -> Any:
     """A record of `ledger.views` as plain JSON values; its `leaf` is called `index` there."""
     if hasattr(record, "_asdict"):
@@ -49,12 +63,9 @@ def record_json(record: Any) -> Any:
 
 def print_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A result as CSV; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(header)
-    for row in rows:
-        writer.writerow([harmless(cell) for cell in row])
-    click.echo(text.getvalue(), nl=False)
+    writer.writerows([harmless(cell) for cell in row] for row in rows)
 
 
 def harmless(cell: Any) -> Any:

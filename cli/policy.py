@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.context import bank_option, json_option, open_reading, signing_options
+from cli.context import bank_option, json_option, open_reading_at, signing_options
 from cli.output import print_json, record_json, say
 from cli.recorded import sign_and_finish
 from cli.seeing import at_option
@@ -28,7 +28,7 @@ def policy() -> None:
 @at_option
 @bank_option
 @json_option
-def show(at: int | None, bank_dir: Path | None, *, as_json: bool) -> None:
+def show(at: str | None, bank_dir: Path | None, *, as_json: bool) -> None:
     """Print the policy in force, as the TOML that `policy adopt` takes.
 
     \b
@@ -38,10 +38,9 @@ def show(at: int | None, bank_dir: Path | None, *, as_json: bool) -> None:
     JSON: origin, size, ledger_day, index, entry, starts_on, policy, later: [index, entry, starts_on, policy].
     """
     from ledger.policyfile import format_policy, policies_at
-    from ledger.views import known_size
 
-    with open_reading(bank_dir) as page:
-        found = policies_at(page, known_size(page, at))
+    with open_reading_at(bank_dir, at) as page:
+        found = policies_at(page, page.size if page.at is None else page.at)
         origin = page.log.origin
     if as_json:
         later = [record_json(one) for one in found.later]

@@ -7,16 +7,46 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.context import bank_option, json_option, open_reading
-from cli.output import print_csv, print_json, print_table, record_json
+from cli.context import bank_option, json_option, open_reading_at
+from cli.output import print_csv, print_json, print_json_rows, print_table, record_json, say
 from ledger.errors import Usage
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
+    from ledger.reading import Reading
     from ledger.views import Statement
 
 csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a heading.")
-at_option = click.option("--at", type=int, metavar="SIZE", help="As of the first SIZE entries of the log.")
+at_option = click.option(
+    "--at", metavar="SIZE|DATE|CHECKPOINT", help="As of SIZE entries, of the end of DATE, or of a signed head (a file)."
+)
+
+
+def point_json(page: Reading) -> dict[str, Any]:
+    """What a report is bound to: origin, size, root, and the signed head over just this much, or null."""
+    from ledger.points import point_of
+
+    origin, size, root, note, _ = point_of(page)
+    return {"origin": origin, "size": size, "root": root.hex(), "checkpoint": note.decode() or None}
+
+
+def point_lines(page: Reading) -> list[str]:
+    """The same for people."""
+    bound = point_json(page)
+    line = f"as of the first {bound['size']} entries of {bound['origin']}, root {bound['root']}"
+    return [line, *(bound["checkpoint"] or "").splitlines()]
+
+
+def print_point(page: Reading) -> None:
+    """Say what a report with --at is bound to, below it."""
+    if page.at is not None:
+        click.echo("\n".join(point_lines(page)))
+
+
+def say_point(page: Reading) -> None:
+    """The same beside a report whose form has no place for it."""
+    if page.at is not None:
+        say("\n".join(point_lines(page)))
 
 
 @click.command()
@@ -25,30 +55,35 @@ at_option = click.option("--at", type=int, metavar="SIZE", help="As of the first
 @bank_option
 @json_option
 @csv_option
-def balance(handle: str | None, at: int | None, bank_dir: Path | None, *, as_json: bool, as_csv: bool) -> None:
+def balance(handle: str | None, at: str | None, bank_dir: Path | None, *, as_json: bool, as_csv: bool) -> None:
     """Show the balance of HANDLE, or of every account.
 
     \b
     timebank balance
     timebank balance mary --at 120
+    timebank balance --at 2026-12-31
 
-    JSON: origin, size, root, accounts: [account, handle, kind, minutes].
+    With --at it comes out the same, byte for byte, whatever is recorded later, and says what it is bound to.
+
+    JSON: origin, size, root, checkpoint (the signed head over it, or null), accounts: [account, handle, kind, minutes].
     """
     from ledger import views
 
-    with open_reading(bank_dir) as page:
-        size = views.known_size(page, at)
-        found = [views.balance_of(page, page.account_of(handle), at)] if handle else views.balances(page, at)
+    with open_reading_at(bank_dir, at) as page:
+        found = [views.balance_of(page, page.account_of(handle))] if handle else views.balances(page)
         if as_json:
-            root = views.root_at(page, size).hex()
-            print_json({"origin": page.log.origin, "size": size, "root": root, "accounts": record_json(found)})
-        elif as_csv:
+            print_json(point_json(page) | {"accounts": record_json(found)})
+            return
+        if as_csv:
             print_csv(("account", "handle", "kind", "minutes"), found)
-        elif handle:
+            say_point(page)
+            return
+        if handle:
             click.echo(f"{found[0].handle}  {show_minutes(found[0].minutes)}")
         else:
             rows = [(one.handle, one.kind, show_minutes(one.minutes)) for one in found]
             print_table(("handle", "kind", "balance"), rows, right=(2,))
+        print_point(page)
 
 
 @click.command()
@@ -66,7 +101,7 @@ def statement(
     everyone: bool,
     since: str,
     until: str,
-    at: int | None,
+    at: str | None,
     bank_dir: Path | None,
     as_json: bool,
     as_csv: bool,
@@ -76,26 +111,35 @@ def statement(
     \b
     timebank statement mary --since 2026-01-01 --until 2026-01-31
     timebank statement --all --json
+    timebank statement mary --at 2026-12-31
 
-    JSON: account, handle, opening_minutes, lines: [index, entry, served_on, minutes, balance_minutes,
-    counterparties, category, nature, memo, attested, uncredited_minutes], closing_minutes; a list of them with --all.
+    With --at it comes out the same, byte for byte, whatever is recorded later, and says what it is bound to.
+
+    JSON: origin, size, root, checkpoint (the signed head over it, or null), account, handle, opening_minutes, lines:
+    [index, entry, served_on, minutes, balance_minutes, counterparties, category, nature, memo, attested,
+    uncredited_minutes], closing_minutes; a list of them with --all.
     """
     from ledger import views
 
     if bool(handle) == everyone:
         raise Usage("usage", "statement needs a HANDLE, or --all", "see: timebank statement --help")
-    with open_reading(bank_dir) as page:
+    with open_reading_at(bank_dir, at) as page:
         first, last = _dates(page.today, since, until)
-        size = views.known_size(page, at)
-        accounts = [one.account for one in views.balances(page, at)] if everyone else [page.account_of(handle or "")]
-        found = [views.statement(page, account, first, last, size) for account in accounts]
-    if as_json:
-        print_json(record_json(found if everyone else found[0]))
-    elif as_csv:
-        print_csv(("handle", *_LINE_COLUMNS), [row for one in found for row in _csv_rows(one)])
-    else:
-        for one in found:
-            _print_statement(one)
+        accounts = [one.account for one in views.balances(page)] if everyone else [page.account_of(handle or "")]
+        found = (views.statement(page, account, first, last) for account in accounts)
+        if as_json:
+            bound = point_json(page)
+            if everyone:
+                print_json_rows(bound | record_json(one) for one in found)
+            else:
+                print_json(bound | record_json(next(found)))
+        elif as_csv:
+            print_csv(("handle", *_LINE_COLUMNS), (row for one in found for row in _csv_rows(one)))
+            say_point(page)
+        else:
+            for one in found:
+                _print_statement(one)
+            print_point(page)
 
 
 def _dates(today: Any, since: str, until: str) -> tuple[str, str]:

@@ -19,16 +19,15 @@ from typing import NamedTuple
 from ledger import canonical as c
 from ledger import rules, signers
 from ledger.beside import foreign_objects, listed_imports, stray_imports, stray_sheets
-from ledger.book import Book
 from ledger.checkpoint import open_checkpoint, parse_checkpoint
 from ledger.differences import differences
 from ledger.entries import signature_check
 from ledger.errors import Invalid, Problem
 from ledger.findings import Finding, Holders, Report, finding, said
-from ledger.keys import PublicKey
 from ledger.merkle import HASH_BYTES, TILE_HASHES, tile_path
 from ledger.notes import known_keys, known_signatures, parse_note
 from ledger.openings import check_openings
+from ledger.points import checkpoint_keys
 from ledger.records import public_key
 from ledger.signatures import Checker
 from ledger.store import Log, explained, log_id
@@ -230,20 +229,10 @@ def _judged(walk: Walk, raw: bytes, where: str, ahead: str, differs: str) -> tup
 
 def _check_signed(walk: Walk, raw: bytes, size: int) -> None:
     """The checkpoint key valid at a size signed the head, and no other checkpoint key's signature is bad."""
-    origin, keys = walk.source.origin, _checkpoint_keys(walk.book)
+    origin, keys = walk.source.origin, checkpoint_keys(walk.book)
     open_checkpoint(raw, [(origin, key) for key, since, until in keys if since < size <= until])
     for key, _, _ in keys:
         known_signatures(*parse_note(raw), known_keys([(origin, key)]))
-
-
-def _checkpoint_keys(book: Book) -> list[tuple[PublicKey, int, int]]:
-    """Every checkpoint key there was, newest first: it signs heads of more than `since` and at most `until` entries."""
-    found = []
-    hashed = next(iter(book.office("checkpoint")), "") if book.bank is not None else ""
-    while (key := book.key(hashed)) is not None:
-        found.append((public_key(key), key.since, c.MOST_INTEGER if key.active else key.until))
-        hashed = key.replaces
-    return found
 
 
 def tiles_are_of_the_entries(case: Case) -> Iterator[Finding]:

@@ -20,7 +20,6 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from ledger import events as e
-from ledger import linkfacts as lf
 from ledger import rules, signers
 from ledger.book import Book
 from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
@@ -33,9 +32,10 @@ from ledger.folder import Folder, replace_file
 from ledger.keyring import Keyring
 from ledger.keys import PublicKey, check, decode_key
 from ledger.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
+from ledger.naming import NAMING, name_account
 from ledger.notes import Signature, parse_note, sign_note, sign_text
 from ledger.openings import SALT_BYTES, Opening, check_openings
-from ledger.people import call, person, save_openings
+from ledger.people import person, save_openings
 from ledger.reading import Reading
 from ledger.records import Key
 from ledger.scribe import Job, Scribe, Written, written
@@ -53,9 +53,6 @@ MOST_WARNED = 1000
 #: a ledger day can never be taken back, so a clock that leaps further is asked about
 LONGEST_PAUSE = timedelta(days=731)
 _ACCOUNT = re.compile("account ([a-z2-7]{6,16})(?![a-z2-7])")
-
-#: details that say how an account is called, and the kinds of fact that bring them
-NAMING = (e.BankFounded, e.AccountOpened, e.AccountEdited, lf.LinkOpened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,12 +325,6 @@ def _plan_of(fact: Any) -> Any:
 @lru_cache(maxsize=16)
 def _instant(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def name_account(db: Any, fact: Any, index: int, details: Mapping[str, str]) -> None:
-    """Project how an account is called from an entry that names it."""
-    account = fact.pot if isinstance(fact, e.BankFounded) else fact.account
-    call(db, account, index, dict(details))
 
 
 def check_signatures(entry: Entry, book: Book) -> None:

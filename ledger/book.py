@@ -194,12 +194,17 @@ def _account_opened(book: Book, fact: e.AccountOpened, entry: Entry, index: int)
 
 
 def _account_edited(book: Book, fact: e.AccountEdited, entry: Entry, index: int) -> None:
-    """The openings hold what changed; the book holds nothing private."""
+    """The openings hold what changed; the book holds nothing private, but where to look."""
+    account = book.account(fact.account)
+    if account is not None:
+        book._change("account", fact.account, told=(*account.told, index))
 
 
 def _status(status: str) -> Callable[[Book, Any, Entry, int], None]:
     def fold(book: Book, fact: Any, entry: Entry, index: int) -> None:
         book._change("account", fact.account, status=status)
+        if getattr(fact, "commitments", None):
+            _account_edited(book, fact, entry, index)
 
     return fold
 

@@ -180,6 +180,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a file is not an audit pack as timebank writes it",
         "ask for it again, whole; timebank log pack FILE makes one",
     ),
+    "bad_point": (
+        "what --at names is no point of the log",
+        "name a size, a date, or a file with a signed checkpoint (timebank log checkpoint > FILE)",
+    ),
     "bad_policy": (
         "a file does not say a policy",
         "compare it with the one in force: timebank policy show",

@@ -22,9 +22,10 @@ from typing import Any, NamedTuple
 
 from ledger import events as e
 from ledger.entries import Entry, attestation, parse_entry
-from ledger.people import everyone
+from ledger.naming import WITHHELD
+from ledger.points import Point, point_of
 from ledger.reading import Reading
-from ledger.views import WITHHELD, balances, legs_of
+from ledger.views import balances, legs_of
 
 COLUMNS = (
     "on", "giver", "receiver", "minutes", "category", "nature", "free", "for", "attested", "recorded", "index", "entry",
@@ -48,12 +49,12 @@ class Told(NamedTuple):
     reverses: str
 
 
-def told(page: Reading, size: int) -> Iterator[Told]:
-    """Every exchange and reversal among the first `size` entries, in the order of the log."""
-    names = {account: person.handle for account, person in everyone(page.db).items()}
+def told(page: Reading, point: Point) -> Iterator[Told]:
+    """Every exchange and reversal up to a point, in the order of the log."""
+    names = page.handles()
     memos = _Memos(page)
     day = ""
-    for index, _, raw in page.log.each(0, size):
+    for index, _, raw in page.log.each(0, point.size):
         entry = parse_entry(raw, page.log.origin)
         fact = entry.fact
         if isinstance(fact, e.DayOpened):
@@ -122,9 +123,9 @@ def pairs(legs: tuple[tuple[str, int], ...]) -> Iterator[tuple[str, str, int]]:
             left, wanted = left - minutes, wanted - minutes
 
 
-def rows(page: Reading, size: int) -> Iterator[tuple[Any, ...]]:
+def rows(page: Reading) -> Iterator[tuple[Any, ...]]:
     """One row for each pair of an exchange, in the order of `COLUMNS`."""
-    for one in told(page, size):
+    for one in told(page, point_of(page)):
         free = "yes" if one.free else ""
         for credited, debited, minutes in pairs(one.legs):
             giver, receiver = (debited, credited) if one.nature in e.HOURS_GIVEN else (credited, debited)
@@ -137,16 +138,17 @@ def rows(page: Reading, size: int) -> Iterator[tuple[Any, ...]]:
 # hledger.
 
 
-def journal_lines(page: Reading, size: int) -> Iterator[str]:
+def journal_lines(page: Reading) -> Iterator[str]:
     """The journal, line by line; `hledger check` accepts it, and so does `timebank import hledger`."""
-    standing = balances(page, size)
+    standing, point = balances(page), point_of(page)
     pot = page.book.founded.pot
     called = {one.handle: f"{_family(one.account, one.kind, pot)}:{one.handle}" for one in standing}
-    yield f"; {page.book.founded.name}: {page.log.origin}, the first {size} entries\n"
+    yield f"; {page.book.founded.name}: {point.origin}, the first {point.size} entries, root {point.root.hex()}\n"
+    yield from (f"; {line}\n" for line in point.note.decode().splitlines())
     yield "commodity 1000. min\n\n"
     yield from (f"account {called[one.handle]}\n" for one in standing)
     last = ""
-    for one in told(page, size):
+    for one in told(page, point):
         last = max(last, one.served_on)
         yield from _transaction(one, called)
     if last:
@@ -182,16 +184,18 @@ def _entry(one: Told, legs: tuple[tuple[str, int], ...], called: dict[str, str])
 # JSON.
 
 
-def json_lines(page: Reading, size: int) -> Iterator[str]:
+def json_lines(page: Reading) -> Iterator[str]:
     """One object, an account or exchange a line."""
-    bank = f'"origin": {_json(page.log.origin)}, "name": {_json(page.book.founded.name)}'
-    yield f'{{{bank}, "size": {size},\n"accounts": ['
-    yield from _listed(one._asdict() for one in balances(page, size))
+    point = point_of(page)
+    bank = f'"origin": {_json(point.origin)}, "name": {_json(page.book.founded.name)}'
+    bound = f'"size": {point.size}, "root": "{point.root.hex()}", "checkpoint": {_json(point.note.decode() or None)}'
+    yield f'{{{bank}, {bound},\n"accounts": ['
+    yield from _listed(one._asdict() for one in balances(page))
     yield '],\n"exchanges": ['
     yield from _listed(
         {"index": one.leaf} | {key: value for key, value in one._asdict().items() if key not in ("leaf", "legs")}
         | {"legs": [{"handle": name, "minutes": minutes} for name, minutes in one.legs]}
-        for one in told(page, size)
+        for one in told(page, point)
     )
     yield "]}\n"
 

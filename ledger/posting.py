@@ -37,8 +37,8 @@ def post(tables: Tables, legs: e.Legs, uncredited: e.Legs, served_on: str, index
 
 def _credited(account: Account, minutes: int) -> Account:
     """The account after a leg; spelled out because it is what a book does most, and `_replace` is slow."""
-    kind, opened, status, before, keys, threshold, started, mandates, held = account
-    return Account(kind, opened, status, before + minutes, keys, threshold, started, mandates, held)
+    kind, opened, status, before, keys, threshold, started, mandates, held, told = account
+    return Account(kind, opened, status, before + minutes, keys, threshold, started, mandates, held, told)
 
 
 def hold(tables: Tables, account: str, minutes: int) -> None:

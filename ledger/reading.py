@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from ledger.book import Book
 from ledger.clock import Clock
-from ledger.people import resolve
+from ledger.people import everyone, person, resolve
+from ledger.records import Contest
 from ledger.store import Log
 from ledger.store.tables import Cache, SqlTables
 
 
 class Reading:
-    """One snapshot of a bank. `bank.Page` is a reading that can be added to."""
+    """One snapshot of a bank. `bank.Page` is a reading that can be added to, `points.AsOf` one of an earlier point."""
 
     def __init__(self, log: Log, clock: Clock, cache: Cache | None = None) -> None:
         self.log = log
@@ -20,6 +21,8 @@ class Reading:
         self.tables = SqlTables(log.db, log.entry, cache)
         self.book = Book(self.tables)
         self.size = log.size()
+        #: the size that what is shown is as of; None: now
+        self.at: int | None = None
         self._handles: dict[str, str] = {}
 
     def account_of(self, word: str) -> str:
@@ -28,3 +31,16 @@ class Reading:
         if found is None:
             found = self._handles[word] = resolve(self.db, word)
         return found
+
+    def called(self, account: str) -> str:
+        """An account's handle, or its id where no handle is kept."""
+        found = person(self.db, account)
+        return found.handle if found else account
+
+    def handles(self) -> dict[str, str]:
+        """The handle of every account that has one."""
+        return {account: found.handle for account, found in everyone(self.db).items()}
+
+    def contest(self, entry_id: str) -> Contest:
+        """What became of an exchange."""
+        return self.book.contest(entry_id)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ledger.bank import BATCH, NAMING, Bank, check_signatures, name_account
+from ledger.bank import BATCH, Bank, check_signatures
 from ledger.book import Book
 from ledger.checkpoint import Checkpoint, parse_checkpoint
 from ledger.entries import Entry
 from ledger.errors import Invalid, Refused
 from ledger.everyday import parse_one_of_many
 from ledger.merkle import EMPTY, Frontier, leaf_hash
+from ledger.naming import NAMING, name_account
 from ledger.notes import parse_note
 from ledger.openings import Opening, commitment
 from ledger.people import openings_of

@@ -65,11 +65,13 @@ class Bank(NamedTuple):
     started=c.flag,
     mandates=c.many(c.entry_id),
     held=c.whole(),
+    told=c.many(c.whole(0)),
 )
 class Account(NamedTuple):
     """An account: its balance in minutes, its active keys, the mandates ever granted for it.
 
-    `held`: minutes of the balance that are ordered to be paid to a neighbour's members, and not decided.
+    `held`: minutes of the balance that are ordered to be paid to a neighbour's members, and not decided. `told`: the
+    entries after its opening that bring private details of it.
     """
 
     kind: str
@@ -81,6 +83,7 @@ class Account(NamedTuple):
     started: bool = False
     mandates: tuple[str, ...] = ()
     held: int = 0
+    told: tuple[int, ...] = ()
 
 
 @c.shape(

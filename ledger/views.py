@@ -1,8 +1,8 @@
 """What people ask to see: balances, statements, exchanges, and an entry in plain words. Reads, never writes.
 
-A balance now is read from the account's record; a balance at an earlier size is the sum of the account's lines below
-it. A statement is in order of the date of service, then of the index. Private words (handles, memos) come from the
-people tables and read "withheld" where they were erased.
+A balance now is read from the account's record; one at an earlier point (`points.AsOf`) is the sum of the account's
+lines below it. A statement is in order of the date of service, then of the index. Private words (handles, memos) come
+from the people tables and read "withheld" where they were erased.
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
@@ -14,11 +14,9 @@ from ledger import linkfacts as lf
 from ledger.entries import Entry, attestation
 from ledger.errors import Refused, Usage
 from ledger.linkbook import postings
-from ledger.people import everyone, openings_of, person
+from ledger.naming import WITHHELD
+from ledger.people import openings_of
 from ledger.reading import Reading
-from ledger.records import Account
-
-WITHHELD = "withheld"
 
 
 class Balance(NamedTuple):
@@ -72,22 +70,6 @@ class ExchangeRow(NamedTuple):
     state: str
 
 
-def known_size(page: Reading, at: int | None) -> int:
-    """The size asked for, or the log's; `Usage("bad_size")` beyond it."""
-    if at is None:
-        return page.size
-    if not 1 <= at <= page.size:
-        raise Usage("bad_size", f"the log has {page.size} entries, so --at is 1 to {page.size}")
-    return at
-
-
-def root_at(page: Reading, size: int) -> bytes:
-    """The root of the tree over the first `size` entries."""
-    from ledger.merkle import EMPTY, root_from_tiles
-
-    return root_from_tiles(size, page.log.read_tile) if size else EMPTY
-
-
 def signed_size(page: Reading) -> int:
     """How many entries the last signed head covers."""
     from ledger.checkpoint import parse_checkpoint
@@ -99,8 +81,7 @@ def signed_size(page: Reading) -> int:
 
 def called(page: Reading, account: str) -> str:
     """An account's handle, or its id where no handle is kept."""
-    found = person(page.db, account)
-    return found.handle if found else account
+    return page.called(account)
 
 
 def _all_called(page: Reading, accounts: list[str]) -> tuple[str, ...]:
@@ -108,49 +89,51 @@ def _all_called(page: Reading, accounts: list[str]) -> tuple[str, ...]:
     return tuple(sorted((called(page, account) for account in accounts), key=str.casefold))
 
 
-def balance_of(page: Reading, account: str, at: int | None = None) -> Balance:
-    """One account's balance, now or at a size."""
+def balance_of(page: Reading, account: str) -> Balance:
+    """One account's balance."""
     found = page.book.account(account)
-    if found is None or (at is not None and found.opened >= at):
-        raise Refused("unknown_account", f"{called(page, account)} was not yet an account at size {at}")
-    return Balance(account, called(page, account), found.kind, _minutes_at(page, account, found, at))
+    if found is None:
+        raise Refused("unknown_account", f"no account {account} in this bank")
+    minutes = found.minutes if page.at is None else _sum_of_lines(page, account, "9999-12-32")
+    return Balance(account, called(page, account), found.kind, minutes)
 
 
-def _minutes_at(page: Reading, account: str, found: Account, at: int | None) -> int:
-    if at is None:
-        return found.minutes
-    row = page.db.row("SELECT SUM(minutes) FROM lines WHERE account = ? AND leaf < ?", (account, at))
+def _sum_of_lines(page: Reading, account: str, before: str) -> int:
+    """The minutes of an account served before a date."""
+    query = "SELECT SUM(minutes) FROM lines WHERE account = ? AND served_on < ? AND leaf < ?"
+    row = page.db.row(query, (account, before, _stop(page)))
     return int(row[0]) if row and row[0] is not None else 0
 
 
-def balances(page: Reading, at: int | None = None) -> list[Balance]:
+def _stop(page: Reading) -> int:
+    """The first index that is not shown."""
+    return page.size if page.at is None else page.at
+
+
+def balances(page: Reading) -> list[Balance]:
     """Every account's balance, by handle."""
-    names = everyone(page.db)
+    names = page.handles()
     sums: dict[str, int] = {}
-    if at is not None:
-        sums = dict(page.db.rows("SELECT account, SUM(minutes) FROM lines WHERE leaf < ? GROUP BY account", (at,)))
+    if page.at is not None:
+        query = "SELECT account, SUM(minutes) FROM lines WHERE leaf < ? GROUP BY account"
+        sums = dict(page.db.rows(query, (page.at,)))
     found = []
-    for (account,) in page.db.rows("SELECT id FROM book WHERE kind = 'account'"):
+    for account in [str(found) for (found,) in page.db.rows("SELECT id FROM book WHERE kind = 'account'")]:
         record = page.book.account(account)
-        if record is None or (at is not None and record.opened >= at):
+        if record is None or (page.at is not None and record.opened >= page.at):
             continue
-        minutes = record.minutes if at is None else int(sums.get(account, 0))
-        handle = names[account].handle if account in names else account
-        found.append(Balance(account, handle, record.kind, minutes))
-    return sorted(found, key=lambda one: one.handle.casefold())
+        minutes = record.minutes if page.at is None else int(sums.get(account, 0))
+        found.append(Balance(account, names.get(account, account), record.kind, minutes))
+    return sorted(found, key=lambda one: (one.handle.casefold(), one.account))
 
 
-def statement(page: Reading, account: str, since: str = "", until: str = "", at: int | None = None) -> Statement:
-    """An account's statement over dates of service (both ends included), at a size of the log."""
-    size = known_size(page, at)
-    before = page.db.row(
-        "SELECT SUM(minutes) FROM lines WHERE account = ? AND served_on < ? AND leaf < ?", (account, since, size)
-    )
-    balance = opening = int(before[0]) if before and before[0] is not None else 0
+def statement(page: Reading, account: str, since: str = "", until: str = "") -> Statement:
+    """An account's statement over dates of service (both ends included)."""
+    balance = opening = _sum_of_lines(page, account, since)
     rows = page.db.rows(
         "SELECT served_on, leaf, minutes, uncredited FROM lines"
         " WHERE account = ? AND served_on >= ? AND served_on <= ? AND leaf < ? ORDER BY served_on, leaf",
-        (account, since, until or "9999-12-31", size),
+        (account, since, until or "9999-12-31", _stop(page)),
     )
     lines = []
     for served_on, index, minutes, uncredited in rows:
@@ -269,7 +252,7 @@ def exchange_row(page: Reading, index: int, entry: Entry) -> ExchangeRow:
 
 def state_of(page: Reading, entry: Entry) -> str:
     """What became of an exchange: standing, disputed, upheld, reversed."""
-    contest = page.book.contest(entry.id)
+    contest = page.contest(entry.id)
     if contest.reversed >= 0:
         return f"reversed by {contest.reversed}"
     if contest.disputed >= 0 and contest.resolved < 0:
@@ -281,11 +264,12 @@ def state_of(page: Reading, entry: Entry) -> str:
 
 def exchange_indexes(page: Reading, account: str = "", since: str = "", until: str = "") -> Iterator[int]:
     """The indexes of the exchanges with these dates of service, in order of date then index."""
-    where, params = "served_on >= ? AND served_on <= ?", [since, until or "9999-12-31"]
+    where = "served_on >= ? AND served_on <= ? AND leaf < ?"
+    params: list[str | int] = [since, until or "9999-12-31", _stop(page)]
     if account:
         where, params = f"account = ? AND {where}", [account, *params]
     ordered = "GROUP BY served_on, leaf ORDER BY served_on, leaf"
-    for (index,) in page.db.rows(f"SELECT leaf FROM lines WHERE {where} {ordered}", params):
+    for (index,) in page.db.each(f"SELECT leaf FROM lines WHERE {where} {ordered}", params):
         yield int(index)
 
 

@@ -15,7 +15,6 @@ from itertools import islice
 from typing import NamedTuple, Protocol, TypeVar
 
 from ledger import canonical as c
-from ledger.bank import NAMING, name_account
 from ledger.book import Book
 from ledger.entries import Entry, attestation
 from ledger.errors import Invalid, Problem, Refused, Unavailable
@@ -23,6 +22,7 @@ from ledger.events import ExchangeRecorded
 from ledger.everyday import parse_one_of_many
 from ledger.findings import Finding, Report, finding, said
 from ledger.merkle import HASH_BYTES, leaf_hash, root_from_tiles, tile_growth
+from ledger.naming import NAMING, name_account
 from ledger.openings import Opening
 from ledger.signatures import Checker
 from ledger.store import Log, explained

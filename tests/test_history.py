@@ -29,6 +29,7 @@ from ledger.clock import Clock
 from ledger.errors import Refused
 from ledger.folder import open_folder
 from ledger.founding import FIRST_POLICY
+from ledger.points import AsOf, find_point
 from ledger.rebuild import rebuild
 from ledger.store import Store
 from tests.builders import FIRST_DAY, Village, found
@@ -251,7 +252,8 @@ class Histories(RuleBasedStateMachine):
         try:
             with self.village.bank.reading() as page:
                 for size, balances in self.past:
-                    assert {one.handle: one.minutes for one in views.balances(page, size)} == balances
+                    then = AsOf(page, find_point(page, str(size)))
+                    assert {one.handle: one.minutes for one in views.balances(then)} == balances
             self.is_proved()
             self._remembers_after(lambda: rebuild(self.village.bank))
             self.is_proved()

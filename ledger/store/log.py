@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -59,6 +59,17 @@ class Log:
                 yield first - 1, str(topic), as_bytes(state, f"entry {first - 1}")
             if len(rows) < CHUNK:
                 return
+
+    def of_kinds(self, kinds: Sequence[str], stop: int) -> Iterator[tuple[int, Entry]]:
+        """The entries of some kinds below `stop`, parsed, in their order. The whole log is passed over."""
+        marks = ", ".join("?" * len(kinds))
+        found = self.db.rows(
+            f"SELECT originator_version FROM stored_events WHERE originator_id = ? AND originator_version <= ?"
+            f" AND topic IN ({marks}) ORDER BY originator_version",
+            (self._key, stop, *kinds),
+        )
+        for (version,) in found:
+            yield _whole(version) - 1, self.entry(_whole(version) - 1)
 
     def read_tile(self, level: int, number: int) -> bytes:
         """The hashes that a tile holds; `Invalid("missing_tile")`. (The Merkle functions call this.)"""

@@ -1,0 +1,48 @@
+"""How an account is called: what the entries that name it bring, as far as it is kept.
+
+Each of these entries commits to some of handle, name and contact; the last that commits to one says how it stands. A
+detail whose opening was erased reads "withheld", and a handle as the id of the account, which tells accounts apart and
+nothing about anybody. `people` is made of this as the log is folded, so a rebuild comes to the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ledger import events as e
+from ledger import linkfacts as lf
+from ledger.people import call, openings_of
+from ledger.records import Account
+from ledger.store import Db, Log
+
+#: the kinds of fact that say how an account is called
+NAMING = (e.BankFounded, e.AccountOpened, e.AccountEdited, lf.LinkOpened)
+WITHHELD = "withheld"
+
+
+def name_account(db: Db, fact: Any, index: int, kept: Mapping[str, str]) -> None:
+    """Project how an account is called from an entry that names it, and the details of it that are kept."""
+    account = fact.pot if isinstance(fact, e.BankFounded) else fact.account
+    call(db, account, index, _committed(fact, account) | dict(kept))
+
+
+def _committed(fact: Any, account: str) -> dict[str, str]:
+    """The details a fact commits to, as they read once they are erased."""
+    return {field: account if field == "handle" else WITHHELD for field in fact.commitments}
+
+
+def naming_entries(account: Account) -> tuple[int, ...]:
+    """The entries that may say how an account is called, in their order."""
+    return (account.opened, *account.told)
+
+
+def details_at(log: Log, account: str, record: Account, size: int) -> dict[str, str]:
+    """What the first `size` entries say of an account, as far as it is kept; without a handle it has its id."""
+    found = {"handle": account}
+    for index in naming_entries(record):
+        fact = log.entry(index).fact if index < size else None
+        if isinstance(fact, NAMING):
+            kept = openings_of(log.db, index)
+            found |= _committed(fact, account) | {field: opening.value for field, opening in kept.items()}
+    return found
