@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ledger.verifying.states import State
 
 #: files of other kinds: how they begin, and what verifies them (module:function; called with path, pins and as_json)
-OTHER_KINDS: dict[bytes, str] = {}
+OTHER_KINDS: dict[bytes, str] = {b"timebank/evidence/v1\n": "cli.evidence:verify"}
 
 
 @click.command()
@@ -51,9 +51,9 @@ def verify(
 ) -> int:
     """Check a whole history: every byte, every signature, every rule, the tree, the signed head.
 
-    PATH is a bank's folder (and its tables are checked too), a published folder, an audit pack or a receipt; which, is
-    told by its content. Anything but one's own bank needs what you hold of it from elsewhere: --key or --founding.
-    Exit status 0 when all of it holds, 4 with every problem named.
+    PATH is a bank's folder (and its tables are checked too), a published folder, an audit pack, a receipt, or evidence
+    against a bank; which, is told by its content. A log, or a receipt, that is not one's own bank's needs what you hold
+    of that bank from elsewhere: --key or --founding. Exit status 0 when all of it holds, 4 with every problem named.
 
     With --save, the next check goes --since there: it costs what is new, and history that was changed is found out.
 
@@ -66,7 +66,8 @@ def verify(
     JSON: ok, origin, size, root, entries, signatures, problems: [code, index, message, hint], attestation: {both,
     debited, broker, imported}, under_mandate, unsigned, day, holders: {offices, threshold, accounts, own_keys,
     mandate_only}, since, witnesses: {name: seconds}, fork: {older, newer, proof}, kind, state (digest). A receipt:
-    ok, kind, origin, size, root, index, entry, id, at, says, signers, witnesses.
+    ok, kind, origin, size, root, index, entry, id, at, says, signers, witnesses. Evidence: ok, kind, accused,
+    neighbour, reason, why, link, key.
     """
     from ledger.verifying.kinds import BANK, PACK, RECEIPT, recognise
 

@@ -79,13 +79,14 @@ def parse_evidence(raw: bytes) -> tuple[Charge, list[bytes]]:
         raise _bad("its second line is no charge") from None
     if charge.accused not in [origin for origin, _, _ in charge.banks]:
         raise _bad("the accused is neither bank")
-    notes = []
-    while rest:
-        length, _, rest = rest.partition(b"\n")
-        if not length.isdigit() or len(length) > 8 or not 0 < int(length) <= len(rest):
+    notes, at = [], 0
+    while at < len(rest):
+        end = rest.find(b"\n", at, at + 9)
+        length = rest[at:end] if end > 0 else b""
+        if not length.isdigit() or not 0 < int(length) <= len(rest) - end - 1:
             raise _bad("a note is cut short")
-        notes.append(rest[: int(length)])
-        rest = rest[int(length) :]
+        at = end + 1 + int(length)
+        notes.append(rest[end + 1 : at])
     return charge, notes
 
 

@@ -626,7 +626,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "not_evidence": (
         "a file or folder is nothing that can be verified",
-        "name a bank's folder, a published folder, an audit pack or a receipt",
+        "name a bank's folder, a published folder, an audit pack, a receipt or evidence",
     ),
     "not_for_publishing": (
         "a folder is not one to publish in",
