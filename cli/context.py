@@ -17,10 +17,11 @@ from cli.output import say
 from ledger.errors import Problem, Unavailable, Usage
 
 if TYPE_CHECKING:
-    from ledger.bank import Bank, Page
+    from ledger.bank import Bank
     from ledger.clock import Clock
     from ledger.folder import Folder
     from ledger.keyring import Keyring
+    from ledger.page import Page
     from ledger.reading import Reading
     from ledger.store import Store
 

@@ -19,7 +19,7 @@ from ledger.errors import Usage
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
-    from ledger.bank import Page
+    from ledger.page import Page
     from ledger.reading import Reading
 
 _COLUMNS = (

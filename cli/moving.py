@@ -16,12 +16,13 @@ from cli.seeing import at_option, say_point
 from ledger.errors import Several, Usage
 
 if TYPE_CHECKING:
-    from ledger.bank import Bank, Page
+    from ledger.bank import Bank
     from ledger.importplan import Plan, Wish
     from ledger.importreport import Told
     from ledger.keyring import Keyring
     from ledger.moving.history import History
     from ledger.moving.options import Options
+    from ledger.page import Page
 
 SYSTEMS = ("timeoverflow", "komunitin", "nexus", "mutual_credit", "cyclos3", "hledger", "csv")
 _PATH = click.Path(path_type=Path)

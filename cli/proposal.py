@@ -12,7 +12,7 @@ from cli.output import print_json, say
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
-    from ledger.bank import Page, Recorded
+    from ledger.page import Page, Recorded
     from ledger.proposals import Proposal
 
 

@@ -15,9 +15,10 @@ from cli.output import counted, print_json, progress, say
 from ledger.errors import Usage
 
 if TYPE_CHECKING:
-    from ledger.bank import Bank, Page
+    from ledger.bank import Bank
     from ledger.exchanges import Said
     from ledger.keyring import Keyring
+    from ledger.page import Page
 
 NATURES = ("service", "obligatory", "care", "goods")
 NATURE_HELP = "Owed hours (a court's), unpaid care, or goods, where it was not plain service."

@@ -12,8 +12,9 @@ from cli.context import commit, open_bank, signing_keyring
 from cli.output import print_json, say
 
 if TYPE_CHECKING:
-    from ledger.bank import Bank, Page, Recorded
+    from ledger.bank import Bank
     from ledger.keyring import Keyring
+    from ledger.page import Page, Recorded
 
 #: from a page to a fact and its private details
 Draft = Callable[["Page"], tuple[Any, dict[str, str]]]

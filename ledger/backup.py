@@ -22,13 +22,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ledger.bank import BATCH, Bank
+from ledger.bank import Bank
 from ledger.checkpoint import Checkpoint
 from ledger.entries import MOST_BYTES
 from ledger.errors import Invalid, Unavailable
 from ledger.folder import HEAD, KEYS, RECOVERY, new_file
 from ledger.keyring import key_files
 from ledger.merkle import EMPTY, TILE_HASHES, Frontier, leaf_hash
+from ledger.page import BATCH
 from ledger.rebuild import Progress, read_head
 from ledger.store import Log, explained
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ledger import events as e
-from ledger.bank import Page, Recorded
 from ledger.errors import Refused, Usage
 from ledger.hours import show_minutes, whole_minutes
+from ledger.page import Page, Recorded
 from ledger.people import openings_of
 from ledger.views import find_exchange
 from ledger.words import clean_category, clean_text, parse_date, quote

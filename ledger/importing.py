@@ -11,9 +11,9 @@ from contextlib import nullcontext
 from typing import NamedTuple
 
 from ledger import events as e
-from ledger.bank import Page
 from ledger.importplan import Plan, Reached, earlier_openings, legs_of, refs_of
 from ledger.moving.history import Exchange, History
+from ledger.page import Page
 
 #: rows from which on a second process makes the signatures
 MANY = 2000

@@ -17,7 +17,7 @@ from ledger.views import called, private
 from ledger.words import clean_category, clean_text, parse_date, quote
 
 if TYPE_CHECKING:
-    from ledger.bank import Page
+    from ledger.page import Page
 
 LONGEST_NOTE = 1000
 LEAST_DIGITS = 4

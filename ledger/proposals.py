@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from ledger import canonical as c
-from ledger.bank import Page
 from ledger.drafts import committed
 from ledger.entries import Entry, parse_text
 from ledger.errors import Invalid, Problem, Refused, Unavailable, Usage
@@ -30,6 +29,7 @@ from ledger.keyring import Keyring
 from ledger.keys import Signer
 from ledger.notes import Signature, format_note, parse_note, sign_text
 from ledger.openings import Opening, check_openings
+from ledger.page import Page
 from ledger.people import everyone, person
 from ledger.words import clean_handle, clean_text, fold_handle, quote
 

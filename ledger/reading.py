@@ -11,7 +11,7 @@ from ledger.store.tables import Cache, SqlTables
 
 
 class Reading:
-    """One snapshot of a bank. `bank.Page` is a reading that can be added to, `points.AsOf` one of an earlier point."""
+    """One snapshot of a bank. `page.Page` is a reading that can be added to, `points.AsOf` one of an earlier point."""
 
     def __init__(self, log: Log, clock: Clock, cache: Cache | None = None) -> None:
         self.log = log

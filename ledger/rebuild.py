@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ledger.bank import BATCH, Bank, check_signatures
+from ledger.bank import Bank
 from ledger.book import Book
 from ledger.checkpoint import Checkpoint, parse_checkpoint
 from ledger.entries import Entry
@@ -15,6 +15,7 @@ from ledger.merkle import EMPTY, Frontier, leaf_hash
 from ledger.naming import NAMING, name_account
 from ledger.notes import parse_note
 from ledger.openings import Opening, commitment
+from ledger.page import BATCH, check_signatures
 from ledger.people import openings_of
 from ledger.store import Db, Writing
 from ledger.store.sql import PROJECTIONS, create_statements

@@ -18,10 +18,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from ledger.bank import Page
 from ledger.errors import Problem, Refused, Several, Usage
 from ledger.events import EVERYDAY_NATURES
 from ledger.exchanges import Said, between, record_exchange
+from ledger.page import Page
 from ledger.words import quote
 
 COLUMNS = ("giver", "receiver", "time", "for", "category", "on", "nature", "free", "again")

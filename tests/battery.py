@@ -27,11 +27,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger import events as e
-from ledger.bank import Bank, Page
+from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.errors import Unavailable
 from ledger.folder import open_folder
 from ledger.keyring import Keyring, key_files
+from ledger.page import Page
 from ledger.store import Store
 from tests import children, faulty
 from tests.console import CLOCK, Console, Done

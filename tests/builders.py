@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from ledger import events as e
 from ledger.audit import audit
-from ledger.bank import Bank, Page, Recorded
+from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.drafts import draft_entry
 from ledger.entries import Act, Entry, format_entry
@@ -31,6 +31,7 @@ from ledger.keyfiles import make_key
 from ledger.keyring import Keyring, key_files
 from ledger.keys import Signer, encode_key
 from ledger.notes import Signature, sign_text
+from ledger.page import Page, Recorded
 from ledger.store import Store
 
 T = TypeVar("T")

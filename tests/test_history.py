@@ -24,11 +24,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from ledger import events as e
 from ledger import views
 from ledger.audit import audit
-from ledger.bank import Bank, Page, Recorded
+from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.errors import Refused
 from ledger.folder import open_folder
 from ledger.founding import FIRST_POLICY
+from ledger.page import Page, Recorded
 from ledger.points import AsOf, find_point
 from ledger.rebuild import rebuild
 from ledger.store import Store

@@ -59,6 +59,7 @@ LEDGER_ORDER = (
     "keyring",
     "sodium",
     "signatures",
+    "page",
     "bank",
     "founding",
     "proposals",

@@ -25,10 +25,11 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ledger.audit import audit
-from ledger.bank import Bank, Page
+from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.findings import Report
 from ledger.folder import open_folder
+from ledger.page import Page
 from ledger.records import public_key
 from ledger.store import Store
 from tests.builders import Village, found

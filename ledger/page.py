@@ -1,0 +1,332 @@
+"""What is being added to a bank, inside one transaction: rules → sign → append → project. The clock enters here.
+
+Each entry is drafted, checked by the rules, signed, folded into the page's own book, and put into the log with those
+around it; all of a page are committed or none. A page that is not being written is for looking, drafting and
+rehearsing, and what is added to it is thrown away.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from ledger import events as e
+from ledger import rules, signers
+from ledger.book import Book
+from ledger.clock import Clock
+from ledger.drafts import choose_signers, committed, draft_entry
+from ledger.entries import Entry, Signer, format_entry, parse_entry, signature_check
+from ledger.errors import Invalid, Problem, Unavailable
+from ledger.everyday import KIND
+from ledger.keyring import Keyring
+from ledger.keys import PublicKey, check, decode_key
+from ledger.naming import NAMING, name_account
+from ledger.notes import Signature, sign_text
+from ledger.openings import SALT_BYTES, Opening, check_openings
+from ledger.people import person, save_openings
+from ledger.reading import Reading
+from ledger.records import Key
+from ledger.scribe import Job, Scribe, Written, written
+from ledger.store import Log, Writing
+from ledger.store.tables import Cache
+
+T = TypeVar("T")
+
+BATCH = 2000
+#: batches that may wait for their signatures
+AHEAD = 2
+OFTEN = 20
+#: warnings kept
+MOST_WARNED = 1000
+#: a ledger day can never be taken back, so a clock that leaps further is asked about
+LONGEST_PAUSE = timedelta(days=731)
+_ACCOUNT = re.compile("account ([a-z2-7]{6,16})(?![a-z2-7])")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An entry that was added: its index and what it is."""
+
+    index: int
+    entry: Entry
+
+
+@dataclass
+class _Batch:
+    """Entries checked and folded, not yet in the log; those without bytes are on their way from the scribe."""
+
+    first: int
+    entries: list[Entry] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
+    openings: list[tuple[Opening, ...]] = field(default_factory=list)
+    wait: Callable[[], list[Written]] | None = None
+
+    def all_written(self) -> list[Written]:
+        """Its entries as they are stored, when the scribe is done."""
+        made = iter(self.wait() if self.wait else ())
+        pairs = zip(self.entries, self.raw, strict=True)
+        return [written(raw, entry.hash) if raw else next(made) for entry, raw in pairs]
+
+
+class Page(Reading):
+    """The bank inside one transaction, and what is being added to it."""
+
+    def __init__(self, log: Log, clock: Clock, keyring: Keyring | None, cache: Cache | None = None) -> None:
+        super().__init__(log, clock, cache)
+        self.keyring = keyring
+        #: the index of the first entry that may be added here
+        self.first = self.size
+        self._batch = _Batch(self.size)
+        self._unwritten: deque[_Batch] = deque()
+        self._scribe: Scribe | None = None
+        self._randomness, self._drawn = b"", 0
+        #: who signs what kind of exchange, until an entry of another kind is added
+        self._plans: dict[Any, tuple[Signer, ...]] = {}
+        self._warned: list[str] = []
+        self._names: dict[str, str] = {}
+        self._asked: Counter[str] = Counter()
+        self._days: dict[str, frozenset[str]] = {}
+        #: hashes of what was said of the exchanges added here, for noticing twins
+        self.said: set[int] = set()
+
+    def may_have_exchanged(self, account: str, day: str) -> bool:
+        """Whether an account may have had an exchange on a date before this page.
+
+        Asked often about one account, as a long sheet does, it looks up all its dates once.
+        """
+        self._asked[account] += 1
+        if self._asked[account] < OFTEN:
+            return True
+        if account not in self._days:
+            query = "SELECT DISTINCT served_on FROM lines WHERE account = ? AND leaf < ?"
+            self._days[account] = frozenset(found for (found,) in self.db.rows(query, (account, self.first)))
+        return day in self._days[account]
+
+    @property
+    def writing(self) -> bool:
+        """Whether what is added will be kept."""
+        return isinstance(self.log, Writing)
+
+    @property
+    def warned(self) -> list[str]:
+        """What advisory limits say of the entries added, with people's handles; of very many the first."""
+        return [self._named(message) for message in self._warned]
+
+    def open_day(self) -> None:
+        """Open the ledger day if the date has moved on since the last entry."""
+        today = self.today.isoformat()
+        bank = self.book.bank
+        if bank is None or today <= bank.day:
+            return
+        if self.today - date.fromisoformat(bank.day) > LONGEST_PAUSE:
+            message = f"this machine says it is {today}, and the last ledger day is {bank.day}"
+            raise Unavailable("clock_jump", message)
+        self.add(e.DayOpened(today))
+
+    def add(self, fact: Any, private: Mapping[str, str] | None = None) -> Recorded:
+        """Draft, check, sign and add one fact with keys at hand. `private` values have their commitments in it."""
+        openings = self.seal(private) if private else ()
+        if self._scribe is not None and isinstance(fact, e.ExchangeRecorded):
+            signers = self._signers(fact)
+            if signers and self._scribe.can_sign(signers):
+                at, drawn = self._stamp()
+                self.tables.drawn = drawn
+                entry = Entry("", b"", self.log.origin, KIND, at, drawn, fact, signers, ())
+                self.check(entry)
+                return self._keep(entry, b"", openings)
+        return self.add_sealed(committed(fact, openings), openings)
+
+    def seal(self, private: Mapping[str, str]) -> tuple[Opening, ...]:
+        """Private values with fresh salts."""
+        return tuple([Opening(name, value, self._draw(SALT_BYTES)) for name, value in private.items()])
+
+    def _draw(self, count: int) -> bytes:
+        """Fresh random bytes, each used once; the system is asked for a few thousand at a time."""
+        if self._drawn + count > len(self._randomness):
+            self._randomness, self._drawn = secrets.token_bytes(4096 if self._scribe else count), 0
+        self._drawn += count
+        return self._randomness[self._drawn - count : self._drawn]
+
+    def add_sealed(self, fact: Any, openings: tuple[Opening, ...]) -> Recorded:
+        """Add a fact that already holds the commitments of its openings."""
+        return self._add(self.draft(fact) or self._unsigned(fact), openings)
+
+    def _add(self, entry: Entry, openings: tuple[Opening, ...]) -> Recorded:
+        """Check, sign and keep an entry with a fresh id."""
+        self.tables.drawn = entry.id
+        self.check(entry)
+        lent = self._scribe is not None and self._scribe.can_sign(entry.signers)
+        return self._keep(entry, b"" if lent else format_entry(entry.text, self._sign(entry)), openings)
+
+    def draft(self, fact: Any, *, elsewhere: bool = False) -> Entry | None:
+        """The entry for a fact, not yet signed, or None when no key at hand can begin to sign it."""
+        signers = self._signers(fact, elsewhere=elsewhere)
+        return draft_entry(self.log.origin, fact, *self._stamp(), signers) if signers else None
+
+    def _signers(self, fact: Any, *, elsewhere: bool = False) -> tuple[Signer, ...]:
+        """Who signs a fact; nobody when no key at hand can begin to."""
+        plan = None if elsewhere else _plan_of(fact)
+        signers = self._plans.get(plan)
+        if signers is None:
+            at_hand = self.keyring.at_hand if self.keyring else _nothing_at_hand
+            signers = choose_signers(fact, self.book, at_hand, elsewhere=elsewhere)
+            if plan is not None and signers:
+                self._plans[plan] = signers
+        return signers
+
+    def _stamp(self) -> tuple[str, str]:
+        """The instant it is, and a fresh entry id, which begins with it."""
+        milliseconds = self.clock.milliseconds()
+        return _instant(milliseconds // 1000), f"{milliseconds:012x}{self._draw(10).hex()}"
+
+    def submit(self, raw: bytes, openings: tuple[Opening, ...]) -> Recorded:
+        """Add an entry that was signed elsewhere: its bytes, signatures and openings are checked, then the rules."""
+        entry = parse_entry(raw, self.log.origin)
+        self.check(entry)
+        self._ask(check_signatures, entry)
+        check_openings(openings, getattr(entry.fact, "commitments", None))
+        return self._keep(entry, raw, openings)
+
+    @contextmanager
+    def scribe(self) -> Iterator[None]:
+        """While this lasts, a process beside this one writes exchanges and signs: for thousands of entries.
+
+        Only keys held in memory can be lent to it; with others, and while rehearsing, nothing changes.
+        """
+        held = self.keyring.held() if self.keyring and self.writing else {}
+        if not held:
+            yield
+            return
+        self.flush()
+        with Scribe(self.log.origin, held) as scribe:
+            self._scribe = scribe
+            try:
+                yield
+                self.flush()
+            finally:
+                self._scribe = None
+
+    def flush(self, ahead: int = 0) -> None:
+        """Write what is pending into the transaction, but for the newest `ahead` batches still being signed."""
+        if not self.writing:
+            return
+        batch, self._batch = self._batch, _Batch(self.size)
+        if batch.entries:
+            if self._scribe is not None:
+                batch.wait = self._scribe.send(_jobs(batch))
+            self._unwritten.append(batch)
+        while len(self._unwritten) > ahead:
+            self._write(self._unwritten.popleft())
+
+    def _write(self, batch: _Batch) -> None:
+        log: Any = self.log
+        made = batch.all_written()
+        log.append(batch.first, [(entry.kind, raw) for entry, (raw, _, _) in zip(batch.entries, made, strict=True)])
+        log.grow_tree(batch.first, [leaf for _, _, leaf in made])
+        save_openings(self.db, [(batch.first + at, one) for at, some in enumerate(batch.openings) for one in some])
+        for index, (entry, (_, hashed, _)) in enumerate(zip(batch.entries, made, strict=True), batch.first):
+            del self.tables.fresh[index]
+            if not entry.hash:
+                self.tables.settle(entry.id, hashed)
+        self.tables.flush()
+
+    def _unsigned(self, fact: Any) -> Entry:
+        """An entry without signers, for the rules to refuse with what is missing."""
+        return Entry("", b"", self.log.origin, e.kind_of(fact), "", secrets.token_hex(16), fact, (), ())
+
+    def check(self, entry: Entry) -> None:
+        """Ask the rules whether an entry may be added."""
+        warned = self._ask(rules.check, entry)
+        if warned and len(self._warned) < MOST_WARNED:
+            self._warned += warned
+
+    def active_key(self, hashed: str) -> Key:
+        """The key with this hash; `Refused("unknown_key")` or `Refused("revoked_key")`."""
+        return self._ask(signers.active_key, hashed)
+
+    def _ask(self, rule: Callable[[Any, Book], T], what: Any) -> T:
+        """Ask a rule; what it says against it names people by their handles."""
+        try:
+            return rule(what, self.book)
+        except Problem as problem:
+            problem.message = self._named(problem.message)
+            raise
+
+    def _named(self, message: str) -> str:
+        """A message with handles where it has account ids: only the bank knows them."""
+        return _ACCOUNT.sub(lambda found: self._called(found[1]), message)
+
+    def _called(self, account: str) -> str:
+        if account not in self._names:
+            found = person(self.db, account)
+            self._names[account] = found.handle if found else f"account {account}"
+        return self._names[account]
+
+    def _sign(self, entry: Entry) -> list[Signature]:
+        if self.keyring is None:
+            raise ValueError("a page without keys signs nothing")
+        message = entry.text.encode()
+        signers = [(signer.name, self.keyring.unlock(signer.key)) for signer in entry.signers]
+        if not self.writing:
+            return [Signature(name, bytes(4), bytes(64)) for name, _ in signers]
+        return [sign_text(message, name, signer) for name, signer in signers]
+
+    def _keep(self, entry: Entry, raw: bytes, openings: tuple[Opening, ...]) -> Recorded:
+        index = self.size
+        if self.writing and isinstance(entry.fact, NAMING):
+            self._handles.clear()
+            self._names.clear()
+            name_account(self.db, entry.fact, index, {opening.field: opening.value for opening in openings})
+        self.book.apply(entry, index)
+        if not isinstance(entry.fact, e.ExchangeRecorded):
+            self._plans.clear()
+        self.tables.drawn = ""
+        self.tables.fresh[index] = entry
+        self._batch.entries.append(entry)
+        self._batch.raw.append(raw)
+        self._batch.openings.append(openings)
+        self.size += 1
+        if len(self._batch.entries) >= BATCH:
+            self.flush(ahead=AHEAD if self._scribe else 0)
+        return Recorded(index, entry)
+
+
+def _jobs(batch: _Batch) -> list[Job]:
+    """What is left to be written and signed of a batch."""
+    rows = zip(batch.entries, batch.raw, batch.openings, strict=True)
+    return [Job(one.text, one.fact, one.at, one.id, one.signers, openings) for one, raw, openings in rows if not raw]
+
+
+def _nothing_at_hand(_key: str) -> bool:
+    return False
+
+
+def _plan_of(fact: Any) -> Any:
+    """What the choice of signers depends on, for an exchange: its nature, and who stands on which side."""
+    if not isinstance(fact, e.ExchangeRecorded):
+        return None
+    if fact.imported:
+        return "imported"
+    return fact.nature, tuple([(account, minutes > 0) for account, minutes in fact.legs or fact.uncredited])
+
+
+@lru_cache(maxsize=16)
+def _instant(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def check_signatures(entry: Entry, book: Book) -> None:
+    """Verify every signature of an entry by the keys that the book holds; `Invalid("bad_signature")`."""
+    message = entry.text.encode()
+    for position, signer in enumerate(entry.signers):
+        key = signers.signing_key(signer, entry.fact, book)
+        wanted = signature_check(entry, position, PublicKey.parse(decode_key(key.public)), message)
+        if not check(*wanted):
+            raise Invalid("bad_signature", f"the text is not what {signers.key_called(key, signer.key)} signed")
