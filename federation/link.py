@@ -295,7 +295,8 @@ def _hear_request(link: Link, frame: Frame, request: Resume) -> Heard:
         return Waits("both banks were restored, and neither can say what stands")
     if frame.ack.place > link.sent.place:
         return _ahead(link, frame.ack)
-    return Applied(link._replace(got=frame.mark, heard=frame.place, answer=Resumed(frame.inc, link.got)))
+    base = link.answer.base if link.answer is not None else link.got  # a request before this one, not answered yet
+    return Applied(link._replace(got=frame.mark, heard=frame.place, answer=Resumed(frame.inc, base)))
 
 
 def _judge_ack(link: Link, frame: Frame) -> Heard | None:

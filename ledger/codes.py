@@ -168,6 +168,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a name cannot stand beside a key",
         "use letters, digits, dots, hyphens and slashes; no space and no plus",
     ),
+    "bad_link_pack": (
+        "bytes are not what a neighbour's log holds of a link",
+        "have it made again: timebank log pack FILE --link NAME, at the neighbour's",
+    ),
     "bad_note": (
         "the bytes are not a signed note",
         "fetch or copy the file again, byte for byte; an editor may have changed it",
