@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from ledger import canonical as c
 from ledger import rules, signers
-from ledger.beside import foreign_objects, listed_imports, stray_imports, stray_sheets
+from ledger.beside import damage, foreign_objects, listed_imports, stray_imports, stray_sheets
 from ledger.checkpoint import open_checkpoint, parse_checkpoint
 from ledger.differences import differences
 from ledger.entries import signature_check
@@ -332,6 +332,11 @@ def the_database_holds_nothing_else(case: Case) -> Iterable[Finding]:
     return () if case.walk.live is None else foreign_objects(case.walk.live)
 
 
+def the_database_is_sound(case: Case) -> Iterable[Finding]:
+    """The file is whole as databases go: an index that is not of its table would hide an entry from who asks by it."""
+    return () if case.walk.live is None else damage(case.walk.live)
+
+
 LOG_CHECKS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
     founding_is_the_pinned_one,
     head_is_over_the_entries,
@@ -343,4 +348,5 @@ LOG_CHECKS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
     no_tile_is_astray,
     private_tables_name_their_entries,
     the_database_holds_nothing_else,
+    the_database_is_sound,
 )

@@ -20,6 +20,16 @@ _EXCHANGE = "exchange.recorded/1"
 _NAMED = {":": (_EXCHANGE,), "=": (_EXCHANGE,), "@": ("account.opened/1", "bank.founded/1")}
 _IMPORTED = b'"imported":"'
 _ID_BYTES = 32
+_MOST_DAMAGE = 20
+
+
+def damage(db: Db) -> Iterator[Finding]:
+    """What SQLite finds wrong with its own file: pages, counts, and an index that does not lead to its rows."""
+    if db.dialect != "sqlite":
+        return
+    for (said,) in db.rows(f"PRAGMA integrity_check({_MOST_DAMAGE})"):
+        if said != "ok":
+            yield finding("database_damaged", None, f"SQLite finds its file damaged: {_one_spaced(str(said))[:200]}")
 
 
 def foreign_objects(db: Db) -> Iterator[Finding]:

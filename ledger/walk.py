@@ -244,9 +244,10 @@ class Walk:
     def _kept_openings(self, told: Iterable[Row] | None) -> Generator[Row, None, None]:
         """The openings kept, in the order of the log; those of no entry of the log are looked for apart."""
         sql = "SELECT leaf, field, value, salt FROM openings WHERE leaf >= 0 AND leaf < ? ORDER BY leaf, field"
+        first = self.size  # as it is now: it grows while these are asked for
         try:
             if told is not None:
-                yield from (row for row in told if row[0] >= self.size)
+                yield from (row for row in told if row[0] >= first)
                 return
             yield from self.live.each(sql, (c.MOST_INTEGER,)) if self.live is not None else ()
         except (Problem, sqlite3.Error) as error:

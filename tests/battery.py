@@ -69,7 +69,7 @@ WORK: dict[str, Work] = {
 }
 HOWS = ("die", "power-cut", "before", "half", "after", "lost")
 #: what a command may say of a disk that fails
-SAID = {"disk_full", "disk_error", "file_unavailable", "file_exists", "database_read_only", "database_damaged"}
+SAID = {"disk_full", "disk_error", "file_unavailable", "key_file_unavailable", "file_exists", "database_damaged"}
 
 
 def prepared(folder: Path) -> Path:

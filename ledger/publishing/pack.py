@@ -250,7 +250,8 @@ class PackShelf:
         end = start + size_bytes + padding(size_bytes)
         if size_bytes > most_bytes or end > self._length:
             raise self._bad(f"{name} is said to have {size_bytes} bytes")
-        self._file.seek(end)
+        if any(self._at(start + size_bytes, padding(size_bytes))):
+            raise self._bad(f"something stands behind {name}")
         return start, size_bytes
 
     def _closing(self) -> tuple[int, int]:
