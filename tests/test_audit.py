@@ -532,8 +532,8 @@ def _two_accounts(village: Village) -> tuple[str, str]:
 
 def _forged(village: Village, fact: Any, acting: Mapping[str, tuple[Act, ...]]) -> set[tuple[str, int | None]]:
     """What is told of one forged entry, with an honest one behind it and a head over both."""
-    assert village.forge(fact, acting) == SIZE
     ada, bo = _two_accounts(village)
+    assert village.forge(fact, acting) == SIZE
     village.exchange(bo, ada, 15)
     village.sign_head()
     return told(village.audit())
