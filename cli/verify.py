@@ -30,7 +30,7 @@ OTHER_KINDS: dict[bytes, str] = {b"timebank/evidence/v1\n": "cli.evidence:verify
 @click.option("--key", metavar="VKEY", help="The bank's verifier key: it must have signed the head.")
 @click.option("--founding", metavar="HASH", default="", help="The hash of the bank's founding: it must be entry 0.")
 @click.option("--witness", "witnesses", metavar="VKEY", multiple=True, help="A witness's verifier key (repeatable).")
-@click.option("--quorum", type=click.IntRange(1), metavar="K", help="So many witnesses must have cosigned (all).")
+@click.option("--quorum", type=click.IntRange(1), metavar="K", help="So many of them must have cosigned the head.")
 @click.option("--since", metavar="FILE", type=click.Path(path_type=Path), help="Go on from the state saved there.")
 @click.option("--save", metavar="FILE", type=click.Path(path_type=Path), help="Save there what was verified.")
 @click.option("--published", metavar="DIR", type=click.Path(path_type=Path), help="Compare with what was published.")
@@ -55,6 +55,9 @@ def verify(
     against a bank; which, is told by its content. A log, or a receipt, that is not one's own bank's needs what you hold
     of that bank from elsewhere: --key or --founding. Exit status 0 when all of it holds, 4 with every problem named.
 
+    Where witnesses are named, as many must have cosigned the head as --quorum says, or else the policy in force at it,
+    or else all. Without names, the bank's neighbours are counted, and --quorum is asked of them.
+
     With --save, the next check goes --since there: it costs what is new, and history that was changed is found out.
 
     \b
@@ -65,9 +68,9 @@ def verify(
 
     JSON: ok, origin, size, root, entries, signatures, problems: [code, index, message, hint], attestation: {both,
     debited, broker, imported}, under_mandate, unsigned, day, holders: {offices, threshold, accounts, own_keys,
-    mandate_only}, since, witnesses: {name: seconds}, fork: {older, newer, proof}, kind, state (digest). A receipt:
-    ok, kind, origin, size, root, index, entry, id, at, says, signers, witnesses. Evidence: ok, kind, accused,
-    neighbour, reason, why, link, key.
+    mandate_only}, since, witnesses: {name: seconds}, witness_quorum, fork: {older, newer, proof}, kind,
+    state (digest). A receipt: ok, kind, origin, size, root, index, entry, id, at, says, signers, witnesses. Evidence:
+    ok, kind, accused, neighbour, reason, why, link, key.
     """
     from ledger.verifying.kinds import BANK, PACK, RECEIPT, recognise
 
@@ -106,9 +109,9 @@ def _pins(key: str | None, founding: str, witnesses: tuple[str, ...], quorum: in
         raise Usage("usage", problem.message, problem.hint) from None
     if founding and (len(founding) != 64 or founding.strip("0123456789abcdef")):
         raise Usage("usage", f"{founding[:80]!r} is not the hash of a founding", "give its 64 hexadecimal digits")
-    if (quorum or 0) > len(known):
+    if known and (quorum or 0) > len(known):
         raise Usage("usage", f"{quorum} witnesses are asked for, and {len(known)} named", "name them: --witness VKEY")
-    return Pins(pinned, founding, known, len(known) if quorum is None else quorum)
+    return Pins(pinned, founding, known, quorum)
 
 
 def _state(stack: ExitStack, since: Path | None) -> State | None:
@@ -227,6 +230,9 @@ def _print_verdict(report: Report, *, hashes: bool) -> None:
         click.echo(f"{counted(report.exchanges, 'exchange')}: {shares}")
     _print_holders(report)
     _print_witnesses(report.witnesses)
+    if len(report.witnesses) < (report.witness_quorum or 0):
+        wanted = counted(report.witness_quorum or 0, "neighbour")
+        click.echo(f"note: by its policy a head is to be cosigned by {wanted}; this one is by {len(report.witnesses)}")
     if report.unsigned:
         click.echo(f"not under a signed head yet: {counted(report.unsigned, 'entry', 'entries')}")
     if report.open_import:

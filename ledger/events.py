@@ -147,9 +147,13 @@ class KindPolicy(NamedTuple):
     person=c.part(KindPolicy),
     institution=c.part(KindPolicy),
     community=c.part(KindPolicy),
+    witness_quorum=c.whole(1, 100),
 )
 class Policy(NamedTuple):
-    """The rules a bank chose: `signing` says whose word an exchange needs."""
+    """The rules a bank chose: `signing` says whose word an exchange needs.
+
+    `witness_quorum`: how many neighbours are to have cosigned a head; it is for auditors, and no rule.
+    """
 
     rounding: str
     signing: str
@@ -158,6 +162,7 @@ class Policy(NamedTuple):
     person: KindPolicy
     institution: KindPolicy
     community: KindPolicy
+    witness_quorum: int | None = None
 
 
 @c.shape(entry=c.digest, id=c.entry_id)

@@ -88,8 +88,10 @@ class Report:
     holders: Holders | None = None
     #: the size up to which a saved state had been verified before
     since: int = 0
-    #: the witnesses that cosigned the head, of those asked for, with the seconds since 1970
+    #: the witnesses that cosigned the head, of those asked for or else the neighbours, with the seconds since 1970
     witnesses: dict[str, int] = field(default_factory=dict)
+    #: how many neighbours are to have cosigned the head, by the policy in force at it
+    witness_quorum: int | None = None
     fork: Fork | None = None
 
     @property
@@ -118,5 +120,6 @@ class Report:
             "holders": asdict(self.holders) if self.holders else None,
             "since": self.since,
             "witnesses": dict(self.witnesses),
+            "witness_quorum": self.witness_quorum,
             "fork": self.fork.to_json() if self.fork else None,
         }

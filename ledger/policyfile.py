@@ -4,6 +4,7 @@
     signing = "debited"
     reversal_days = 14
     inactive_days = 365
+    witness_quorum = 2
 
     [person]
     floor = "-10h"
@@ -17,9 +18,9 @@
     …
 
 Formatter beside strict parser: what `format_policy` writes, `parse_policy` reads back as the same policy. Every key at
-the top and every table must be there; `floor`, `ceiling` and `starting` may be left out for none. What is wrong is
-refused with the key and its line. (Proposing a policy and voting on it, `policy.proposed` and `vote.cast`, have their
-place between this file and `policy.adopted`; today the committee's keys adopt.)
+the top and every table must be there; `witness_quorum`, `floor`, `ceiling` and `starting` may be left out for none.
+What is wrong is refused with the key and its line. (Proposing a policy and voting on it, `policy.proposed` and
+`vote.cast`, have their place between this file and `policy.adopted`; today the committee's keys adopt.)
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ MOST_BYTES = 65_536
 
 _CHOICES = {"rounding": e.ROUNDINGS, "signing": ("debited", "both")}
 _DAYS = {"reversal_days": (0, 3660), "inactive_days": (1, 36600)}
+_QUORUM = "witness_quorum"
 _TIMES = {"floor": "floor_minutes", "ceiling": "ceiling_minutes", "starting": "starting_minutes"}
 _MOST_STARTING = 6000
 
@@ -50,6 +52,7 @@ _ABOUT = {
     "reversal_days": "For how many days the broker who wrote an exchange may reverse it herself.",
     "inactive_days": "After how many days without an exchange an account counts as inactive.",
 }
+_ABOUT_QUORUM = "How many neighbours are to have cosigned a head (auditors ask for it); left out for none."
 _ABOUT_KIND = """\
 # For each kind of account: how far below and above zero it may go, and what a new one gets from the pot.
 # Leave floor, ceiling or starting out for none. An advisory limit warns and lets pass. Times: "10h", "1h30", "45m"."""
@@ -116,6 +119,8 @@ def format_policy(policy: e.Policy, heading: Iterable[str] = ()) -> str:
     for key, about in _ABOUT.items():
         value = getattr(policy, key)
         lines += [f"# {about}", f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}", ""]
+    quorum = "" if policy.witness_quorum is None else f"{_QUORUM} = {policy.witness_quorum}"
+    lines += [f"# {_ABOUT_QUORUM}", quorum or f"# {_QUORUM} = 1", ""]
     lines.append(_ABOUT_KIND)
     for kind in e.ACCOUNT_KINDS:
         lines += ["", f"[{kind}]", *_format_kind(getattr(policy, kind))]
@@ -165,11 +170,11 @@ def parse_policy(text: str) -> e.Policy:
         what = str(error).replace(line[0], "") if line else str(error)
         raise Usage("bad_policy", f"it is not TOML: {what[:100]}", line=int(line[1]) if line else 0) from None
     reader = _Reader(text)
-    reader.only(found, (*_CHOICES, *_DAYS, *e.ACCOUNT_KINDS), "")
+    reader.only(found, (*_CHOICES, *_DAYS, *e.ACCOUNT_KINDS), "", (_QUORUM,))
     values: dict[str, Any] = {key: reader.choice(key, found[key], words) for key, words in _CHOICES.items()}
     values |= {key: reader.days(key, found[key], bounds) for key, bounds in _DAYS.items()}
     values |= {kind: reader.kind(kind, found[kind]) for kind in e.ACCOUNT_KINDS}
-    return e.Policy(**values)
+    return e.Policy(**values, witness_quorum=reader.quorum(found.get(_QUORUM)))
 
 
 class _Reader:
@@ -212,6 +217,11 @@ class _Reader:
     def days(self, key: str, value: Any, bounds: tuple[int, int]) -> int:
         if type(value) is not int or not bounds[0] <= value <= bounds[1]:
             raise self._wrong(key, f"is {_shown(value)}, and can be a number of days, {bounds[0]} to {bounds[1]}")
+        return value
+
+    def quorum(self, value: Any) -> int | None:
+        if value is not None and (type(value) is not int or not 1 <= value <= 100):
+            raise self._wrong(_QUORUM, f"is {_shown(value)}, and can be a number of neighbours, 1 to 100")
         return value
 
     def kind(self, kind: str, value: Any) -> e.KindPolicy:

@@ -37,7 +37,8 @@ Act role:giver|receiver|member|broker|committee|bank|link account? mandate?:id; 
 key name purpose:member|broker|committee|bank|checkpoint|link|witness; account.edited/1 account commitments; Terms
 broker:key scope:<dispute|exchange|gift*1-5000 consent:word daily_cap_minutes?:1..1000000 expires_on?:day; Policy
 rounding:none|nearest-quarter|up-quarter signing:debited|both reversal_days:0..3660 inactive_days:1..36600 person:Kind
-institution:Kind community:Kind; account.resumed/1 account; account.closed/1 account; Kind floor_minutes?:-1000000000..0
+witness_quorum?:1..100 institution:Kind community:Kind; account.resumed/1 account; account.closed/1 account; Kind
+floor_minutes?:-1000000000..0
 ceiling_minutes?:0..1000000000 advisory?:true starting_minutes?:1..6000; commitments handle?:digest name?:digest
 contact?:digest memo?:digest reason?:digest consent?:digest; bank.founded/1 name:line founded_on:day keys:KeySpec*4-40
 threshold:1..16 policy:Policy pot:account commitments; account.opened/1 account kind:person|institution|community

@@ -31,6 +31,7 @@ _POLICY = st.builds(
     person=_KIND,
     institution=_KIND,
     community=_KIND,
+    witness_quorum=st.none() | st.integers(1, 100),
 )
 
 
@@ -90,6 +91,7 @@ def test_a_file_of_another_editor_reads_the_same() -> None:
         ("reversal_days = 14", "reversal_days = -1", "reversal_days is -1", "reversal_days"),
         ("reversal_days = 14", "reversal_days = true", "reversal_days is true", "reversal_days"),
         ("inactive_days = 365", "inactive_days = 0", "inactive_days is 0", "inactive_days"),
+        ("inactive_days = 365", "inactive_days = 365\nwitness_quorum = 0", "witness_quorum is 0", "witness_quorum"),
         ("inactive_days = 365", "inactive_days = 365\nquorum = 3", "quorum is not a key of a policy", "quorum"),
         ("[person]", "[persons]", "persons is not a key of a policy", "[persons]"),
         ('floor = "-10h"', 'florr = "-10h"', "person.florr is not a key of a policy", "florr"),

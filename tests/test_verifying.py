@@ -16,8 +16,10 @@ from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from ledger.cosignatures import Cosigner, cosign
 from ledger.entries import Act
 from ledger.errors import Problem
+from ledger.founding import FIRST_POLICY
 from ledger.keyfiles import load_key, make_key
-from ledger.keys import PublicKey
+from ledger.keys import PublicKey, encode_key
+from ledger.linkfacts import LinkOpened, Neighbour
 from ledger.merkle import entries_path
 from ledger.notes import format_note, parse_note, sign_note
 from ledger.publishing import shelf
@@ -32,7 +34,7 @@ from ledger.verifying.own import verify_bank
 from ledger.verifying.pins import Pins
 from ledger.verifying.published import Verified, verify_published
 from ledger.verifying.states import StateFile
-from tests.builders import ORIGIN, Village, copy_of, live_village
+from tests.builders import ORIGIN, Village, copy_of, found, live_village
 from tests.test_publish import files, grow
 
 SIZE = 300
@@ -509,6 +511,34 @@ def test_a_quorum_of_witnesses_is_asked_for(healthy: Path, village: Village, tmp
     bad = late._replace(signature=(6).to_bytes(8, "big") + late.signature[8:])
     (folder / "checkpoint").write_bytes(format_note(text, [*lines, bad]))
     assert ("bad_signature", None) in told(checked(folder, founded(village)._replace(witnesses=known, quorum=1)))
+
+
+def test_the_policy_says_how_many_neighbours_are_asked_for(tmp_path: Path) -> None:
+    village = found(tmp_path)
+    village.add(e.PolicyAdopted(FIRST_POLICY._replace(witness_quorum=2), village.bank.clock.today().isoformat()))
+    signers = witnesses(tmp_path, 3)
+    known = tuple(Cosigner(f"w{number}.example/w", signer.public) for number, signer in enumerate(signers))
+    for number, one in enumerate(known):
+        key = village.new_key(f"link-{number}", "link")
+        link = f"{number}" * 32
+        theirs = encode_key(one.public.raw)
+        bank = Neighbour(one.name, "0" * 64, "Other", key.key, encode_key(bytes(32)), theirs, theirs)
+        spec = key._replace(name=link)
+        opened = LinkOpened(link, f"near{number}".replace("0", "o").replace("1", "i") + "aaa", spec, bank,
+                            (key.key, theirs), (link, link), {"name": "0" * 64})  # fmt: skip
+        village.forge(opened, {"committee-1": (Act("committee"),)})
+    text, lines = parse_note(village.sign_head())
+    folder = tmp_path / "out"
+    publish(village.bank, village.keyring, folder, entries=True)
+    given = [cosign(text, one.name, signer, 1_700_000_000) for one, signer in zip(known, signers, strict=True)]
+    for count, named, quorum, refused in (
+        (1, known, None, True), (2, known, None, False), (2, known, 3, True), (1, known[:1], None, False),
+        (0, known[:1], None, True), (0, (), None, False), (1, (), None, False), (1, (), 2, True), (2, (), 2, False),
+    ):  # fmt: skip
+        (folder / "checkpoint").write_bytes(format_note(text, [*lines, *given[:count]]))
+        done = checked(folder, founded(village)._replace(witnesses=named, quorum=quorum))
+        assert ("quorum" in {problem.code for problem in done.report.problems}) is refused, (count, named, quorum)
+        assert (done.report.witness_quorum, len(done.report.witnesses)) == (2, min(count, len(named or known)))
 
 
 # From a state on.

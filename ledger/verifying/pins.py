@@ -7,17 +7,22 @@ from typing import NamedTuple
 from ledger.cosignatures import Cosigner, cosignatures
 from ledger.errors import Invalid, Problem
 from ledger.findings import Finding, finding, said
-from ledger.keys import PublicKey
+from ledger.keys import PublicKey, decode_key
 from ledger.notes import known_keys, known_signatures, parse_note
+from ledger.walk import Walk
 
 
 class Pins(NamedTuple):
-    """`key` is the bank's checkpoint key with its name, the origin; `founding` the hash of entry 0 in hexadecimal."""
+    """`key` is the bank's checkpoint key with its name, the origin; `founding` the hash of entry 0 in hexadecimal.
+
+    `witnesses` are those whose word is asked for, and `quorum` how many of them (None: what the policy in force at the
+    head says, but no more than are named; without one, all). With no witness named the bank's neighbours are counted.
+    """
 
     key: tuple[str, PublicKey] | None = None
     founding: str = ""
     witnesses: tuple[Cosigner, ...] = ()
-    quorum: int = 0
+    quorum: int | None = None
 
 
 def pinned_key_signed(pins: Pins, note: bytes, earlier: bytes = b"") -> Iterator[Finding]:
@@ -50,8 +55,29 @@ def witnesses_cosigned(pins: Pins, note: bytes) -> tuple[dict[str, int], list[Fi
         found = {one.name: one.seconds for one in cosignatures(*parse_note(note), pins.witnesses)}
     except Invalid as problem:
         return {}, [said(problem, where="the head: ")]
-    if len(found) >= pins.quorum:
+    quorum = len(pins.witnesses) if pins.quorum is None else pins.quorum
+    if len(found) >= quorum:
         return found, []
     by = f" ({', '.join(found)})" if found else ""
-    what = f"{len(found)} of {len(pins.witnesses)} witnesses cosigned the head{by}, and {pins.quorum} are asked for"
+    what = f"{len(found)} of {len(pins.witnesses)} witnesses cosigned the head{by}, and {quorum} are asked for"
     return found, [finding("quorum", None, what)]
+
+
+def head_is_witnessed(pins: Pins, walk: Walk, note: bytes) -> list[Finding]:
+    """`witnesses_cosigned`, with what the log itself says: its neighbours, and the quorum of its policy at the head."""
+    report, bank = walk.report, walk.book.bank
+    report.witness_quorum = walk.book.policy.witness_quorum if bank is not None else None
+    known, quorum = pins.witnesses, pins.quorum
+    if not known:
+        known, quorum = _neighbours(walk), quorum or 0
+    elif quorum is None and report.witness_quorum is not None:
+        quorum = min(report.witness_quorum, len(known))
+    report.witnesses, found = witnesses_cosigned(pins._replace(witnesses=known, quorum=quorum), note)
+    return found
+
+
+def _neighbours(walk: Walk) -> tuple[Cosigner, ...]:
+    """The keys with which the bank's neighbours cosign, as the log names them."""
+    links = [walk.book.link(link) for (link,) in walk.scratch.each("SELECT id FROM book WHERE kind = 'link'")]
+    banks = {one.neighbour.origin: one.neighbour.witness_key for one in links if one is not None}
+    return tuple([Cosigner(origin, PublicKey.parse(decode_key(key))) for origin, key in banks.items() if key])
