@@ -29,7 +29,7 @@ T = TypeVar("T")
 Command = Callable[..., Any]
 
 #: key files that sign by themselves; in a rotation there are two of each, checkpoint.new or checkpoint-2026-11-22
-_UNATTENDED = re.compile(r"(bank|checkpoint)([.-].*)?")
+_UNATTENDED = re.compile(r"(bank|checkpoint|link)([.-].*)?")
 
 bank_option = click.option(
     "--bank",

@@ -140,4 +140,3 @@ def _write_history(path: Path, today: date) -> None:
         writer.writerow([*cells[1:], on])
     path.write_text(out.getvalue(), encoding="utf-8")
     click.echo(f"# wrote {path}: {out.getvalue().count(chr(10)) - 1} exchanges")
-

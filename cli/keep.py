@@ -48,9 +48,7 @@ def backup(file: Path, bank_dir: Path | None, *, no_keys: bool, as_json: bool) -
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="The key file that opens the escrow (default: the one in the backup).",
 )
-@click.option(
-    "--passphrase-file", metavar="FILE", type=click.Path(path_type=Path), help="Read its passphrase there."
-)
+@click.option("--passphrase-file", metavar="FILE", type=click.Path(path_type=Path), help="Read its passphrase there.")
 @click.option("--database", default="", metavar="URL", help="An empty postgresql:// database, instead of bank.db.")
 @json_option
 def restore(

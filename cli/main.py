@@ -40,6 +40,12 @@ COMMANDS = {
     "import": "cli.moving:import_",
     "abandon-import": "cli.moving:abandon_import",
     "export": "cli.moving:export",
+    "neighbour": "cli.neighbour:neighbour",
+    "pay": "cli.pay:pay",
+    "invoice": "cli.pay:invoice",
+    "payment": "cli.pay:payment",
+    "alias": "cli.alias:alias",
+    "sync": "cli.sync:sync",
     "completion": "cli.bank:completion",
 }
 

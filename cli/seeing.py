@@ -164,9 +164,7 @@ _LINE_COLUMNS = (
 
 
 def _csv_rows(found: Statement) -> list[tuple[Any, ...]]:
-    return [
-        (found.handle, *(_joined(value) for value in line)) for line in found.lines
-    ]
+    return [(found.handle, *(_joined(value) for value in line)) for line in found.lines]
 
 
 def _joined(value: Any) -> Any:

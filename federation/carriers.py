@@ -69,6 +69,10 @@ class BundleCarrier:
         self.where = where
         self._files = files
 
+    def holds(self, drop: str) -> bool:
+        """Whether there is anything of this folder in it."""
+        return any(path.startswith(f"links/{drop}/") for path in self._files)
+
     def fetch(self, path: str, most_bytes: int) -> bytes | None:
         """A file of the bundle; what it does not hold was not sent."""
         found = self._files.get(path)

@@ -7,6 +7,7 @@ It holds what cannot be made again:
     openings   leaf, field, value, salt  the private details
     sheets     digest, leaf, count       which day sheets were recorded
     imported   system, ref, leaf         which rows and members of other systems were imported
+    pairings, neighbours, frames, memos, contacts    what is kept for neighbours, as in the database
     meta       name, value               the signed head among them
     files      path, content             bank.head, keys/NAME (private keys as they are: see `backup`), keys/NAME.pub
 
@@ -33,7 +34,8 @@ from ledger.page import BATCH
 from ledger.rebuild import Progress, read_head
 from ledger.store import Log, explained
 
-VERSION = 1
+#: 2 brought the tables about neighbours
+VERSION = 2
 APPLICATION = 0x74626B70  # "tbkp", in the header of the file: what `file` and SQLite call its application id
 ABOUT = ("name", "origin", "founding", "broker")
 
@@ -44,16 +46,31 @@ COLUMNS: dict[str, dict[str, type]] = {
     "openings": {"leaf": int, "field": str, "value": str, "salt": bytes},
     "sheets": {"digest": str, "leaf": int, "count": int},
     "imported": {"system": str, "ref": str, "leaf": int},
+    "pairings": {"link": str, "ours": str, "theirs": str},
+    "neighbours": {"link": str, "place": str, "size": int, "head": str, "witnessed": int, "said": str},
+    "frames": {"link": str, "folder": str, "inc": int, "seq": int, "leaf": int, "sealed": bytes},
+    "memos": {"link": str, "pid": str, "memo": str},
+    "contacts": {"link": str, "folded": str, "name": str, "alias": str},
     "meta": {"name": str, "value": str},
     "files": {"path": str, "content": bytes},
 }
-_COPIED = ("openings", "sheets", "imported", "meta")
+#: tables that stand in a backup as they do in the database; those about neighbours came with version 2
+NEIGHBOURLY = ("pairings", "neighbours", "frames", "memos", "contacts")
+COPIED = ("openings", "sheets", "imported", *NEIGHBOURLY)
 _TABLES = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE entries (leaf INTEGER PRIMARY KEY, kind TEXT NOT NULL, note BLOB NOT NULL);
 CREATE TABLE openings (leaf INTEGER, field TEXT, value TEXT NOT NULL, salt BLOB NOT NULL, PRIMARY KEY (leaf, field));
 CREATE TABLE sheets (digest TEXT PRIMARY KEY, leaf INTEGER NOT NULL, count INTEGER NOT NULL);
 CREATE TABLE imported (system TEXT, ref TEXT, leaf INTEGER NOT NULL, PRIMARY KEY (system, ref)) WITHOUT ROWID;
+CREATE TABLE pairings (link TEXT PRIMARY KEY, ours TEXT NOT NULL, theirs TEXT NOT NULL);
+CREATE TABLE neighbours (link TEXT PRIMARY KEY, place TEXT NOT NULL, size INTEGER NOT NULL, head TEXT NOT NULL,
+ witnessed INTEGER NOT NULL, said TEXT NOT NULL);
+CREATE TABLE frames (link TEXT, folder TEXT, inc INTEGER, seq INTEGER, leaf INTEGER NOT NULL, sealed BLOB NOT NULL,
+ PRIMARY KEY (link, folder, inc, seq));
+CREATE TABLE memos (link TEXT, pid TEXT, memo TEXT NOT NULL, PRIMARY KEY (link, pid)) WITHOUT ROWID;
+CREATE TABLE contacts (link TEXT, folded TEXT, name TEXT NOT NULL, alias TEXT NOT NULL, PRIMARY KEY (link, folded))
+ WITHOUT ROWID;
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE files (path TEXT PRIMARY KEY, content BLOB NOT NULL);
 """
@@ -78,7 +95,7 @@ def backup(bank: Bank, file: Path, *, keys: bool = True, progress: Progress | No
             out.execute(f"PRAGMA application_id = {APPLICATION}")
         heads = [read_head(note) for note in (log.head(), beside) if note]
         size = _copy_entries(log, heads, out, file, progress)
-        for table in _COPIED:
+        for table in (*COPIED, "meta"):
             for chunk in chunks(log.db.each(select(table))):
                 _insert(out, file, table, chunk)
         about = {key: getattr(bank.folder, key) for key in ABOUT}

@@ -164,6 +164,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the proof does not show that the entry is in the log",
         "ask the bank for a new receipt; if it fails again, tell the committee and keep both",
     ),
+    "bad_invoice": (
+        "bytes are not an invoice of a neighbour",
+        "have the file sent again",
+    ),
     "bad_key_name": (
         "a name cannot stand beside a key",
         "use letters, digits, dots, hyphens and slashes; no space and no plus",
@@ -183,6 +187,10 @@ CODES: dict[str, tuple[str, str]] = {
     "bad_pack": (
         "a file is not an audit pack as timebank writes it",
         "ask for it again, whole; timebank log pack FILE makes one",
+    ),
+    "bad_payee": (
+        "whom to pay is not said as MEMBER@NEIGHBOUR",
+        "write mary@lewisham, or the alias they gave you: k7q2m4xabc@lewisham",
     ),
     "bad_point": (
         "what --at names is no point of the log",
@@ -456,6 +464,10 @@ CODES: dict[str, tuple[str, str]] = {
         "timebank itself failed; nothing was recorded by this step",
         "run it again with TIMEBANK_DEBUG=1 and report what it prints",
     ),
+    "invite_used": (
+        "an invitation was answered before, or withdrawn",
+        "invite anew: timebank neighbour invite > FILE",
+    ),
     "joined_files": (
         "an imported file holds two files, one after the other",
         "give each as a file of its own",
@@ -511,6 +523,10 @@ CODES: dict[str, tuple[str, str]] = {
     "link_gap": (
         "a frame does not follow the one before it",
         "run timebank sync again",
+    ),
+    "link_key_missing": (
+        "the private key of a link is not among the bank's keys",
+        "put it back from a backup; if it is lost, pair again and settle: timebank neighbour settle",
     ),
     "link_limit": (
         "a payment goes beyond the limit agreed for a neighbour",
@@ -844,6 +860,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a key is not a broker's",
         "see the keys: timebank key list",
     ),
+    "unknown_contact": (
+        "nobody at a neighbour is kept under this name",
+        "keep the alias they gave you: timebank alias keep NAME@NEIGHBOUR ALIAS",
+    ),
     "unknown_entry": (
         "an entry is not in this log",
         "see the entries: timebank log entries",
@@ -883,6 +903,10 @@ CODES: dict[str, tuple[str, str]] = {
     "unknown_member": (
         "an imported payment names somebody whom no file knows",
         "add the member, or mend the line",
+    ),
+    "unknown_neighbour": (
+        "no neighbour has this name",
+        "see them: timebank neighbour list",
     ),
     "unknown_payment": (
         "a payment is not in this bank",

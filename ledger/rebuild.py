@@ -51,7 +51,7 @@ def rebuild(bank: Bank, progress: Progress | None = None) -> int:
 def _empty_projections(db: Db) -> None:
     """Empty the tables that are rebuilt, or make them; a table is not dropped, so that readers can go on."""
     statements = {statement.split()[2]: statement for statement in create_statements(db.dialect)}
-    for table in (*PROJECTIONS, "people"):
+    for table in (*PROJECTIONS, "people", "sides"):
         db.run(f"DELETE FROM {table}" if db.has_table(table) else statements[table])
 
 

@@ -14,7 +14,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger import canonical as c
-from ledger.backup import ABOUT, APPLICATION, COLUMNS, VERSION, chunks, inserted, read_file, select
+from ledger.backup import (
+    ABOUT,
+    APPLICATION,
+    COLUMNS,
+    COPIED,
+    NEIGHBOURLY,
+    VERSION,
+    chunks,
+    inserted,
+    read_file,
+    select,
+)
 from ledger.checkpoint import Checkpoint, open_checkpoint
 from ledger.entries import parse_entry
 from ledger.errors import Invalid, Refused, Unavailable
@@ -137,12 +148,14 @@ class _Source:
     def __init__(self, file: Path, connection: sqlite3.Connection) -> None:
         self._file = file
         self._connection = connection
+        self._version = 0
         about = dict(self.rows("about"))
         version = about.get("version", "")
         if not version.isdecimal() or any(name not in about for name in ABOUT):
             raise self.damaged("it does not say which bank it is of")
         if int(version) > VERSION:
             raise Unavailable("newer_version", f"{file} is of version {version}, and this program knows {VERSION}")
+        self._version = int(version)
         self.name, self.origin, self.founding, self.broker = (about[name] for name in ABOUT)
         self.files = dict(self.rows("files"))
         self.meta = dict(self.rows("meta"))
@@ -153,6 +166,8 @@ class _Source:
 
     def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a table, in the order of its key."""
+        if table in NEIGHBOURLY and self._version < 2:
+            return
         types = tuple(COLUMNS[table].values())
         rows = self._connection.cursor()
         try:
@@ -262,6 +277,8 @@ def _make(source: _From, folder: Folder, heads: list[_Head], copy: _Copy, progre
             folder = folder._replace(name=source.name or founding.fact.name, founding=founding.hash.hex())
             write_config(folder)
             _keep_recovery_key(folder.keys, copy.recovery)
+            if log.db.row("SELECT 1 FROM book WHERE kind = 'link' LIMIT 1"):
+                log.set_meta("restored", str(fold.size))  # more may have been said to neighbours than is known here
             if highest is not None:
                 log.set_meta("head", highest.note.decode())
                 replace_file(folder.head, highest.note)
@@ -293,7 +310,7 @@ def _copy_back(source: _From, log: Writing) -> None:
             raise source.damaged(f"an entry between {first} and {first + len(chunk)} is missing")
         log.append(first, [(kind, note) for _, kind, note in chunk])
         first += len(chunk)
-    for table in ("openings", "sheets", "imported"):
+    for table in COPIED:
         for chunk in chunks(source.rows(table)):
             log.db.many(inserted(table), chunk)
     for name, value in source.meta.items():

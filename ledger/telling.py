@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ledger import events as e
+from ledger import linkfacts as lf
 from ledger.entries import Entry
 from ledger.hours import show_minutes
 from ledger.views import called, legs_of, private
@@ -40,6 +41,12 @@ class Names:
     def mandate(self, mandate: str) -> str:
         return f"the mandate {mandate}"
 
+    def neighbour(self, link: str) -> str:
+        return f"the neighbour on link {link[:12]}"
+
+    def payment(self, pid: str) -> str:
+        return f"the payment {pid[-8:]}"
+
 
 class _Known(Names):
     """What things are called in a bank."""
@@ -68,6 +75,14 @@ class _Known(Names):
         if found is None:
             return super().mandate(mandate)
         return f"the mandate of {self.broker(found.terms.broker)} for {self.account(found.account)}"
+
+    def neighbour(self, link: str) -> str:
+        found = self._page.book.link(link)
+        return self.account(found.account) if found else super().neighbour(link)
+
+    def payment(self, pid: str) -> str:
+        seen = self._page.tables.seen(pid)
+        return f"payment {seen.leaf}" if seen else super().payment(pid)
 
 
 def describe(page: Reading, index: int, entry: Entry) -> str:
@@ -151,6 +166,45 @@ def _import_begun(fact: e.ImportBegun, names: Names) -> str:
     return f"import of {files} begun ({what}{amid})"
 
 
+def _link_opened(fact: lf.LinkOpened, names: Names) -> str:
+    return f"neighbour {names.account(fact.account)}, {fact.neighbour.name} ({fact.neighbour.origin})"
+
+
+def _limited(fact: lf.LinkLimited, names: Names) -> str:
+    here, there = show_minutes(fact.they_owe_minutes), show_minutes(fact.we_owe_minutes)
+    return f"{names.neighbour(fact.link)} may owe {here} here, and this bank {there} there"
+
+
+def _sent(fact: lf.LinkSent, names: Names) -> str:
+    taken = [(names.account(account), minutes) for _, account, minutes in fact.accepted]
+    done = [f"{_total(fact.offered)} offered"] if fact.offered else []
+    done += [f"{show_minutes(minutes)} taken for {name}" for name, minutes in taken]
+    done += [f"{len(fact.rejected)} refused"] if fact.rejected else []
+    return ", ".join([f"frame {fact.seq} to {names.neighbour(fact.link)}", *done])
+
+
+def _received(fact: lf.LinkReceived, names: Names) -> str:
+    done = [f"{_total(fact.posted)} paid"] if fact.posted else []
+    done += [f"{len(fact.voided)} not taken"] if fact.voided else []
+    return ", ".join([f"frame {fact.seq} of {names.neighbour(fact.link)}", *done])
+
+
+def _total(amounts: tuple[tuple[str, int], ...]) -> str:
+    return show_minutes(sum([minutes for _, minutes in amounts]))
+
+
+def _settled(fact: lf.LinkSettled, names: Names) -> str:
+    ends = ", and ended" if fact.closes else ""
+    owed = f"we owe {show_minutes(fact.minutes)}" if fact.minutes >= 0 else f"they owe {show_minutes(-fact.minutes)}"
+    return f"the link with {names.neighbour(fact.link)} settled{ends}: {owed}"
+
+
+def _ordered(fact: lf.PaymentOrdered, names: Names) -> str:
+    name, minutes = names.neighbour(fact.link), show_minutes(fact.minutes)
+    refund = f", giving back {names.payment(fact.refunds)}" if fact.refunds else ""
+    return f"{names.account(fact.account)} pays {minutes} to {fact.payee} of {name}{refund}"
+
+
 _WORDS: dict[type, Callable[[Any, Names], str]] = {
     e.BankFounded: lambda fact, _: f"{fact.name} founded",
     e.AccountOpened: _opened,
@@ -173,4 +227,17 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     e.ImportBegun: _import_begun,
     e.ImportCompleted: lambda _fact, _names: "import completed",
     e.ImportAbandoned: lambda _fact, _names: "import given up",
+    lf.LinkOpened: _link_opened,
+    lf.LinkVerified: lambda fact, names: f"the six words of {names.neighbour(fact.link)} compared",
+    lf.LinkLimited: _limited,
+    lf.LinkSent: _sent,
+    lf.LinkReceived: _received,
+    lf.LinkResumed: lambda fact, names: f"{names.neighbour(fact.link)} asked to resume, in {fact.inc}",
+    lf.LinkRekeyed: lambda fact, names: f"a new key for the link with {names.neighbour(fact.link)}",
+    lf.LinkFrozen: lambda fact, names: f"the link with {names.neighbour(fact.link)} frozen ({fact.reason})",
+    lf.LinkSettled: _settled,
+    lf.HeadSeen: lambda fact, names: f"a head of {names.neighbour(fact.link)} seen, over {fact.checkpoint[1]} entries",
+    lf.PaymentOrdered: _ordered,
+    lf.PaymentCancelled: lambda fact, names: f"{names.payment(fact.pid)} withdrawn",
+    lf.PaymentReleased: lambda fact, names: f"{names.payment(fact.pid)} released at the bank's own risk",
 }

@@ -344,7 +344,7 @@ def test_a_backup_that_was_cut_off(file: Path, tmp_path: Path, share: float) -> 
 
 
 DAMAGES = {
-    "UPDATE about SET value = '2' WHERE name = 'version'": "newer_version",
+    "UPDATE about SET value = '3' WHERE name = 'version'": "newer_version",
     "DELETE FROM about WHERE name = 'origin'": "backup_damaged",
     "DROP TABLE sheets": "backup_damaged",
     "UPDATE entries SET note = 'text' WHERE leaf = 4": "backup_damaged",

@@ -60,13 +60,13 @@ class Log:
             if len(rows) < CHUNK:
                 return
 
-    def of_kinds(self, kinds: Sequence[str], stop: int) -> Iterator[tuple[int, Entry]]:
-        """The entries of some kinds below `stop`, parsed, in their order. The whole log is passed over."""
+    def of_kinds(self, kinds: Sequence[str], stop: int, first: int = 0) -> Iterator[tuple[int, Entry]]:
+        """The entries of some kinds from `first` up to and without `stop`, parsed. The whole log between is read."""
         marks = ", ".join("?" * len(kinds))
         found = self.db.rows(
-            f"SELECT originator_version FROM stored_events WHERE originator_id = ? AND originator_version <= ?"
-            f" AND topic IN ({marks}) ORDER BY originator_version",
-            (self._key, stop, *kinds),
+            f"SELECT originator_version FROM stored_events WHERE originator_id = ? AND originator_version > ?"
+            f" AND originator_version <= ? AND topic IN ({marks}) ORDER BY originator_version",
+            (self._key, first, stop, *kinds),
         )
         for (version,) in found:
             yield _whole(version) - 1, self.entry(_whole(version) - 1)

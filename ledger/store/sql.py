@@ -9,9 +9,16 @@
     people          handle, name and contact of each account now
     sheets          digests of the day sheets recorded
     imported        what another system calls a row or a member, and the entry that holds it here
+    pairings        the cards of each link, ours and theirs
+    neighbours      of each link: where they publish, their newest head that was verified, and how far they saw ours
+    frames          the sealed bytes of each frame published, and the entry that logs it
+    memos           what neighbours' payments are for
+    contacts        names for the aliases of neighbours' members
+    sides           what `federation` derives of each link from the log, as canonical JSON
     meta            schema version, origin, signed head
 
-All but stored_events, openings, sheets, imported and meta can be dropped and rebuilt from the log (and the openings).
+All but stored_events, openings, sheets, imported, meta and the five that follow `imported` can be dropped and rebuilt
+from the log (and the openings).
 """
 
 from __future__ import annotations
@@ -22,8 +29,8 @@ from itertools import count
 from typing import Any, Protocol
 from uuid import UUID
 
-#: 2 brought the table `imported`
-SCHEMA = 2
+#: 2 brought the table `imported`, 3 those about neighbours
+SCHEMA = 3
 #: how long a lock is waited for, and how long in silence
 LOCK_SECONDS = 60
 QUIET_SECONDS = 2
@@ -43,6 +50,15 @@ CREATE TABLE people (account {text} PRIMARY KEY, handle {text} NOT NULL, folded 
  name {text} NOT NULL, contact {text} NOT NULL, leaf BIGINT NOT NULL)
 CREATE TABLE sheets (digest {text} PRIMARY KEY, leaf BIGINT NOT NULL, count BIGINT NOT NULL)
 CREATE TABLE imported (system {text}, ref {text}, leaf BIGINT NOT NULL, PRIMARY KEY (system, ref)) {clustered}
+CREATE TABLE pairings (link {text} PRIMARY KEY, ours {text} NOT NULL, theirs {text} NOT NULL)
+CREATE TABLE neighbours (link {text} PRIMARY KEY, place {text} NOT NULL, size BIGINT NOT NULL, head {text} NOT NULL,
+ witnessed BIGINT NOT NULL, said {text} NOT NULL)
+CREATE TABLE frames (link {text}, folder {text}, inc BIGINT, seq BIGINT, leaf BIGINT NOT NULL, sealed {bytes} NOT NULL,
+ PRIMARY KEY (link, folder, inc, seq))
+CREATE TABLE memos (link {text}, pid {text}, memo {text} NOT NULL, PRIMARY KEY (link, pid)) {clustered}
+CREATE TABLE contacts (link {text}, folded {text}, name {text} NOT NULL, alias {text} NOT NULL,
+ PRIMARY KEY (link, folded)) {clustered}
+CREATE TABLE sides (link {text} PRIMARY KEY, leaf BIGINT NOT NULL, side {text} NOT NULL)
 """
 
 #: the columns and the key of every table that is rebuilt from the log, for comparing and emptying them

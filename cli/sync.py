@@ -1,0 +1,185 @@
+"""`timebank sync`: carry what is said between this bank and its neighbours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.context import bank_option, json_option, open_bank, open_keyring
+from cli.output import counted, print_json, problem_json, progress, say
+from ledger.errors import Invalid, Problem, Unavailable, Usage
+from ledger.hours import show_minutes
+
+if TYPE_CHECKING:
+    from federation.carriers import Carrier
+    from federation.office import Synced
+    from ledger.bank import Bank
+
+DIVERGED = 5
+
+
+@click.command()
+@click.argument("names", metavar="[NEIGHBOUR]...", nargs=-1)
+@click.option("--export", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Pack it in a file.")
+@click.option("--import", "imported", metavar="FILE", type=click.Path(path_type=Path), help="Take their file in.")
+@click.option("--published", metavar="DIR", type=click.Path(path_type=Path), help="From now on publish there.")
+@bank_option
+@json_option
+def sync(
+    names: tuple[str, ...],
+    export: Path | None,
+    imported: Path | None,
+    published: Path | None,
+    bank_dir: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Hear what neighbours said, decide their payments, say what there is to say; all of them, or those named.
+
+    \b
+    timebank sync
+    timebank sync lewisham
+    timebank sync lewisham --export for-lewisham.bundle      (by mail or stick: send this file)
+    timebank sync --import from-lewisham.bundle
+
+    It may run from cron, twice at once, and be interrupted. A file that is lost costs nothing: the next one holds all
+    that it held. Exit status: 5 when a neighbour signed what cannot be true (the link is frozen, and a file of
+    evidence is written), 4 when something of theirs was refused, 1 when one could not be reached.
+
+    JSON: neighbours: [name, sent, received (frames), offered, accepted, rejected, posted, voided (payments: [pid,
+    minutes], the rejected and voided by pid alone), recalled, resumed, waits, refused: [code, message, hint, file,
+    line], frozen, why, evidence, files, error], export.
+    """
+    bank = open_bank(bank_dir)
+    if published is not None:
+        from federation.outbox import publish_in
+
+        publish_in(bank, published)
+    found = _all(bank, names, imported, export=export, as_json=as_json)
+    if as_json:
+        rows = [_json(name, one) for name, one in found]
+        print_json({"neighbours": rows, "export": str(export) if export else None})
+    else:
+        for name, one in found:
+            _tell(name, one)
+    return _status([one for _, one in found])
+
+
+def _all(
+    bank: Bank, names: tuple[str, ...], imported: Path | None, *, export: Path | None, as_json: bool
+) -> list[tuple[str, Any]]:
+    """What became of each neighbour: what was done, or the problem."""
+    from federation.office import sync_neighbour, to_sync
+    from federation.outbox import bundle
+
+    carrier = _bundle(imported) if imported else None
+    wanted = to_sync(bank, names, carrier)
+    if export is not None and len(wanted) != 1:
+        raise Usage("usage", "a file is for one neighbour", "name it: timebank sync NEIGHBOUR --export FILE")
+    found: list[tuple[str, Any]] = []
+    keyring = open_keyring(bank.folder, (), None)
+    for name, link in wanted:
+        try:
+            with progress(f"syncing with {name}") as reached:
+                found.append((name, sync_neighbour(bank, keyring, link, carrier, reached)))
+        except Problem as problem:
+            found.append((name, problem))
+        if export is not None:
+            with bank.reading() as page:
+                _write(export, bundle(page, link))
+    return found
+
+
+def _bundle(file: Path) -> Carrier:
+    from federation.carriers import BundleCarrier, parse_bundle
+    from ledger.folder import named_file
+
+    return BundleCarrier(str(file), parse_bundle(named_file(file)))
+
+
+def _write(file: Path, raw: bytes) -> None:
+    from ledger.folder import replace_file
+
+    replace_file(file, raw)
+
+
+def _status(found: list[Any]) -> int:
+    if any(not isinstance(one, Problem) and one.done.frozen for one in found):
+        return DIVERGED
+    problems = [one for one in found if isinstance(one, Problem)]
+    unreachable = any(not isinstance(one, Problem) and one.unreachable for one in found)
+    refused = any(not isinstance(one, Problem) and one.done.refused for one in found)
+    statuses = [problem.exit_status for problem in problems] + ([Invalid.exit_status] if refused else [])
+    statuses += [Unavailable.exit_status] if unreachable else []
+    return max(statuses, default=0)
+
+
+def _json(name: str, one: Synced | Problem) -> dict[str, Any]:
+    if isinstance(one, Problem):
+        return {"name": name, "error": problem_json(one)}
+    done = one.done
+    return {
+        "name": name,
+        "sent": done.sent,
+        "received": done.received,
+        "offered": [list(pair) for pair in done.offered],
+        "accepted": [[pid, minutes] for pid, _, minutes in done.accepted],
+        "rejected": list(done.rejected),
+        "posted": [list(pair) for pair in done.posted],
+        "voided": list(done.voided),
+        "recalled": done.recalled,
+        "resumed": done.resumed,
+        "waits": done.waits or None,
+        "refused": [problem_json(problem) for problem in done.refused],
+        "frozen": done.frozen or None,
+        "why": done.why or None,
+        "evidence": str(one.evidence) if one.evidence else None,
+        "files": one.files,
+        "error": problem_json(one.unreachable) if one.unreachable else None,
+    }
+
+
+def _tell(name: str, one: Synced | Problem) -> None:
+    problem = one if isinstance(one, Problem) else one.unreachable
+    if problem is not None:
+        say(f"error[{problem.code}]: {name}: {problem.message}")
+        say(f"hint: {problem.hint}")
+    if isinstance(one, Problem):
+        return
+    done = one.done
+    click.echo(f"{name}: {'; '.join(_words(one)) or 'nothing new'}")
+    for problem in done.refused:
+        say(f"warning: {name}: refused, {problem.message} [{problem.code}]")
+    if done.waits:
+        say(f"{name}: {done.waits}")
+    if done.frozen:
+        say(f"error[diverged]: {name} is frozen ({done.frozen}): {done.why}")
+        shown = f"the evidence is {one.evidence}; anyone can check it: timebank verify {one.evidence}"
+        say(f"hint: {shown if one.evidence else 'telephone them, and settle: timebank neighbour settle'}")
+
+
+def _words(one: Synced) -> list[str]:
+    done = one.done
+    words = []
+    if done.received or done.sent:
+        heard = f"heard {counted(done.received, 'frame')}" if done.received else ""
+        said = f"said {counted(done.sent, 'frame')}" if done.sent else ""
+        words.append(", ".join(part for part in (heard, said) if part))
+    for pairs, what in ((done.offered, "offered"), (done.posted, "paid")):
+        if pairs:
+            total = show_minutes(sum(minutes for _, minutes in pairs))
+            words.append(f"{counted(len(pairs), 'payment')} of ours {what}, {total}")
+    if done.voided:
+        words.append(f"{counted(len(done.voided), 'payment')} of ours not taken")
+    if done.accepted:
+        total = show_minutes(sum(minutes for _, _, minutes in done.accepted))
+        words.append(f"{counted(len(done.accepted), 'payment')} of theirs taken, {total}")
+    if done.rejected:
+        words.append(f"{counted(len(done.rejected), 'payment')} of theirs refused")
+    if done.recalled:
+        words.append(f"{counted(done.recalled, 'frame')} of ours brought back")
+    if done.resumed:
+        words.append("asked to resume")
+    return words

@@ -1,0 +1,45 @@
+"""The bank's office for its neighbours: which are to be synced, and how each is reached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from federation import kept
+from federation.carriers import BundleCarrier, Carrier, carrier_to
+from federation.outbox import published_folder
+from federation.pairing import called_neighbour, neighbour_link, open_links
+from federation.sides import sides
+from federation.syncing import Reached, Synced, sync_link
+from ledger.errors import Refused
+
+if TYPE_CHECKING:
+    from ledger.bank import Bank
+    from ledger.keyring import Keyring
+
+__all__ = ["Synced", "sync_neighbour", "to_sync"]
+
+
+def to_sync(bank: Bank, names: tuple[str, ...], carrier: Carrier | None = None) -> list[tuple[str, str]]:
+    """The neighbours to sync with, each a name and a link: those named, else all that a bundle, or a place, is of."""
+    with bank.reading() as page:
+        if names:
+            return [(name, neighbour_link(page, name)) for name in names]
+        links = open_links(page)
+        if isinstance(carrier, BundleCarrier):
+            found = sides(page)
+            links = [link for link in links if carrier.holds(found[link].drops[1])]
+            if not links:
+                raise Refused("unknown_neighbour", f"{carrier.where} is of no neighbour of this bank")
+        return [(called_neighbour(page, link), link) for link in links]
+
+
+def sync_neighbour(bank: Bank, keyring: Keyring, link: str, carrier: Carrier | None, reached: Reached | None) -> Synced:
+    """Sync one link by the carrier given, else by where the neighbour publishes.
+
+    A neighbour of whom no place is known is spoken to all the same: what is said lies ready, to be exported.
+    """
+    if carrier is None:
+        with bank.reading() as page:
+            place = kept.standing(page.db, link).place
+        carrier = carrier_to(place) if place else None
+    return sync_link(bank, keyring, published_folder(bank), link, carrier, reached)

@@ -1,0 +1,144 @@
+"""What this bank publishes for a neighbour: sealed frames, each written once, then the head, replaced in one step.
+
+    PUBLISHED/links/DROP/f/INC/SEQ, r/INC/N, head          (PROTOCOL.md §10)
+
+What is missing there is published again, from the bytes kept when it was sealed. A head that says nothing new is not
+written. `bundle` packs what the neighbour has not acknowledged as one file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from federation import kept
+from federation.carriers import format_bundle
+from federation.frames import Mark
+from federation.kept import BACK, OURS, Sealed
+from federation.parcels import Head, Parcel, Place, Way, format_head, frame_path, head_path, seal_head, seal_parcel
+from federation.sides import Side, side_of
+from federation.turns import logged_frames
+from federation.witnessing import own_checkpoint
+from ledger.bank import Bank
+from ledger.publishing.outgoing import Outgoing
+from ledger.reading import Reading
+
+PUBLISHED = "published"
+
+
+def published_folder(bank: Bank) -> Path:
+    """Where this bank publishes for its neighbours: the folder that was named, else `published` in its own."""
+    with bank.store.reading() as log:
+        named = log.meta(PUBLISHED)
+    return Path(named) if named else bank.folder.path / PUBLISHED
+
+
+def publish_in(bank: Bank, folder: Path) -> None:
+    """From now on publish there."""
+    with bank.store.writing() as log:
+        log.set_meta(PUBLISHED, str(folder.resolve()))
+
+
+def is_ahead(root: Path, page: Reading, side: Side) -> bool:
+    """Whether the frame after our last is published already: then this is an older copy of the bank."""
+    sent = side.link.sent
+    after = sent.inc, sent.seq + 1
+    return (root / frame_path(side.drops[0], OURS, after)).exists() and not side.link.requests
+
+
+class _Wanting(NamedTuple):
+    """What the folder lacks: sealed frames, in order, and the head, if it says something new."""
+
+    frames: list[tuple[str, Place]]
+    head: str
+
+
+def publish_link(bank: Bank, root: Path, link: str) -> int:
+    """Bring the folder up to what was committed; the number of files written."""
+    with bank.reading() as page:
+        side = side_of(page, link)
+        lost = _unsealed(page, side)
+        wanting = _wanting(page, root, side)
+    if lost:
+        _seal_again(bank, link)
+    elif not wanting.frames and not wanting.head:
+        return 0
+    with Outgoing(root) as out:
+        with bank.reading() as page:
+            side = side_of(page, link)
+            wanting = _wanting(page, root, side)
+            for folder, place in wanting.frames:
+                sealed = kept.frame_at(page.db, link, folder, place)
+                if sealed is not None:
+                    out.put(frame_path(side.drops[0], folder, place), sealed.content)
+        out.settle()
+        if wanting.head:
+            out.put(head_path(side.drops[0]), seal_head(wanting.head, _way(side), side.link.their_seal))
+            out.settle()
+        written = out.written
+    if wanting.head:
+        with bank.store.writing() as log:
+            kept.keep_said(log.db, link, wanting.head)
+    return written
+
+
+def _way(side: Side) -> Way:
+    return Way(side.link.link, side.link.ours, side.link.theirs)
+
+
+def _wanting(page: Reading, root: Path, side: Side) -> _Wanting:
+    """Every frame that is not acknowledged and not there; of older ones, those newer than the newest that is."""
+    drop, link = side.drops[0], side.link
+    frames: list[tuple[str, Place]] = []
+    for folder, acked in ((OURS, link.acked.place), (BACK, (-1, 0))):
+        for place in kept.places(page.db, link.link, folder):
+            there = (root / frame_path(drop, folder, place)).exists()
+            if not there:
+                frames.append((folder, place))
+            elif place <= acked or folder == BACK:
+                break
+    said = format_head(head_of(page, side))
+    standing = kept.standing(page.db, link.link)
+    is_said = said == standing.said and (root / head_path(drop)).exists()
+    return _Wanting(sorted(frames), "" if is_said else said)
+
+
+def head_of(page: Reading, side: Side) -> Head:
+    """Our head for the neighbour."""
+    standing = kept.standing(page.db, side.link.link)
+    checkpoint, since, proof = own_checkpoint(page.log, standing)
+    return Head(_last_said(side), side.link.got, checkpoint, since, proof, standing.head)
+
+
+def _last_said(side: Side) -> Mark:
+    return max([side.link.sent, *side.link.requests])
+
+
+def _unsealed(page: Reading, side: Side) -> bool:
+    """Whether a frame that they may need is in the log and not sealed: as after a restore without a backup."""
+    marks = [*[one.mark for one in side.link.unacked], *side.link.requests]
+    return any(kept.frame_at(page.db, side.link.link, OURS, mark.place) is None for mark in marks)
+
+
+def _seal_again(bank: Bank, link: str) -> None:
+    with bank.store.writing() as log, bank.reading() as page:
+        side = side_of(page, link)
+        for index, note, place in logged_frames(page, side, side.link.ours):
+            if place > side.link.acked.place and kept.frame_at(log.db, link, OURS, place) is None:
+                sealed = seal_parcel(Parcel(note, {}), _way(side), OURS, place, side.link.their_seal)
+                kept.keep_frame(log.db, link, Sealed(OURS, *place, index, sealed))
+
+
+def bundle(page: Reading, link: str) -> bytes:
+    """All that the neighbour has not acknowledged, and the head, as one file."""
+    side = side_of(page, link)
+
+    def files() -> Iterator[tuple[str, bytes]]:
+        for folder, after in ((OURS, side.link.acked.place), (BACK, (-1, 0))):
+            for sealed in kept.frames(page.db, link, folder, after):
+                yield frame_path(side.drops[0], folder, sealed.place), sealed.content
+        said = format_head(head_of(page, side))
+        yield head_path(side.drops[0]), seal_head(said, _way(side), side.link.their_seal)
+
+    return format_bundle(files())

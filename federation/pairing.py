@@ -1,0 +1,230 @@
+"""Pairing: invite, join, compare six words. An invitation has no date: it is void once answered or withdrawn.
+
+The keys of a link lie in `keys/`, without a passphrase, because `sync` signs with them unattended: `link-` and the
+beginning of the link's id. Beside them lies `witness`, with which this bank cosigns its neighbours' heads. Cards are
+kept when they are made, before any entry: what is interrupted is gone on with by the same command again.
+"""
+
+# No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
+import secrets
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from federation import kept
+from federation.card import Card, card_hash, check_answer, open_card, sign_card, words_of
+from federation.kept import Pairing
+from federation.sealing import seal_public
+from federation.words import compare_words, words_digest
+from ledger import events as e
+from ledger import linkfacts as lf
+from ledger.accounts import editing_fact
+from ledger.bank import Bank
+from ledger.errors import Refused
+from ledger.folder import Folder
+from ledger.founding import random_account
+from ledger.hours import whole_minutes
+from ledger.keyfiles import load_key, make_key, read_public
+from ledger.keys import HeldKey, encode_key
+from ledger.reading import Reading
+from ledger.records import NEVER
+from ledger.store import Db
+from ledger.views import called
+from ledger.words import clean_handle
+
+WITNESS = "witness"
+
+
+class Joined(NamedTuple):
+    """A link of which both cards are known. `answer`: the card to send back, if it is for us to send."""
+
+    ours: Card
+    theirs: Card
+    answer: bytes = b""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The six words."""
+        first, second = (self.ours, self.theirs) if self.theirs.answers else (self.theirs, self.ours)
+        return words_of(first, second)
+
+
+def link_key_file(folder: Folder, link: str) -> Path:
+    """Where the private key of a link lies."""
+    return folder.keys / f"link-{link[:12]}"
+
+
+def held_key(path: Path) -> HeldKey:
+    """A key without a passphrase; `Refused("link_key_missing")`."""
+    if not path.exists():
+        raise Refused("link_key_missing", f"there is no key {path}")
+    found = load_key(path, lambda _: b"")
+    if not isinstance(found, HeldKey):
+        raise Refused("link_key_missing", f"{path} holds no private key")
+    return found
+
+
+def _our_bank(bank: Bank, page: Reading, key: HeldKey) -> lf.Neighbour:
+    """The bank itself, as a card names it."""
+    book = page.book
+    checkpoint = book.key(book.office("checkpoint")[0])
+    witness = bank.folder.keys / WITNESS
+    if not witness.exists():
+        make_key(witness, None, f"{WITNESS} {bank.folder.origin}")
+    return lf.Neighbour(
+        bank.folder.origin,
+        bank.folder.founding,
+        book.founded.name,
+        encode_key(key.public.raw),
+        seal_public(key),
+        checkpoint.public if checkpoint else "",
+        encode_key(read_public(witness).raw),
+    )
+
+
+def _make_card(bank: Bank, page: Reading, link: str, answers: str = "") -> bytes:
+    path = link_key_file(bank.folder, link)
+    if not path.exists():
+        make_key(path, None, f"link-{link[:12]} {bank.folder.origin}")
+    key = held_key(path)
+    return sign_card(Card(link, _our_bank(bank, page, key), secrets.token_hex(16), answers), key)
+
+
+def invite(bank: Bank) -> bytes:
+    """A new invitation, a card; nothing is in the log yet."""
+    with bank.reading() as page:
+        raw = _make_card(bank, page, secrets.token_hex(16))
+    with bank.store.writing() as log:
+        kept.keep_pairing(log.db, Pairing(open_card(raw).link, raw, b""))
+    return raw
+
+
+def withdraw(bank: Bank, link: str) -> None:
+    """Make an invitation that nobody answered void."""
+    with bank.store.writing() as log:
+        kept.drop_pairing(log.db, link)
+
+
+def join(bank: Bank, raw: bytes) -> Joined:
+    """Take a neighbour's card: answer an invitation, or complete our own.
+
+    `Invalid("bad_card")` and the like; `Refused`: "own_bank", "card_mismatch", "invite_used", "key_used".
+    """
+    card = open_card(raw)
+    with bank.reading() as page:
+        found = kept.pairing(page.db, card.link)
+        if card.bank.origin == bank.folder.origin or (found is not None and raw == found.ours):
+            raise Refused("own_bank", "this card is our own: it is for the other bank")
+        joined = _answered(found, card) if card.answers else _answer(bank, page, found, card)
+        _refuse_known(page, card)
+        made = sign_card(joined.ours, held_key(link_key_file(bank.folder, card.link)))
+    with bank.store.writing() as log:
+        kept.keep_pairing(log.db, Pairing(card.link, made, raw))
+    return joined
+
+
+def _answered(found: Pairing | None, card: Card) -> Joined:
+    """The card answers an invitation of ours."""
+    if found is None:
+        raise Refused("invite_used", "this card answers an invitation that was withdrawn, or is another bank's")
+    ours = open_card(found.ours)
+    check_answer(ours, card)
+    if found.theirs and open_card(found.theirs) != card:
+        raise Refused("invite_used", f"this invitation was answered by {open_card(found.theirs).bank.name} before")
+    return Joined(ours, card)
+
+
+def _answer(bank: Bank, page: Reading, found: Pairing | None, card: Card) -> Joined:
+    """The card invites us."""
+    if found is not None and (not found.theirs or card_hash(open_card(found.theirs)) != card_hash(card)):
+        raise Refused("card_mismatch", "another invitation for the same link was answered before")
+    raw = found.ours if found else _make_card(bank, page, card.link, card_hash(card))
+    ours = open_card(raw)
+    check_answer(card, ours)
+    return Joined(ours, card, raw)
+
+
+def _refuse_known(page: Reading, card: Card) -> None:
+    """A link with this bank is open already: it is settled and closed before there is another."""
+    for link in open_links(page):
+        record = page.book.link(link)
+        if record is not None and link != card.link and record.neighbour.link_key == card.bank.link_key:
+            raise Refused("key_used", f"the neighbour {record.neighbour.origin} has that link key already")
+
+
+def open_links(page: Reading) -> list[str]:
+    """The links that are not closed, oldest first."""
+    return [link for link in all_links(page) if (found := page.book.link(link)) and found.closed == NEVER]
+
+
+def all_links(page: Reading) -> list[str]:
+    """All links, oldest first."""
+    found = [str(link) for (link,) in page.db.rows("SELECT id FROM book WHERE kind = 'link'")]
+    since = {link: record.since for link in found if (record := page.book.link(link))}
+    return sorted(since, key=since.__getitem__)
+
+
+def opening_fact(page: Reading, joined: Joined, name: str) -> tuple[lf.LinkOpened, dict[str, str]]:
+    """The entry that opens a link, and how the neighbour is called here."""
+    ours, theirs = joined.ours, joined.theirs
+    key = e.KeySpec(ours.bank.link_key, ours.link, "link")
+    marks, drops = (card_hash(ours), card_hash(theirs)), (ours.drop, theirs.drop)
+    fact = lf.LinkOpened(ours.link, random_account(), key, theirs.bank, marks, drops, {})
+    return fact, {"handle": clean_handle(name or usual_name(theirs.bank.origin)), "name": theirs.bank.name}
+
+
+def usual_name(origin: str) -> str:
+    """What a neighbour is called where nobody says otherwise: the first word of its origin."""
+    return origin.partition("/")[0].partition(".")[0]
+
+
+def neighbour_link(page: Reading, name: str, *, closed: bool = False) -> str:
+    """The link of the neighbour whom a person means; `Refused("unknown_neighbour")`."""
+    try:
+        account = page.account_of(name)
+    except Refused as problem:
+        raise Refused("unknown_neighbour", f"no neighbour is called {name!r}", problem.hint) from None
+    for link in all_links(page):
+        record = page.book.link(link)
+        if record is not None and record.account == account and (closed or record.closed == NEVER):
+            return link
+    raise Refused("unknown_neighbour", f"{name} is no neighbour, or no more")
+
+
+def joined_cards(db: Db, link: str) -> Joined:
+    """Both cards of a link."""
+    found = kept.pairing(db, link)
+    if found is None or not found.theirs:
+        raise Refused("unknown_link", f"the cards of link {link[:12]} are not kept")
+    return Joined(open_card(found.ours), open_card(found.theirs))
+
+
+def verified_fact(page: Reading, link: str, typed: str) -> tuple[Any, dict[str, str]]:
+    """The entry that says that the words were compared; `Refused("words_differ")`."""
+    words = joined_cards(page.db, link).words
+    compare_words(typed, words)
+    return lf.LinkVerified(link, words_digest(words)), {}
+
+
+def keep_place(bank: Bank, link: str, place: str) -> None:
+    """Keep where a neighbour publishes: an address with ://, or a folder."""
+    place = place if "://" in place else str(Path(place).resolve())
+    with bank.store.writing() as log:
+        kept.keep_place(log.db, link, place)
+
+
+def called_neighbour(page: Reading, link: str) -> str:
+    """What the neighbour on a link is called here, or nothing."""
+    record = page.book.link(link)
+    return called(page, record.account) if record else ""
+
+
+def limited_fact(page: Reading, name: str, they_owe: str, we_owe: str) -> tuple[Any, dict[str, str]]:
+    """The entry that sets both limits."""
+    limits = [0 if text.strip() == "0" else whole_minutes(text, "none") for text in (they_owe, we_owe)]
+    return lf.LinkLimited(neighbour_link(page, name), *limits), {}
+
+
+def renamed_fact(page: Reading, name: str, new_name: str) -> tuple[Any, dict[str, str]]:
+    """The entry that calls a neighbour otherwise."""
+    neighbour_link(page, name)
+    return editing_fact(page, name, new_name, None, None)

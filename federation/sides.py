@@ -1,0 +1,136 @@
+"""Our side of each link, followed from the log: its state, and the payments ordered on it that wait to be offered.
+
+A side is a projection, as the book's records are: `sides` takes what was kept and follows the entries since, so that
+reading never begins at entry 0; `keep_sides` puts it back. The table may be emptied at any time.
+"""
+
+# No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from federation.frames import Offer
+from federation.link import Link
+from federation.replay import follow
+from ledger import canonical as c
+from ledger import linkfacts as lf
+from ledger.entries import Entry
+from ledger.errors import Refused
+from ledger.keys import encode_key
+from ledger.reading import Reading
+from ledger.store import Db
+
+KINDS = tuple(
+    f"{name}/1"
+    for name in (
+        *("link.opened", "link.limited", "link.sent", "link.received", "link.resumed", "link.rekeyed", "link.frozen"),
+        *("link.settled", "head.seen", "payment.ordered", "payment.cancelled"),
+    )
+)
+
+
+@c.shape(
+    link=c.part(Link),
+    orders=c.many(c.part(Offer), most=c.MOST_INTEGER),
+    cards=c.pair(c.key_text, c.key_text),
+    keys=c.pair(c.key_text, c.key_text),
+    drops=c.pair(c.entry_id, c.entry_id),
+    asked=c.whole(-1),
+    seen=c.whole(-1),
+)
+class Side(NamedTuple):
+    """The state of a link, and `orders` not yet offered, oldest first.
+
+    `cards`, `keys`: the hashes of the cards and the link keys with which it was opened; `drops`: the folders in which
+    we and they publish (each: ours, theirs). `asked`, `seen`: the last entry that asked to resume, and that notes a
+    head of theirs.
+    """
+
+    link: Link
+    orders: tuple[Offer, ...]
+    cards: tuple[str, str]
+    keys: tuple[str, str]
+    drops: tuple[str, str]
+    asked: int = -1
+    seen: int = -1
+
+
+Sides = dict[str, Side]
+#: was this pid of a neighbour decided before this entry?
+Known = Callable[[str, str, int], bool]
+
+
+def follow_entry(found: Sides, origin: str, entry: Entry, index: int, known: Known) -> None:
+    """Take the entry at `index` into the sides; `Invalid` where the entry and the frame it quotes differ."""
+    fact = entry.fact
+    links: Mapping[str, Link] = {name: side.link for name, side in found.items()}
+    name = getattr(fact, "link", "")
+    after = follow(links, origin, fact, lambda pid: known(name, pid, index))
+    if after is not None and isinstance(fact, lf.LinkOpened):
+        keys = (fact.key.key, fact.neighbour.link_key)
+        found[name] = Side(after, (), fact.marks, keys, fact.drops)
+        return
+    side = found.get(name)
+    if side is not None:
+        found[name] = _noted(side._replace(link=after or side.link), fact, entry, index)
+    elif isinstance(fact, lf.PaymentCancelled):
+        for other, one in found.items():
+            found[other] = without_orders(one, {fact.pid})
+
+
+def _noted(side: Side, fact: Any, entry: Entry, index: int) -> Side:
+    match fact:
+        case lf.PaymentOrdered():
+            offer = Offer(entry.id, encode_key(entry.hash), fact.minutes, fact.payee, fact.window, fact.refunds)
+            return side._replace(orders=(*side.orders, offer))
+        case lf.LinkSent():
+            return without_orders(side, {pid for pid, _ in fact.offered})
+        case lf.LinkResumed():
+            return side._replace(asked=index)
+        case lf.HeadSeen():
+            return side._replace(seen=index)
+    return side
+
+
+def without_orders(side: Side, pids: set[str]) -> Side:
+    """The side when these payments no longer wait to be offered."""
+    if not pids or not any(one.pid in pids for one in side.orders):
+        return side
+    return side._replace(orders=tuple([one for one in side.orders if one.pid not in pids]))
+
+
+def sides(page: Reading) -> Sides:
+    """Every link of this bank as the whole log has made it."""
+    found, start = _kept(page.db)
+    book = page.book
+
+    def known(link: str, pid: str, index: int) -> bool:
+        decided = book.incoming(link, pid)
+        return decided is not None and decided.leaf < index
+
+    for index, entry in page.log.of_kinds(KINDS, page.log.size(), start):
+        follow_entry(found, page.log.origin, entry, index, known)
+    return found
+
+
+def _kept(db: Db) -> tuple[Sides, int]:
+    """What was kept, and how many entries it follows from."""
+    rows = db.rows("SELECT link, leaf, side FROM sides")
+    found = {link: c.from_object(Side, c.parse_json(side)) for link, _, side in rows}
+    return found, max([leaf for _, leaf, _ in rows], default=0)
+
+
+def keep_sides(db: Db, found: Sides, size: int) -> None:
+    """Keep the sides as the first `size` entries have made them, all of them."""
+    before, start = _kept(db)
+    if found and (before != found or size > start):
+        db.run("DELETE FROM sides")
+        rows = [(link, size, c.format_json(c.to_object(side))) for link, side in sorted(found.items())]
+        db.many("INSERT INTO sides (link, leaf, side) VALUES (?, ?, ?)", rows)
+
+
+def side_of(page: Reading, link: str) -> Side:
+    """One link; `Refused("unknown_link")`."""
+    found = sides(page).get(link)
+    if found is None:
+        raise Refused("unknown_link", f"no link {link[:12]} in this bank")
+    return found

@@ -1,0 +1,271 @@
+"""A sync with one neighbour: pull → verify → apply → decide → write a frame if there is something to say → publish.
+
+Pulling comes before pushing. What arrives is fetched and opened with nothing locked; a turn is tried on a page that is
+only read, and taken, under the write lock, if it would write; what was committed is published after. So a sync may be
+interrupted at any step, or run twice at once, and the next one goes on: nothing was said that is not in the log, and
+what is in the log is published, the same bytes each time. Nothing to say: no entry, no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from federation import kept
+from federation.carriers import Carrier
+from federation.evidence import charge_of, format_evidence, two_heads_charge, verify_evidence
+from federation.kept import BACK, OURS
+from federation.outbox import is_ahead, publish_link
+from federation.pairing import WITNESS, held_key, link_key_file
+from federation.parcels import (
+    MOST_FRAME_BYTES,
+    MOST_HEAD_BYTES,
+    Head,
+    Parcel,
+    Place,
+    Way,
+    frame_path,
+    head_path,
+    open_head,
+    open_parcel,
+)
+from federation.sides import Side, side_of
+from federation.turns import Done, Pulled, logged_frames, take_turn
+from federation.witnessing import Fork, cosigned_note, heeded, keep_heeded, look_at, replace_seen
+from ledger.bank import Bank
+from ledger.errors import Invalid, Refused, Unavailable
+from ledger.folder import made_folder, replace_file
+from ledger.keyring import Keyring, key_files
+from ledger.keys import HeldKey, PublicKey, decode_key, encode_key
+from ledger.page import Page
+from ledger.people import person
+from ledger.reading import Reading
+from ledger.records import public_key
+
+#: frames fetched for one turn
+MOST_PULLED = 100
+EVIDENCE = "evidence"
+
+#: called with the frames received so far, and how many the neighbour says there are
+Reached = Callable[[int, int], None]
+
+
+class Synced(NamedTuple):
+    """What a sync with one neighbour did: `files` published, `evidence` written; why nothing of theirs could be had."""
+
+    done: Done
+    files: int = 0
+    evidence: Path | None = None
+    unreachable: Unavailable | None = None
+
+
+def link_keys(bank: Bank, link: str) -> dict[str, HeldKey]:
+    """The keys of a link that are here, newest first, by their public halves; `Refused("link_key_missing")`."""
+    usual = link_key_file(bank.folder, link)
+    files = [path for path in key_files(bank.folder.keys) if path.name.startswith(usual.name)]
+    keys = [held_key(path) for path in sorted(files, key=lambda path: (len(path.name), path.name), reverse=True)]
+    if not keys:
+        raise Refused("link_key_missing", f"there is no key {usual}")
+    return {encode_key(key.public.raw): key for key in keys}
+
+
+def sync_link(
+    bank: Bank, keyring: Keyring, root: Path, link: str, carrier: Carrier | None, reached: Reached | None = None
+) -> Synced:
+    """Sync one link; without a carrier, or if they cannot be reached, ours is said all the same."""
+    keys = link_keys(bank, link)
+    total, files, evidence, expected = Done(), 0, None, 0
+    unreachable: Unavailable | None = None
+    while True:
+        pulled = Pulled()
+        if carrier is not None and unreachable is None:
+            try:
+                _pull(bank, link, carrier, list(keys.values()), total.taken_back, pulled)
+            except Unavailable as problem:
+                unreachable = problem
+        _witness(bank, link, pulled)
+        done, found = _turn(bank, keyring, root, link, pulled, keys)
+        evidence = evidence or found
+        total.add(done)
+        files += publish_link(bank, root, link)
+        expected = max(expected, total.received + pulled.behind - done.received)
+        if reached and expected:
+            reached(total.received, expected)
+        if not (done.more and done.wrote):
+            return Synced(total, files, evidence, unreachable)
+
+
+def _turn(
+    bank: Bank, keyring: Keyring, root: Path, link: str, pulled: Pulled, keys: dict[str, HeldKey]
+) -> tuple[Done, Path | None]:
+    """Take a turn if it would write anything; the evidence file, if it ends in a lie."""
+    evidence: list[Path] = []
+
+    def is_lost(page: Reading, side: Side) -> bool:
+        return is_ahead(root, page, side)
+
+    def work(page: Page) -> Done:
+        done = take_turn(page, link, pulled, keys, is_lost)
+        if done.frozen:
+            evidence.extend(_write_evidence(bank, page, link, pulled, done))
+        return done
+
+    with bank.reading() as page:
+        done = take_turn(page, link, pulled, None, is_lost)
+    if done.wrote:
+        done = bank.write(work, keyring)
+        bank.sign_head(keyring)
+    return done, evidence[0] if evidence else None
+
+
+# Pulling.
+
+
+def _pull(bank: Bank, link: str, carrier: Carrier, keys: list[HeldKey], taken_back: int, pulled: Pulled) -> None:
+    """What the neighbour publishes and we have not applied, opened, at most `MOST_PULLED` frames of a kind."""
+    with bank.reading() as page:
+        side = side_of(page, link)
+    if side.link.frozen or side.link.closed:
+        return
+    files = _Files(carrier, side, keys, pulled)
+    pulled.head = files.head()
+    pulled.frames = files.frames()
+    pulled.returned = files.returned(taken_back)
+
+
+class _Files:
+    """A neighbour's published files for one link, fetched and opened; what does not open is noted, and ends a row."""
+
+    def __init__(self, carrier: Carrier, side: Side, keys: list[HeldKey], pulled: Pulled) -> None:
+        self._carrier, self._side, self._keys, self._pulled = carrier, side, keys, pulled
+        self._drop = side.drops[1]
+        self._way = Way(side.link.link, side.link.theirs, side.link.ours)
+
+    def head(self) -> Head | None:
+        """Where they say they stand."""
+        raw = self._fetch(head_path(self._drop), MOST_HEAD_BYTES)
+        try:
+            return open_head(raw, self._way, self._keys) if raw is not None else None
+        except Invalid as problem:
+            self._pulled.refused.append(problem)
+            return None
+
+    def frames(self) -> list[Parcel]:
+        """Their frames beyond our cursor, in order: as far as the head says, or as there are."""
+        found: list[Parcel] = []
+        head, (inc, seq) = self._pulled.head, self._side.link.got.place
+        last = head.sent.place if head else None
+        self._pulled.behind = last[1] - seq if last and last[0] == inc else 0
+        while len(found) < MOST_PULLED and (last is None or (inc, seq) < last):
+            parcel = self._parcel(OURS, (inc, seq + 1))
+            if parcel is not None:
+                seq += 1
+                found.append(parcel)
+            elif last is not None and inc < last[0] and not self._pulled.refused:
+                inc, seq = last[0], 0  # they resumed
+            else:
+                break
+        self._pulled.more |= len(found) == MOST_PULLED
+        return found
+
+    def returned(self, taken: int) -> list[Parcel]:
+        """Our own frames, given back for our newest request to resume, but for the first `taken`."""
+        found: list[Parcel] = []
+        requests = self._side.link.requests
+        while requests and len(found) < MOST_PULLED:
+            parcel = self._parcel(BACK, (requests[-1].inc, taken + len(found) + 1))
+            if parcel is None:
+                break
+            found.append(parcel)
+        self._pulled.more |= len(found) == MOST_PULLED
+        return found
+
+    def _parcel(self, folder: str, place: Place) -> Parcel | None:
+        raw = self._fetch(frame_path(self._drop, folder, place), MOST_FRAME_BYTES)
+        try:
+            return open_parcel(raw, self._way, folder, place, self._keys) if raw is not None else None
+        except Invalid as problem:
+            problem.message = f"frame {place[1]}: {problem.message}"
+            self._pulled.refused.append(problem)
+            return None
+
+    def _fetch(self, path: str, most_bytes: int) -> bytes | None:
+        try:
+            return self._carrier.fetch(path, most_bytes)
+        except Invalid as problem:
+            self._pulled.refused.append(problem)
+            return None
+
+
+# Witnessing.
+
+
+def _witness(bank: Bank, link: str, pulled: Pulled) -> None:
+    """Check their newest checkpoint, keep and cosign it; take note of how far they have seen ours."""
+    if pulled.head is None:
+        return
+    with bank.reading() as page:
+        record, standing = page.book.link(link), kept.standing(page.db, link)
+        checkpoint = page.book.key(page.book.office("checkpoint")[0])
+        if record is None or checkpoint is None:
+            return
+        neighbour = record.neighbour
+        witnessed = heeded(page.log, public_key(checkpoint), neighbour, pulled.head)
+    try:
+        shown = look_at(standing, neighbour, pulled.head)
+    except Invalid as problem:
+        problem.message = f"their head: {problem.message}"
+        pulled.refused.append(problem)
+        return
+    if isinstance(shown, Fork):
+        pulled.fork = shown
+        return
+    if shown is None and witnessed in (None, standing.witnessed):
+        return
+    path = bank.folder.keys / WITNESS
+    if shown is not None and path.exists():
+        shown = cosigned_note(shown, bank.folder.origin, held_key(path), int(bank.clock.now().timestamp()))
+    with bank.store.writing() as log:
+        if shown is not None:
+            replace_seen(log, link, standing, shown)
+        if witnessed is not None:
+            keep_heeded(log, link, witnessed, pulled.head.cosigned)
+
+
+# Evidence.
+
+
+def _write_evidence(bank: Bank, page: Page, link: str, pulled: Pulled, done: Done) -> list[Path]:
+    """Write what proves the lie, if it can be proven to a stranger; before the freeze is committed."""
+    raw = _evidence(page, side_of(page, link), pulled, done)
+    record = page.book.link(link)
+    if not raw or record is None:
+        return []
+    folder = bank.folder.path / EVIDENCE
+    if not folder.is_dir():
+        made_folder(folder)
+    named = person(page.db, record.account)
+    path = folder / f"{named.handle if named else link[:12]}-{done.frozen}-{page.size}.evidence"
+    replace_file(path, raw)
+    return [path]
+
+
+def _evidence(page: Page, side: Side, pulled: Pulled, done: Done) -> bytes:
+    ours, theirs = side.link.ours, side.link.theirs
+    record = page.book.link(side.link.link)
+    if pulled.fork is not None and record is not None:
+        key = PublicKey.parse(decode_key(record.neighbour.checkpoint_key))
+        charge = two_heads_charge(side.link.link, theirs, key, (ours, side.keys[0]), side.cards[0])
+        return format_evidence(charge, [pulled.fork.seen, pulled.fork.shown])
+    charge = charge_of(side.link, done.frozen, side.cards, side.keys)
+    heard = logged_frames(page, side, theirs)
+    whole = [note for _, note, _ in sorted([*logged_frames(page, side, ours), *heard])]
+    for notes in ([note for _, note, _ in heard[-1:]] + [done.lie], [*whole, done.lie]):
+        raw = format_evidence(charge, notes)
+        try:
+            verify_evidence(raw)
+        except Invalid:
+            continue
+        return raw
+    return b""

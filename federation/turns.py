@@ -1,0 +1,346 @@
+"""One turn on one link, in one transaction: hear what arrived, then say what there is to say, in one frame.
+
+The order of steps is PROTOCOL.md §10's, and the judgement is `link`'s and `speaking`'s. A turn on a page that is only
+read tells whether there is anything to write; with keys, on a page that is written, it logs each frame with what it
+does. What was sealed is kept in the same transaction. No carrier and no published folder is touched here.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from federation import kept
+from federation.deciding import decider, find_account
+from federation.frames import Frame, Mark, Offer, Quoted, open_frame, quote, sign_frame, unquote
+from federation.kept import BACK, OURS, Sealed
+from federation.link import Ahead, Applied, Heard, Lie, Passed, Waits, hear
+from federation.parcels import MOST_MEMO, Head, Parcel, Way, seal_parcel
+from federation.sides import Side, keep_sides, sides, without_orders
+from federation.speaking import Spoken, ask_to_resume, next_incarnation, recall, speak
+from federation.witnessing import Fork
+from ledger import linkfacts as lf
+from ledger.errors import Invalid, Problem
+from ledger.keys import HeldKey, PublicKey, decode_key
+from ledger.page import Page
+from ledger.people import openings_of
+from ledger.reading import Reading
+from ledger.records import NEVER
+
+
+@dataclass
+class Pulled:
+    """What a carrier brought: the neighbour's head, its frames beyond our cursor, and our own given back to us."""
+
+    head: Head | None = None
+    frames: list[Parcel] = field(default_factory=list)
+    returned: list[Parcel] = field(default_factory=list)
+    #: two heads of theirs that cannot both be
+    fork: Fork | None = None
+    #: files that could not be opened
+    refused: list[Problem] = field(default_factory=list)
+    #: how many frames of theirs we have not applied, as they say
+    behind: int = 0
+    #: whether there may be more
+    more: bool = False
+
+
+@dataclass
+class Done:
+    """What a turn, or a whole sync of one link, did; payments by pid."""
+
+    sent: int = 0
+    received: int = 0
+    recalled: int = 0
+    #: of our own frames given back, how many were looked at
+    taken_back: int = 0
+    offered: list[tuple[str, int]] = field(default_factory=list)
+    accepted: list[tuple[str, str, int]] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    posted: list[tuple[str, int]] = field(default_factory=list)
+    voided: list[str] = field(default_factory=list)
+    refused: list[Problem] = field(default_factory=list)
+    #: why nothing goes on, where something has to come first
+    waits: str = ""
+    #: the reason for which the link was frozen now, and what was shown
+    frozen: str = ""
+    why: str = ""
+    #: the frame that showed it
+    lie: bytes = b""
+    resumed: bool = False
+    #: another turn has more to do
+    more: bool = False
+
+    @property
+    def wrote(self) -> bool:
+        """Whether the turn adds entries."""
+        return bool(self.sent or self.received or self.recalled or self.frozen or self.resumed)
+
+    def add(self, later: Done) -> None:
+        """Take another turn's doings in."""
+        for name in ("sent", "received", "recalled", "taken_back"):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        for name in ("offered", "accepted", "rejected", "posted", "voided", "refused"):
+            getattr(self, name).extend(getattr(later, name))
+        self.waits, self.more = later.waits, later.more
+        self.frozen, self.why, self.lie = (
+            (later.frozen, later.why, later.lie) if later.frozen else (self.frozen, self.why, self.lie)
+        )
+        self.resumed |= later.resumed
+
+
+#: our link keys by their public halves: in a change of key there are two
+Keys = Mapping[str, HeldKey]
+#: whether frames of ours are known to be lost here
+IsLost = Callable[[Reading, Side], bool]
+
+
+def take_turn(page: Page, link: str, pulled: Pulled, keys: Keys | None, is_lost: IsLost) -> Done:
+    """Take a turn; with our link keys on a page that is written, without on one that is only read."""
+    found = sides(page)
+    turn = _Turn(page, found[link], keys, lost=is_lost(page, found[link]))
+    if turn.side.link.frozen or turn.side.link.closed:
+        turn.done.waits = f"the link is {'closed' if turn.side.link.closed else 'frozen'}"
+        return turn.done
+    if pulled.fork is not None:
+        turn.freeze("heads", "two different heads of one size are signed", pulled.fork.shown)
+    else:
+        turn.hear_all(pulled)
+    if not turn.done.frozen:
+        turn.speak()
+    if keys is not None and turn.done.wrote:
+        turn.note_head()
+        page.flush()
+        found[link] = turn.side
+        keep_sides(page.db, found, page.size)
+    return turn.done
+
+
+class _Turn:
+    def __init__(self, page: Page, side: Side, keys: Keys | None, *, lost: bool) -> None:
+        self.page, self.side, self.keys = page, side, keys
+        self.link = side.link.link
+        self.done = Done()
+        self._lost = lost or must_resume(page, self.side)
+        self._shown: list[Mark] = []
+
+    # Hearing.
+
+    def hear_all(self, pulled: Pulled) -> None:
+        """Hear their frames and our own that come back, in the order of causes, as far as they go."""
+        self.done.refused += pulled.refused
+        self.done.more = pulled.more
+        frames, returned = deque(pulled.frames), deque(pulled.returned)
+        while self._hear_some(frames) or self._recall_some(returned):
+            pass
+        self.done.more |= bool(frames) and self.side.link.crowded
+
+    def _hear_some(self, frames: deque[Parcel]) -> bool:
+        """Hear frames until one waits; whether any was applied."""
+        applied = False
+        while frames and not self.side.link.crowded and not self.done.frozen:
+            heard = self._hear(frames[0])
+            if isinstance(heard, Waits):
+                self.done.waits = heard.why
+                break
+            frames.popleft()
+            if heard is None:
+                frames.clear()
+            elif isinstance(heard, Applied):
+                applied = True
+                self.done.waits = ""
+        return applied
+
+    def _hear(self, parcel: Parcel) -> Heard | None:
+        """What one frame does; None: it is no frame of theirs, and none after it is heard."""
+        link = self.side.link
+        try:
+            frame = open_frame(parcel.note, link.link, link.theirs, link.ours, _public(link.their_key))
+        except Invalid as problem:
+            self.done.refused.append(problem)
+            return None
+        heard = hear(link, frame, self._was_decided)
+        if isinstance(heard, Applied):
+            self._log_received(frame, parcel, heard)
+        elif isinstance(heard, Ahead):
+            self._shown.append(heard.mark)
+            self._lost = True
+            return None
+        elif isinstance(heard, Lie):
+            self.freeze(heard.reason, heard.why, parcel.note, frame.mark.hash)
+        return heard
+
+    def _was_decided(self, pid: str) -> bool:
+        return self.page.book.incoming(self.link, pid) is not None
+
+    def _log_received(self, frame: Frame, parcel: Parcel, heard: Applied) -> None:
+        before = self.side.link
+        self.side = self.side._replace(link=heard.link)
+        self.done.received += 1
+        self.done.posted += heard.posted
+        self.done.voided += heard.voided
+        if self.keys is None:
+            return
+        quoted = quote(parcel.note, self.link)
+        fact = lf.LinkReceived(
+            self.link, frame.inc, frame.seq, quoted.said, quoted.signature, heard.posted, heard.voided
+        )
+        self.page.add(fact)
+        for item in frame.items:
+            if isinstance(item, Offer) and item.pid in parcel.memos:
+                kept.keep_memo(self.page.db, self.link, item.pid, parcel.memos[item.pid][:MOST_MEMO])
+        if heard.link.answer is not None and before.answer != heard.link.answer:
+            give_back(self.page, self.side, frame, self._way())
+
+    def _way(self) -> Way:
+        return Way(self.link, self.side.link.ours, self.side.link.theirs)
+
+    # What comes back after a restore.
+
+    def _recall_some(self, returned: deque[Parcel]) -> bool:
+        recalled = False
+        while returned and not self.done.frozen:
+            found = self._recall(returned[0])
+            if isinstance(found, Waits):
+                break
+            returned.popleft()
+            self.done.taken_back += 1
+            recalled |= isinstance(found, Spoken)
+        return recalled
+
+    def _recall(self, parcel: Parcel) -> Spoken | Passed | Waits | Lie | None:
+        link = self.side.link
+        try:
+            frame = self._own_frame(parcel.note)
+        except Invalid as problem:
+            self.done.refused.append(problem)
+            return None
+        found = recall(link, frame, lambda alias: find_account(self.page, self.link, alias))
+        if isinstance(found, Spoken):
+            self._follow(found)
+            self.done.recalled += 1
+            if self.keys is not None:
+                self._log_said(found, parcel.note)
+        elif isinstance(found, Lie):
+            self.freeze(found.reason, found.why, parcel.note, frame.mark.hash)
+        return found
+
+    def _own_frame(self, note: bytes) -> Frame:
+        link = self.side.link
+        return open_frame(note, link.link, link.ours, link.theirs, _public(link.our_key))
+
+    # Speaking.
+
+    def speak(self) -> None:
+        """Ask to resume if what was said is lost; else say what there is to say."""
+        link = self.side.link
+        if self._lost:
+            if not link.requests or self._shown or must_resume(self.page, self.side):
+                inc = next_incarnation(link, self._shown, 1 + secrets.randbelow(2**32))
+                self._say(ask_to_resume(link, inc))
+                self.done.resumed = True
+            return
+        spoken = speak(link, self.side.orders, decider(self.page, link))
+        if spoken is None:
+            return
+        self.done.sent += 1
+        self.done.offered += spoken.offered
+        self.done.accepted += spoken.accepted
+        self.done.rejected += spoken.rejected
+        self.done.more |= spoken.more
+        self._say(spoken)
+
+    def _say(self, spoken: Spoken) -> None:
+        before = self.side.link
+        self._follow(spoken)
+        if self.keys is None:
+            return
+        note = sign_frame(spoken.frame, self.keys[before.our_key])
+        index = self._log_said(spoken, note)
+        memos = {pid: memo for pid, _ in spoken.offered if (memo := self._memo(pid))}
+        frame = spoken.frame
+        sealed = seal_parcel(Parcel(note, memos), self._way(), OURS, frame.place, before.their_seal)
+        kept.keep_frame(self.page.db, self.link, Sealed(OURS, frame.inc, frame.seq, index, sealed))
+
+    def _follow(self, spoken: Spoken) -> None:
+        """The side after a frame of ours."""
+        self.side = without_orders(self.side._replace(link=spoken.link), {pid for pid, _ in spoken.offered})
+
+    def _log_said(self, spoken: Spoken, note: bytes) -> int:
+        """Log a frame of ours, new or brought back; the entry's index."""
+        frame, quoted = spoken.frame, quote(note, self.link)
+        if frame.mark in spoken.link.requests:
+            index = self.page.add(lf.LinkResumed(self.link, frame.inc, quoted.said, quoted.signature)).index
+            self.side = self.side._replace(asked=index)
+            return index
+        done = spoken.offered, spoken.accepted, spoken.rejected
+        return self.page.add(lf.LinkSent(self.link, frame.inc, frame.seq, quoted.said, quoted.signature, *done)).index
+
+    def _memo(self, pid: str) -> str:
+        """What one of our payments is for."""
+        seen = self.page.tables.seen(pid)
+        opening = openings_of(self.page.db, seen.leaf).get("memo") if seen else None
+        return opening.value if opening else ""
+
+    # Ending it.
+
+    def freeze(self, reason: str, why: str, note: bytes, *frames: str) -> None:
+        """Freeze the link, for what the neighbour signed."""
+        self.done.frozen, self.done.why, self.done.lie = reason, why, note
+        self.done.more = False
+        if self.keys is not None:
+            self.page.add(lf.LinkFrozen(self.link, reason, frames))
+        self.side = self.side._replace(link=self.side.link._replace(frozen=reason))
+
+    def note_head(self) -> None:
+        """Log the neighbour's newest head, since entries are added anyway, at most once a ledger day."""
+        head = kept.standing(self.page.db, self.link).head
+        link = self.page.book.link(self.link)
+        if not head or link is None or link.closed != NEVER:
+            return
+        if self.side.seen >= 0:
+            entry = self.page.log.entry(self.side.seen)
+            seen = self.page.tables.seen(entry.id)
+            if seen is not None and seen.day == self.page.book.founded.day:
+                return
+        lines = [line for line in head.decode().split("\n") if line]
+        index = self.page.add(lf.HeadSeen(self.link, tuple(lines))).index
+        self.side = self.side._replace(seen=index)
+
+
+def must_resume(page: Reading, side: Side) -> bool:
+    """Whether this bank was restored since, and has not asked on this link yet."""
+    restored = page.log.meta("restored")
+    link = page.book.link(side.link.link)
+    return bool(restored) and link is not None and link.since < int(restored) > side.asked
+
+
+def give_back(page: Page, side: Side, request: Frame, way: Way) -> None:
+    """Seal their own frames for a neighbour that was restored: those beyond the last it knows, up to the base."""
+    answer = side.link.answer
+    if answer is None:
+        return
+    after, number = request.items[0].after.place, 0  # type: ignore[union-attr]
+    for index, note, place in logged_frames(page, side, way.receiver):
+        if after < place <= answer.base.place:
+            number += 1
+            sealed = seal_parcel(Parcel(note, {}), way, BACK, (request.inc, number), side.link.their_seal)
+            kept.keep_frame(page.db, side.link.link, Sealed(BACK, request.inc, number, index, sealed))
+
+
+def logged_frames(page: Reading, side: Side, sender: str) -> Sequence[tuple[int, bytes, tuple[int, int]]]:
+    """Every frame of a sender on a link as the log quotes it: the entry, the note, the place."""
+    kinds = ("link.sent/1", "link.resumed/1") if sender == side.link.ours else ("link.received/1",)
+    found = []
+    for index, entry in page.log.of_kinds(kinds, page.log.size()):
+        fact = entry.fact
+        if fact.link == side.link.link:
+            place = (fact.inc, getattr(fact, "seq", 1))
+            found.append((index, unquote(Quoted(fact.said, fact.signature), fact.link), place))
+    return found
+
+
+def _public(key: str) -> PublicKey:
+    return PublicKey.parse(decode_key(key))

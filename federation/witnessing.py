@@ -1,0 +1,110 @@
+"""Heads of neighbours: each new one is checked against the last one seen, kept in its place, and cosigned.
+
+`look_at` judges a neighbour's checkpoint, `heed` the cosignature under one of ours. A head that was cosigned is
+committed before the cosignature can leave. Two heads of one size with different roots are a lie that two notes prove.
+"""
+
+# No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
+from typing import NamedTuple
+
+from federation import kept
+from federation.kept import Standing
+from federation.parcels import Head
+from ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from ledger.cosignatures import Cosigner, cosign, cosignatures, with_lines
+from ledger.errors import Invalid
+from ledger.keys import PublicKey, Signer, decode_key
+from ledger.linkfacts import Neighbour
+from ledger.merkle import check_consistency, consistency_proof, root_from_tiles
+from ledger.notes import format_note, parse_note
+from ledger.publishing.heads import keep_cosigned
+from ledger.store import Log, Writing
+
+
+class Fork(NamedTuple):
+    """Two heads of one neighbour that cannot both be: the notes."""
+
+    seen: bytes
+    shown: bytes
+
+
+def look_at(standing: Standing, neighbour: Neighbour, head: Head) -> bytes | Fork | None:
+    """The neighbour's checkpoint if it is new and goes on from the one seen; None if there is nothing to do.
+
+    `Invalid` where it is not theirs, or not shown to go on: "bad_consistency_proof" and what is wrong with the note.
+    """
+    if not head.checkpoint:
+        return None
+    found = _theirs(head.checkpoint, neighbour)
+    if found.size < standing.size:
+        return None
+    if found.size == standing.size:
+        seen = parse_checkpoint(parse_note(standing.head)[0]) if standing.head else found
+        return None if seen.root == found.root else Fork(standing.head, head.checkpoint)
+    if standing.size:
+        if head.since != standing.size:
+            return None  # they do not know yet which one was seen: the proof leads from another
+        seen = parse_checkpoint(parse_note(standing.head)[0])
+        check_consistency(seen.size, seen.root, found.size, found.root, head.proof)
+    return head.checkpoint
+
+
+def _theirs(note: bytes, neighbour: Neighbour) -> Checkpoint:
+    found = open_checkpoint(note, [(neighbour.origin, PublicKey.parse(decode_key(neighbour.checkpoint_key)))])
+    if found.origin != neighbour.origin:
+        raise Invalid("foreign_origin", f"the head is of the log {found.origin[:80]!r}")
+    return found
+
+
+def cosigned_note(note: bytes, name: str, signer: Signer, seconds: int) -> bytes:
+    """The note with our cosignature under it."""
+    text, lines = parse_note(note)
+    return with_lines(note, format_note(text, [*lines, cosign(text, name, signer, seconds)]))
+
+
+def replace_seen(log: Writing, link: str, old: Standing, note: bytes) -> bool:
+    """Keep a cosigned head in the place of the one it goes on from."""
+    return kept.keep_head(log.db, link, old.size, parse_checkpoint(parse_note(note)[0]).size, note)
+
+
+def heeded(log: Log, own: PublicKey, neighbour: Neighbour, head: Head) -> int | None:
+    """Over how many entries the head of ours is that the neighbour cosigned; None if it shows none that holds.
+
+    `own` is this bank's checkpoint key.
+
+    `Invalid("older_database")`, "fork": the neighbour holds a head signed here that this database does not reach.
+    """
+    if not head.cosigned or not neighbour.witness_key:
+        return None
+    text, lines = parse_note(head.cosigned)
+    cosigner = Cosigner(neighbour.origin, PublicKey.parse(decode_key(neighbour.witness_key)))
+    if not cosignatures(text, lines, [cosigner]):
+        return None
+    try:
+        ours = open_checkpoint(head.cosigned, [(log.origin, own)])
+    except Invalid:
+        return None
+    if ours.origin != log.origin:
+        return None
+    if ours.size > log.size():
+        what = f"{neighbour.origin} has seen a head over {ours.size} entries of this bank; {log.size()} are here"
+        raise Invalid("older_database", what)
+    if root_from_tiles(ours.size, log.read_tile) != ours.root:
+        raise Invalid("fork", f"{neighbour.origin} has seen another head over {ours.size} entries of this bank")
+    return ours.size
+
+
+def keep_heeded(log: Writing, link: str, size: int, note: bytes) -> None:
+    """Keep how far the neighbour has seen our log, and its cosignature if it is under our newest head."""
+    kept.keep_witnessed(log.db, link, size)
+    keep_cosigned(log, note)
+
+
+def own_checkpoint(log: Log, standing: Standing) -> tuple[bytes, int, tuple[bytes, ...]]:
+    """Our newest signed head; the size the neighbour is known to have seen, and the proof from there."""
+    raw = log.head()
+    if not raw:
+        return b"", 0, ()
+    size = parse_checkpoint(parse_note(raw)[0]).size
+    since = standing.witnessed if standing.witnessed <= size else 0
+    return raw, since, tuple(consistency_proof(since, size, log.read_tile)) if 0 < since < size else ()
