@@ -68,11 +68,13 @@ def _pattern() -> Any:
 
 def parse_one_of_many(raw: bytes, origin: str) -> Entry:
     """As `entries.parse_entry`, for whoever reads thousands."""
-    return (_everyday(raw, origin) if len(raw) <= MOST_BYTES else None) or parse_entry(raw, origin)
+    return read_everyday(raw, origin) or parse_entry(raw, origin)
 
 
-def _everyday(raw: bytes, origin: str) -> Entry | None:
+def read_everyday(raw: bytes, origin: str) -> Entry | None:
     """The entry, if it is a good one of the everyday form."""
+    if len(raw) > MOST_BYTES:
+        return None
     try:
         found = _pattern()(raw.decode())
         if found is None:

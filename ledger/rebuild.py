@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from ledger.bank import Bank
@@ -10,8 +10,8 @@ from ledger.book import Book
 from ledger.checkpoint import Checkpoint, parse_checkpoint
 from ledger.entries import Entry
 from ledger.errors import Invalid, Refused
-from ledger.everyday import parse_one_of_many
-from ledger.merkle import EMPTY, Frontier, leaf_hash
+from ledger.foreread import foreread, read_here
+from ledger.merkle import root_from_tiles
 from ledger.naming import NAMING, name_account
 from ledger.notes import parse_note
 from ledger.openings import Opening, commitment
@@ -40,7 +40,7 @@ def rebuild(bank: Bank, progress: Progress | None = None) -> int:
             raise Invalid("older_database", f"a head over {highest.size} entries was signed; {size} are here")
         heads += [highest] if highest is not None else []
         _empty_projections(log.db)
-        fold = Fold(log, [head.size for head in heads])
+        fold = Fold(log)
         fold.through(size, progress)
         for head in heads:
             fold.must_be(head)
@@ -58,26 +58,26 @@ def _empty_projections(db: Db) -> None:
 class Fold:
     """The log folded into empty tables, in batches and flat memory; with `verify`, signatures and openings checked."""
 
-    def __init__(self, log: Writing, sizes: Iterable[int], *, verify: bool = False) -> None:
+    def __init__(self, log: Writing, *, verify: bool = False) -> None:
         self._log = log
         self._tables = SqlTables(log.db, log.entry)
         self._book = Book(self._tables)
-        self._frontier = Frontier()
         self._leaves: list[bytes] = []
         self._verify = verify
-        self._roots: dict[int, bytes | None] = {**dict.fromkeys(sizes), 0: EMPTY}
         self.withheld = 0
-
-    @property
-    def size(self) -> int:
-        return self._frontier.size
+        self.size = 0
 
     def through(self, stop: int, progress: Progress | None) -> None:
         """Fold on, up to and without entry `stop`."""
-        for index, kind, raw in self._log.each(self.size, stop):
+        first, origin = self.size, self._log.origin
+        rows = self._log.each(first, stop)
+        read = (read_here(row, origin) for row in rows) if self._verify else foreread(rows, stop - first, origin)
+        for index, kind, entry, leaf in read:
             if index != self.size:
                 break
-            self._add(index, kind, raw)
+            self._add(index, kind, entry)
+            self._leaves.append(leaf)
+            self.size += 1
             if len(self._leaves) >= BATCH:
                 self._flush()
                 if progress:
@@ -89,15 +89,15 @@ class Fold:
             progress(stop, stop)
 
     def must_be(self, head: Checkpoint, code: str = "head_mismatch") -> None:
-        """Refuse a head that is not over these entries; its size was named to the fold at the start."""
+        """Refuse a head that is not over these entries."""
         if head.size > self.size:
             raise Invalid("head_ahead", f"the head is over {head.size} entries, and {self.size} are here")
-        if self._roots[head.size] != head.root:
+        if root_from_tiles(head.size, self._log.read_tile) != head.root:
             raise Invalid(code, f"the head over {head.size} entries is not over the entries that are here")
 
-    def _add(self, index: int, kind: str, raw: bytes) -> None:
+    def _add(self, index: int, kind: str, read: Callable[[], Entry]) -> None:
         try:
-            entry = parse_one_of_many(raw, self._log.origin)
+            entry = read()
             if entry.kind != kind:
                 raise Invalid("bad_entry", f"it is kept as {kind[:40]!r} and says {entry.kind}")
             if self._verify:
@@ -108,11 +108,6 @@ class Fold:
         if isinstance(entry.fact, NAMING):
             self._name(entry.fact, index, {field: opening.value for field, opening in openings.items()})
         self._book.apply(entry, index)
-        leaf = leaf_hash(raw)
-        self._frontier.append(leaf)
-        self._leaves.append(leaf)
-        if self.size in self._roots:
-            self._roots[self.size] = self._frontier.root()
 
     def _openings(self, entry: Entry, index: int) -> dict[str, Opening]:
         committed = getattr(entry.fact, "commitments", None) or {}

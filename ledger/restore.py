@@ -265,7 +265,7 @@ def _make(source: _From, folder: Folder, heads: list[_Head], copy: _Copy, progre
         store.create(source.origin)
         with store.writing() as log:
             _copy_back(source, log)
-            fold = Fold(log, [head.says.size for head in heads], verify=True)
+            fold = Fold(log, verify=True)
             fold.through(source.size, progress)
             if source.size and log.entry(0).hash.hex() != source.founding:
                 raise source.damaged("its first entry is not the founding it names")

@@ -7,9 +7,6 @@ ends; what it cannot do, because there can be no process or it died, is done her
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
-import os
-import signal
-import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor
 from typing import Any, NamedTuple, Self
@@ -21,6 +18,7 @@ from ledger.keys import HeldKey
 from ledger.merkle import leaf_hash
 from ledger.notes import sign_text
 from ledger.openings import Opening
+from ledger.processes import ends_with_parent
 
 Keys = dict[str, HeldKey]
 
@@ -108,10 +106,9 @@ _pen: Keys = {}
 
 
 def _take_pen(origin: str, secrets: dict[str, bytes]) -> None:
-    """In the process: an interrupt is the parent's to answer, and its death is ours too."""
+    """In the process."""
     global _origin  # noqa: PLW0603 — a process of its own is lent one pen
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    ends_with_parent()
     _origin = origin
     _pen.update({name: HeldKey.imported(secret) for name, secret in secrets.items()})
 
@@ -130,12 +127,3 @@ def _unfolded(sent: Sent) -> Job:
     text, fact, at, entry_id, signers, openings = sent
     exchange = ExchangeRecorded(*fact) if fact else None
     return Job(text, exchange, at, entry_id, signers, tuple([Opening(*one) for one in openings]))
-
-
-def _end_with_parent() -> None:
-    from multiprocessing import connection, parent_process
-
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)

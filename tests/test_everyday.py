@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +15,12 @@ from hypothesis import strategies as st
 from ledger import canonical as c
 from ledger import events as e
 from ledger import everyday
-from ledger.entries import Act, Signer, parse_entry
+from ledger import foreread as foreread_module
+from ledger.entries import Act, Entry, Signer, parse_entry
 from ledger.errors import Invalid
 from ledger.everyday import everyday_body, parse_one_of_many
+from ledger.foreread import foreread
+from tests.builders import found
 from tests.example import ADA, MARY, ORIGIN, POT, by, drafted, signed
 
 AT = "2026-11-20T09:30:00Z"
@@ -33,7 +38,7 @@ def outcome(read: object, raw: bytes, origin: str = ORIGIN) -> object:
 def same(raw: bytes) -> bool:
     """Whether both ways agree; and whether the short one took it."""
     assert outcome(parse_one_of_many, raw) == outcome(parse_entry, raw)
-    return everyday._everyday(raw, ORIGIN) is not None
+    return everyday.read_everyday(raw, ORIGIN) is not None
 
 
 def exchange(*signers: Signer, **changes: Any) -> bytes:
@@ -171,3 +176,27 @@ def test_both_ways_write_and_read_alike(
     raw = FORMS["one signer"].decode()
     start, end = raw.index('"body":') + len('"body":'), raw.index(',"id":')
     same((raw[:start] + long + raw[end:]).encode())
+
+
+def test_entries_read_ahead_by_a_process_are_those_read_here(tmp_path: Path) -> None:
+    village = found(tmp_path)
+    ada, bo = village.open("ada"), village.open("bo")
+    for minutes in range(1, 40):
+        village.exchange(bo, ada, minutes)
+    with village.bank.store.reading() as log:
+        rows = list(log.each(0, log.size()))
+        rows[7] = (rows[7][0], rows[7][1], rows[7][2][:-9])
+        ahead = [_gist(*one) for one in foreread(iter(rows), foreread_module.MANY, log.origin)]
+        here = [_gist(*one) for one in foreread(iter(rows), len(rows), log.origin)]
+    assert ahead == here
+    assert ahead[7][2] == "bad_note"
+    assert len(ahead) == len(rows)
+
+
+def _gist(index: int, topic: str, read: Callable[[], Entry], leaf: bytes) -> tuple[Any, ...]:
+    """What a fold needs of an entry, or the code with which it is refused."""
+    try:
+        entry = read()
+    except Invalid as problem:
+        return index, topic, problem.code, leaf
+    return index, topic, entry.kind, entry.at, entry.id, entry.hash, entry.fact, entry.signers, leaf

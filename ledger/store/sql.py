@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import count
+from itertools import chain, count, islice
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -35,6 +35,9 @@ SCHEMA = 3
 LOCK_SECONDS = 60
 QUIET_SECONDS = 2
 Row = tuple[Any, ...]
+_VALUES = " VALUES ("
+#: rows that one statement inserts
+AT_ONCE = 100
 
 _TABLES = """
 CREATE TABLE meta (name {text} PRIMARY KEY, value {text} NOT NULL)
@@ -133,7 +136,16 @@ class SqliteDb:
         return self._cursor.execute(sql, params).rowcount
 
     def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        self._cursor.executemany(sql, rows)
+        """As `executemany`; an insertion of many rows takes them by the hundred, which costs half as much a row."""
+        left = iter(rows)
+        head, values, tail = sql.partition(_VALUES)
+        if values:
+            one, _, tail = tail.partition(")")
+            hundred = f"{head}{_VALUES}{f'{one}), (' * (AT_ONCE - 1)}{one}){tail}"
+            while len(some := list(islice(left, AT_ONCE))) == AT_ONCE:
+                self._cursor.execute(hundred, list(chain.from_iterable(some)))
+            left = iter(some)
+        self._cursor.executemany(sql, left)
 
     def log_key(self, log: UUID) -> str:
         return log.hex
