@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.context import bank_option, json_option, open_bank, open_keyring, open_reading
 from cli.output import counted, print_json, progress
+from ledger.errors import Usage
+
+if TYPE_CHECKING:
+    from ledger.bank import Bank
 
 
 @click.command()
@@ -49,9 +54,10 @@ def publish(folder: Path, bank_dir: Path | None, *, entries: bool | None, as_jso
 @click.option(
     "--openings", "handles", metavar="HANDLE", multiple=True, help="Tell this account's private details (repeatable)."
 )
+@click.option("--link", "neighbour", metavar="NEIGHBOUR", default="", help="Only what concerns this neighbour.")
 @bank_option
 @json_option
-def pack(file: Path, bank_dir: Path | None, *, handles: tuple[str, ...], as_json: bool) -> None:
+def pack(file: Path, bank_dir: Path | None, *, handles: tuple[str, ...], neighbour: str, as_json: bool) -> None:
     """Write all that an auditor needs in one file: the signed head, the tree, every entry.
 
     Names and memos are not in it, but those you choose to tell with --openings: of every entry that concerns the
@@ -60,6 +66,10 @@ def pack(file: Path, bank_dir: Path | None, *, handles: tuple[str, ...], as_json
     \b
     timebank log pack rushey-green.tar
     timebank log pack for-the-surgery.tar --openings green-lane
+    timebank log pack for-lewisham.linkpack --link lewisham
+
+    With --link it is a link pack, for that neighbour and nobody else: each entry of the link, proven to be in the log,
+    and of all others no more than hashes. They compare it with theirs: timebank reconcile.
 
     JSON: file, size, openings.
     """
@@ -68,6 +78,9 @@ def pack(file: Path, bank_dir: Path | None, *, handles: tuple[str, ...], as_json
 
     bank = open_bank(bank_dir)
     bank.sign_head(open_keyring(bank.folder, (), None))
+    if neighbour:
+        _link_pack(bank, neighbour, file, handles, as_json=as_json)
+        return
     with bank.reading() as page, progress("packing") as reached:
         accounts = [page.account_of(handle) for handle in handles]
         size, told = write_pack(page, newest_head(page.log), file, accounts, reached)
@@ -76,6 +89,23 @@ def pack(file: Path, bank_dir: Path | None, *, handles: tuple[str, ...], as_json
     else:
         private = f" and {counted(told, 'private detail')}" if handles else ""
         click.echo(f"wrote {file}: {counted(size, 'entry', 'entries')}{private}")
+
+
+def _link_pack(bank: Bank, neighbour: str, file: Path, handles: tuple[str, ...], *, as_json: bool) -> None:
+    from federation.linkpack import link_pack
+    from federation.pairing import neighbour_link
+    from ledger.folder import new_file
+
+    if handles:
+        raise Usage("usage", "no private details go to a neighbour", "leave out --openings")
+    with bank.reading() as page:
+        raw, count = link_pack(page.log, neighbour_link(page, neighbour, closed=True))
+    with new_file(file, 0o600) as beside:
+        beside.write_bytes(raw)
+    if as_json:
+        print_json({"file": str(file), "size": count, "openings": 0})
+    else:
+        click.echo(f"wrote {file}: {counted(count, 'entry', 'entries')} about {neighbour}")
 
 
 @click.command()

@@ -15,15 +15,16 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ledger import linkfacts as lf
+from ledger.checkpoint import parse_checkpoint
 from ledger.errors import Invalid
 from ledger.keys import PublicKey, decode_base64, encode_base64
 from ledger.merkle import HASH_BYTES
-from ledger.notes import MAX_NOTE_BYTES
+from ledger.notes import MAX_NOTE_BYTES, parse_note
+from ledger.publishing.heads import newest_head
 from ledger.publishing.receipt import Receipt, check_receipt, make_receipt
 from ledger.store import Log
 
 HEADER = "timebank/link-pack/v1"
-MOST_BYTES = 1_000_000_000
 #: the facts that make the state of a link
 FACTS = (
     lf.LinkOpened,
@@ -49,20 +50,19 @@ class Placed(NamedTuple):
 
 def facts_of(log: Log, link: str, size: int) -> Iterator[Placed]:
     """The facts of a link among the first `size` entries, in order."""
-    for index, kind, _ in log.each(0, size):
-        if kind in KINDS and (fact := log.entry(index).fact).link == link:
-            yield Placed(index, fact)
+    for index, entry in log.of_kinds(KINDS, size):
+        if entry.fact.link == link:
+            yield Placed(index, entry.fact)
 
 
-def link_pack(log: Log, link: str, size: int) -> bytes:
-    """The pack of a link, under the signed head, which is over `size` entries."""
+def link_pack(log: Log, link: str) -> tuple[bytes, int]:
+    """The pack of a link under the head signed last, and how many entries are in it."""
+    note = newest_head(log)
     lines = [HEADER, link]
-    checkpoint = b""
-    for leaf, _ in facts_of(log, link, size):
+    for leaf, _ in facts_of(log, link, parse_checkpoint(parse_note(note)[0]).size):
         made = make_receipt(log, leaf)
-        checkpoint = made.checkpoint
         lines.append(f"{leaf} {encode_base64(made.entry)} {encode_base64(b''.join(made.proof))}")
-    return "\n".join([*lines, "", ""]).encode() + checkpoint
+    return "\n".join([*lines, "", ""]).encode() + note, len(lines) - 2
 
 
 def open_link_pack(raw: bytes, link: str, origin: str, key: PublicKey) -> list[Placed]:

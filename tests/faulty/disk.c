@@ -60,16 +60,10 @@ static int real_unlink(const char *path) {
     return real(path);
 }
 
-/* The path of a file that may not be there yet, as /proc would show it. */
 static int whole_path(const char *path, char *found) {
-    char folder[PATH_MAX], real[PATH_MAX];
-    if (snprintf(folder, PATH_MAX, "%s", path) >= PATH_MAX) return 0;
-    char *stroke = strrchr(folder, '/');
-    const char *name = stroke ? path + (stroke - folder) + 1 : path;
-    if (stroke == folder) stroke++;
-    if (stroke) *stroke = 0;
-    if (!realpath(stroke ? folder : ".", real)) return 0;
-    return snprintf(found, PATH_MAX, "%s/%s", real, name) < PATH_MAX;
+    if (path[0] == '/') return snprintf(found, PATH_MAX, "%s", path) < PATH_MAX;
+    char here[PATH_MAX];
+    return getcwd(here, sizeof here) && snprintf(found, PATH_MAX, "%s/%s", here, path) < PATH_MAX;
 }
 
 static int is_under(const char *path) {
