@@ -11,7 +11,7 @@ from cli.context import bank_option, find_folder, json_option, open_reading, sig
 from cli.mandate import TERMS, mandate_words, terms_options
 from cli.output import print_csv, print_json, print_table, record_json, say
 from cli.recorded import sign_and_finish
-from cli.seeing import csv_option
+from cli.seeing import balance_words, csv_option
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ledger.mandates import Allowed
 
 _KINDS = click.Choice(["person", "institution", "community"])
+_ALL_KINDS = click.Choice([*_KINDS.choices, "neighbour", "risk", "loss"])
 _COLUMNS = (
     "account",
     "handle",
@@ -31,6 +32,7 @@ _COLUMNS = (
     "brokers",
     "last_active",
     "inactive",
+    "available_minutes",
 )
 
 
@@ -99,7 +101,7 @@ def _mandate(options: dict[str, Any], *, has_keys: bool) -> Allowed | None:
 
 
 @account.command("list")
-@click.option("--kind", type=_KINDS, default=None, help="Only those of this kind.")
+@click.option("--kind", type=_ALL_KINDS, default=None, help="Only those of this kind.")
 @click.option("--status", type=click.Choice(["open", "suspended", "closed"]), help="Only those that are so.")
 @click.option("--inactive", is_flag=True, help="Only those without an exchange for longer than the policy's days.")
 @bank_option
@@ -114,7 +116,8 @@ def list_accounts(
     timebank account list --kind institution
     timebank account list --inactive --csv
 
-    JSON: accounts: [account, handle, name, kind, status, minutes, keys, threshold, brokers, last_active, inactive].
+    JSON: accounts: [account, handle, name, kind, status, minutes, keys, threshold, brokers, last_active, inactive,
+    available_minutes].
     """
     from ledger.accounts import account_rows, listed
 
@@ -142,7 +145,9 @@ def _cells(row: AccountRow) -> tuple[str, ...]:
 
 def who_signs(row: AccountRow) -> str:
     """Whose word the account's is, in a few words."""
-    if row.kind == "community":
+    if row.kind == "neighbour":
+        voices = ["its link"]
+    elif row.kind in ("community", "risk", "loss"):
         voices = ["committee"]
     elif row.keys:
         voices = ["own key" if row.keys == 1 else f"{row.threshold} of {row.keys} keys"]
@@ -191,7 +196,7 @@ def _details_lines(found: AccountDetails) -> list[tuple[str, str]]:
         ("account", row.account),
         ("kind", row.kind),
         ("status", row.status + (", inactive" if row.inactive else "")),
-        ("balance", show_minutes(row.minutes)),
+        ("balance", balance_words(row)),
         ("signs", who_signs(row)),
     ]
     for key in found.keys:

@@ -34,7 +34,9 @@ _COLUMNS = (
     "memo",
     "attested",
     "state",
+    "payment",
 )
+_WORDS = click.Choice(["both", "debited", "broker", "imported", "neighbour", "committee"])
 
 
 @click.group()
@@ -153,8 +155,8 @@ def start(handle: str, **options: Any) -> None:
 @click.option("--since", default="", metavar="DATE", help="From this date of service on.")
 @click.option("--until", default="", metavar="DATE", help="Up to and with this date of service.")
 @click.option("--category", default="", metavar="WORD", help="Only of this category.")
-@click.option("--nature", default="", metavar="WORD", help="service, obligatory, care, goods, gift or starting.")
-@click.option("--attested", type=click.Choice(["both", "debited", "broker", "imported"]), help="By whose word.")
+@click.option("--nature", default="", metavar="WORD", help="service, obligatory, care, goods, gift, starting, across …")
+@click.option("--attested", type=_WORDS, help="By whose word.")
 @click.option("--state", type=click.Choice(["standing", "disputed", "reversed"]), help="What became of it.")
 @click.option("--last", type=click.IntRange(1), metavar="N", help="Only the last N of them.")
 @at_option
@@ -164,7 +166,7 @@ def start(handle: str, **options: Any) -> None:
 def list_exchanges(
     handle: str | None, at: str | None, bank_dir: Path | None, *, as_json: bool, as_csv: bool, **wanted: Any
 ) -> None:
-    """List exchanges, of HANDLE or of everyone, by date of service.
+    """List exchanges, and payments to and by neighbours' members, of HANDLE or of everyone, by date of service.
 
     \b
     timebank exchange list mary --since 2026-01-01
@@ -174,7 +176,8 @@ def list_exchanges(
     With --at it comes out the same, byte for byte, whatever is recorded later, and says what it is bound to.
 
     JSON: origin, size, root, checkpoint (the signed head over it, or null), exchanges: [index, entry, served_on,
-    givers, receivers, minutes, category, nature, memo, attested, state].
+    givers, receivers, minutes, category, nature, memo, attested, state, payment (of one across its id, its nature and
+    whose word as in `statement`)].
     """
     with open_reading_at(bank_dir, at) as page:
         found = _wanted(page, handle, wanted)
@@ -204,7 +207,7 @@ def _wanted(page: Reading, handle: str | None, wanted: dict[str, Any]) -> Iterat
     today = page.today
     since, until = (parse_date(wanted[key], today).isoformat() if wanted[key] else "" for key in ("since", "until"))
     account = page.account_of(handle) if handle else ""
-    rows = views.exchanges(page, views.exchange_indexes(page, account, since, until))
+    rows = views.exchanges(page, views.exchange_indexes(page, account, since, until), account)
     found = (row for row in rows if _fits(row, wanted))
     return iter(deque(found, wanted["last"])) if wanted["last"] else found
 

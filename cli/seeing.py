@@ -13,8 +13,9 @@ from ledger.errors import Usage
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
+    from ledger.accounts import AccountRow
     from ledger.reading import Reading
-    from ledger.views import Statement
+    from ledger.views import Balance, Statement
 
 csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a heading.")
 at_option = click.option(
@@ -63,9 +64,13 @@ def balance(handle: str | None, at: str | None, bank_dir: Path | None, *, as_jso
     timebank balance mary --at 120
     timebank balance --at 2026-12-31
 
+    What is ordered to be paid to a neighbour's member, and not decided, is not available. Last come the neighbours'
+    own accounts (what this bank owes them) and what it stands in for and has lost.
+
     With --at it comes out the same, byte for byte, whatever is recorded later, and says what it is bound to.
 
-    JSON: origin, size, root, checkpoint (the signed head over it, or null), accounts: [account, handle, kind, minutes].
+    JSON: origin, size, root, checkpoint (the signed head over it, or null), accounts: [account, handle, kind, minutes,
+    available_minutes].
     """
     from ledger import views
 
@@ -75,15 +80,31 @@ def balance(handle: str | None, at: str | None, bank_dir: Path | None, *, as_jso
             print_json(point_json(page) | {"accounts": record_json(found)})
             return
         if as_csv:
-            print_csv(("account", "handle", "kind", "minutes"), found)
+            print_csv(("account", "handle", "kind", "minutes", "available_minutes"), found)
             say_point(page)
             return
         if handle:
-            click.echo(f"{found[0].handle}  {show_minutes(found[0].minutes)}")
+            click.echo(f"{found[0].handle}  {balance_words(found[0])}")
         else:
-            rows = [(one.handle, one.kind, show_minutes(one.minutes)) for one in found]
-            print_table(("handle", "kind", "balance"), rows, right=(2,))
+            _print_balances(found)
         print_point(page)
+
+
+def balance_words(one: Balance | AccountRow) -> str:
+    """A balance, and how much of it is available where some is held."""
+    held = one.available_minutes != one.minutes
+    return show_minutes(one.minutes) + (f" ({show_minutes(one.available_minutes)} available)" if held else "")
+
+
+def _print_balances(found: list[Balance]) -> None:
+    """The column of what is available stands there only if something is held."""
+    holds = any(one.available_minutes != one.minutes for one in found)
+    header = ("handle", "kind", "balance", "available")[: 4 if holds else 3]
+    rows = [
+        (one.handle, one.kind, show_minutes(one.minutes), show_minutes(one.available_minutes))[: len(header)]
+        for one in found
+    ]
+    print_table(header, rows, right=(2, 3))
 
 
 @click.command()
@@ -117,7 +138,9 @@ def statement(
 
     JSON: origin, size, root, checkpoint (the signed head over it, or null), account, handle, opening_minutes, lines:
     [index, entry, served_on, minutes, balance_minutes, counterparties, category, nature, memo, attested,
-    uncredited_minutes], closing_minutes; a list of them with --all.
+    uncredited_minutes, payment], closing_minutes; a list of them with --all. Of a payment to or by a neighbour's member
+    nature is across (of what was given up in agreement with one: settlement), payment its id, the counterparty the
+    neighbour, and attested by debited or broker (the payer's word), neighbour, or committee.
     """
     from ledger import views
 
@@ -160,6 +183,7 @@ _LINE_COLUMNS = (
     "memo",
     "attested",
     "uncredited_minutes",
+    "payment",
 )
 
 
@@ -173,6 +197,8 @@ def _joined(value: Any) -> Any:
 
 def category_words(category: str, nature: str) -> str:
     """A category, and the nature where it is not plain service."""
+    if not category:
+        return nature
     return category if nature == "service" or category.startswith(nature) else f"{category}, {nature}"
 
 

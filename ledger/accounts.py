@@ -18,8 +18,11 @@ from ledger.mandates import Allowed, MandateRow, brokers_of, mandate_rows, terms
 from ledger.people import Person, everyone, handle_holder, person, taken
 from ledger.reading import Reading
 from ledger.records import Account
-from ledger.views import called
+from ledger.views import called, in_order
 from ledger.words import clean_handle, clean_text, quote
+
+#: kinds of accounts that fall asleep when nobody uses them
+_RESTING = ("person", "institution")
 
 LONGEST_NAME = 200
 LONGEST_CONTACT = 200
@@ -42,6 +45,7 @@ class AccountRow(NamedTuple):
     brokers: tuple[str, ...]
     last_active: str
     inactive: bool
+    available_minutes: int
 
 
 class AccountDetails(NamedTuple):
@@ -57,12 +61,12 @@ class AccountDetails(NamedTuple):
 
 
 def account_rows(page: Reading) -> list[AccountRow]:
-    """Every account, by handle."""
+    """Every account, by handle; what is the bank's own, for its neighbours, comes last."""
     names = everyone(page.db)
     active: dict[str, str] = dict(page.db.rows("SELECT account, MAX(served_on) FROM lines GROUP BY account"))
     accounts = [str(found) for (found,) in page.db.rows("SELECT id FROM book WHERE kind = 'account'")]
     rows = [_row(page, one, known_record(page, one), names.get(one), active.get(one)) for one in accounts]
-    return sorted(rows, key=lambda row: row.handle.casefold())
+    return sorted(rows, key=in_order)
 
 
 def account_details(page: Reading, account: str) -> AccountDetails:
@@ -98,7 +102,8 @@ def _row(page: Reading, account: str, record: Account, named: Person | None, ser
         threshold=record.threshold,
         brokers=tuple(dict.fromkeys(brokers_of(page, account))),
         last_active=last,
-        inactive=record.status == "open" and record.kind != "community" and _is_inactive(page, last),
+        inactive=record.status == "open" and record.kind in _RESTING and _is_inactive(page, last),
+        available_minutes=record.minutes - record.held,
     )
 
 

@@ -168,7 +168,10 @@ def signature_check(entry: Entry, position: int, public: PublicKey, message: byt
 
 
 def attestation(entry: Entry) -> str:
-    """Who vouched for an exchange: `both` sides, the `debited` one, or a `broker` for it; `imported`: no one here."""
+    """Who vouched for an exchange: `both` sides, the `debited` one, or a `broker` for it; `imported`: no one here.
+
+    For the order of a payment across, it is the payer or a `broker`.
+    """
     if getattr(entry.fact, "imported", ""):
         return "imported"
     givers = set()
@@ -178,6 +181,6 @@ def attestation(entry: Entry) -> str:
                 return "broker"
             if act.role == "giver":
                 givers.add(act.account)
-    legs = entry.fact.legs or getattr(entry.fact, "uncredited", ())
+    legs = getattr(entry.fact, "legs", ()) or getattr(entry.fact, "uncredited", ())
     credited = {account for account, minutes in legs if minutes > 0}
     return "both" if credited and credited <= givers else "debited"

@@ -2,7 +2,8 @@
 
 Each of these entries commits to some of handle, name and contact; the last that commits to one says how it stands. A
 detail whose opening was erased reads "withheld", and a handle as the id of the account, which tells accounts apart and
-nothing about anybody. `people` is made of this as the log is folded, so a rebuild comes to the same.
+nothing about anybody; a neighbour's read as its origin and the name on its card. `people` is made of this as the log is
+folded, so a rebuild comes to the same.
 """
 
 from __future__ import annotations
@@ -12,23 +13,33 @@ from typing import Any
 
 from ledger import events as e
 from ledger import linkfacts as lf
-from ledger.people import call, openings_of
+from ledger.people import call, openings_of, person
 from ledger.records import Account
 from ledger.store import Db, Log
 
 #: the kinds of fact that say how an account is called
 NAMING = (e.BankFounded, e.AccountOpened, e.AccountEdited, lf.LinkOpened)
 WITHHELD = "withheld"
+#: the accounts that open with the first neighbour; no member's handle has a slash
+OWN = {
+    lf.RISK: {"handle": "neighbours/risk", "name": "What this bank stands in for"},
+    lf.LOSS: {"handle": "neighbours/loss", "name": "What this bank lost to neighbours"},
+}
 
 
 def name_account(db: Db, fact: Any, index: int, kept: Mapping[str, str]) -> None:
     """Project how an account is called from an entry that names it, and the details of it that are kept."""
     account = fact.pot if isinstance(fact, e.BankFounded) else fact.account
     call(db, account, index, _committed(fact, account) | dict(kept))
+    for own, details in OWN.items() if isinstance(fact, lf.LinkOpened) else ():
+        if person(db, own) is None:
+            call(db, own, index, details)
 
 
 def _committed(fact: Any, account: str) -> dict[str, str]:
     """The details a fact commits to, as they read once they are erased."""
+    if isinstance(fact, lf.LinkOpened):
+        return {"handle": fact.neighbour.origin, "name": fact.neighbour.name}
     return {field: account if field == "handle" else WITHHELD for field in fact.commitments}
 
 
@@ -39,10 +50,10 @@ def naming_entries(account: Account) -> tuple[int, ...]:
 
 def details_at(log: Log, account: str, record: Account, size: int) -> dict[str, str]:
     """What the first `size` entries say of an account, as far as it is kept; without a handle it has its id."""
-    found = {"handle": account}
+    found = {"handle": account} | OWN.get(account, {})
     for index in naming_entries(record):
         fact = log.entry(index).fact if index < size else None
-        if isinstance(fact, NAMING):
+        if isinstance(fact, NAMING if account not in OWN else e.AccountEdited):
             kept = openings_of(log.db, index)
             found |= _committed(fact, account) | {field: opening.value for field, opening in kept.items()}
     return found

@@ -12,20 +12,26 @@ from typing import NamedTuple
 
 from ledger import canonical as c
 from ledger import events as e
+from ledger import linkfacts as lf
 from ledger.book import Book
 from ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from ledger.errors import Invalid, Refused, Unavailable, Usage
 from ledger.keys import PublicKey
+from ledger.linkbook import FOLDS
 from ledger.merkle import EMPTY, root_from_tiles
 from ledger.naming import details_at
 from ledger.notes import parse_note
 from ledger.reading import Reading
-from ledger.records import NEVER, Account, Contest, public_key
+from ledger.records import NEVER, Account, Contest, MemoryTables, public_key
 from ledger.store import Log
 from ledger.words import fold_handle, parse_date, quote
 
 MOST_CHECKPOINT_BYTES = 100_000
 CONTESTING = ("exchange.disputed/1", "dispute.resolved/1")
+HOLDING = (
+    *("payment.ordered/1", "payment.cancelled/1", "payment.released/1"),
+    *("link.opened/1", "link.sent/1", "link.received/1", "link.settled/1"),
+)
 
 
 class Point(NamedTuple):
@@ -151,6 +157,7 @@ class AsOf(Reading):
         self.at = point.size
         self._called: dict[str, str] = {}
         self._contested: dict[str, Contest] | None = None
+        self._held: dict[str, int] | None = None
 
     def called(self, account: str) -> str:
         found = self._called.get(account)
@@ -190,6 +197,12 @@ class AsOf(Reading):
         what = f"nobody was called {quote(word)} when the log had {self.point.size} entries"
         raise Refused("unknown_handle", what, f"who is called so now was called {self.called(account)}")
 
+    def held(self, account: str) -> int:
+        """What was held of an account; only what is held now is in the book, so the orders are read again."""
+        if self._held is None:
+            self._held = _held_at(self.log, self.point.size)
+        return self._held.get(account, 0)
+
     def contest(self, entry_id: str) -> Contest:
         """What had become of an exchange; only the last dispute is in the book, so earlier ones are read again."""
         size = self.point.size
@@ -201,6 +214,18 @@ class AsOf(Reading):
         if now.resolved >= size:
             now = now._replace(resolved=NEVER, upheld=False)
         return now if now.reversed < size else now._replace(reversed=NEVER)
+
+
+def _held_at(log: Log, size: int) -> dict[str, int]:
+    """The minutes held of each account, by the same fold as the book's, of what the first `size` entries say."""
+    tables = MemoryTables()
+    for index, entry in log.of_kinds(HOLDING, size):
+        account = getattr(entry.fact, "account", "")
+        if isinstance(entry.fact, lf.PaymentOrdered) and tables.get("account", account) is None:
+            tables.put("account", account, Account("person", NEVER))
+        FOLDS[type(entry.fact)](tables, entry.fact, entry, index)
+        tables.lines.clear()
+    return {key: record.held for (kind, key), record in tables.records.items() if kind == "account"}
 
 
 def _contests_at(log: Log, size: int) -> dict[str, Contest]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ledger.book import Book
 from ledger.clock import Clock
-from ledger.people import everyone, person, resolve
+from ledger.entries import Entry
+from ledger.naming import WITHHELD
+from ledger.people import everyone, openings_of, person, resolve
 from ledger.records import Contest
 from ledger.store import Log
 from ledger.store.tables import Cache, SqlTables
@@ -37,9 +39,21 @@ class Reading:
         found = person(self.db, account)
         return found.handle if found else account
 
+    def private(self, index: int, entry: Entry, name: str) -> str:
+        """A private field of an entry: its words, nothing when it has none, "withheld" when they were erased."""
+        if name not in (getattr(entry.fact, "commitments", None) or {}):
+            return ""
+        opening = openings_of(self.db, index).get(name)
+        return opening.value if opening else WITHHELD
+
     def handles(self) -> dict[str, str]:
         """The handle of every account that has one."""
         return {account: found.handle for account, found in everyone(self.db).items()}
+
+    def held(self, account: str) -> int:
+        """The minutes of an account that are ordered to be paid to a neighbour's members, and not decided."""
+        found = self.book.account(account)
+        return found.held if found else 0
 
     def contest(self, entry_id: str) -> Contest:
         """What became of an exchange."""

@@ -97,8 +97,10 @@ def describe_proposal(proposal: Proposal) -> str:
 
 
 def signers_of(page: Reading, entry: Entry) -> list[str]:
-    """Who signed an entry: members by their handles, offices by their names."""
-    return [called(page, signer.name) for signer in entry.signers]
+    """Who signed an entry: members by their handles, offices by their names, a link by the neighbour's."""
+    link = getattr(entry.fact, "link", None)
+    names = {link: f"link {_Known(page).neighbour(link)}"} if link else {}
+    return [names.get(signer.name) or called(page, signer.name) for signer in entry.signers]
 
 
 def _tell(entry: Entry, names: Names, memo: str) -> str:
@@ -232,7 +234,7 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     lf.LinkLimited: _limited,
     lf.LinkSent: _sent,
     lf.LinkReceived: _received,
-    lf.LinkResumed: lambda fact, names: f"{names.neighbour(fact.link)} asked to resume, in {fact.inc}",
+    lf.LinkResumed: lambda fact, names: f"asked {names.neighbour(fact.link)} where to go on, after a restore",
     lf.LinkRekeyed: lambda fact, names: f"a new key for the link with {names.neighbour(fact.link)}",
     lf.LinkFrozen: lambda fact, names: f"the link with {names.neighbour(fact.link)} frozen ({fact.reason})",
     lf.LinkSettled: _settled,

@@ -10,26 +10,27 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ledger import events as e
-from ledger import linkfacts as lf
+from ledger.across import MOVING, Moved, moved
 from ledger.entries import Entry, attestation
 from ledger.errors import Refused, Usage
-from ledger.linkbook import postings
-from ledger.naming import WITHHELD
-from ledger.people import openings_of
 from ledger.reading import Reading
 
 
 class Balance(NamedTuple):
-    """One account at one size of the log."""
+    """One account at one size of the log; what is ordered to be paid to a neighbour's member is not available."""
 
     account: str
     handle: str
     kind: str
     minutes: int
+    available_minutes: int
 
 
 class StatementLine(NamedTuple):
-    """One exchange as one account sees it; `uncredited` are minutes of help that moved no credit."""
+    """One exchange as one account sees it; `uncredited` are minutes of help that moved no credit.
+
+    Of a payment across, `payment` is its pid, and the neighbour is the counterparty.
+    """
 
     leaf: int
     entry: str
@@ -42,6 +43,7 @@ class StatementLine(NamedTuple):
     memo: str
     attested: str
     uncredited_minutes: int = 0
+    payment: str = ""
 
 
 class Statement(NamedTuple):
@@ -55,7 +57,7 @@ class Statement(NamedTuple):
 
 
 class ExchangeRow(NamedTuple):
-    """An exchange in a list: who gave what to whom, and what became of it."""
+    """An exchange in a list, or a payment across: who gave what to whom, and what became of it."""
 
     leaf: int
     entry: str
@@ -68,6 +70,7 @@ class ExchangeRow(NamedTuple):
     memo: str
     attested: str
     state: str
+    payment: str = ""
 
 
 def signed_size(page: Reading) -> int:
@@ -95,7 +98,7 @@ def balance_of(page: Reading, account: str) -> Balance:
     if found is None:
         raise Refused("unknown_account", f"no account {account} in this bank")
     minutes = found.minutes if page.at is None else _sum_of_lines(page, account, "9999-12-32")
-    return Balance(account, called(page, account), found.kind, minutes)
+    return Balance(account, called(page, account), found.kind, minutes, minutes - page.held(account))
 
 
 def _sum_of_lines(page: Reading, account: str, before: str) -> int:
@@ -111,7 +114,7 @@ def _stop(page: Reading) -> int:
 
 
 def balances(page: Reading) -> list[Balance]:
-    """Every account's balance, by handle."""
+    """Every account's balance, by handle; what is the bank's own, for its neighbours, comes last."""
     names = page.handles()
     sums: dict[str, int] = {}
     if page.at is not None:
@@ -123,8 +126,15 @@ def balances(page: Reading) -> list[Balance]:
         if record is None or (page.at is not None and record.opened >= page.at):
             continue
         minutes = record.minutes if page.at is None else int(sums.get(account, 0))
-        found.append(Balance(account, names.get(account, account), record.kind, minutes))
-    return sorted(found, key=lambda one: (one.handle.casefold(), one.account))
+        free = minutes - page.held(account)
+        found.append(Balance(account, names.get(account, account), record.kind, minutes, free))
+    return sorted(found, key=in_order)
+
+
+def in_order(one: Any) -> tuple[int, str, str]:
+    """Where an account stands in a list: people's by handle, then the neighbours', then the risk and the loss."""
+    kinds = e.FEDERATION_KINDS
+    return kinds.index(one.kind) + 1 if one.kind in kinds else 0, one.handle.casefold(), one.account
 
 
 def statement(page: Reading, account: str, since: str = "", until: str = "") -> Statement:
@@ -135,19 +145,21 @@ def statement(page: Reading, account: str, since: str = "", until: str = "") -> 
         " WHERE account = ? AND served_on >= ? AND served_on <= ? AND leaf < ? ORDER BY served_on, leaf",
         (account, since, until or "9999-12-31", _stop(page)),
     )
-    lines = []
+    lines: list[StatementLine] = []
     for served_on, index, minutes, uncredited in rows:
+        entry = page.log.entry(index)
+        if isinstance(entry.fact, MOVING):
+            lines += _lines_across(page, account, index, entry, balance)
+        else:
+            line = served_on, index, minutes, balance + minutes, uncredited
+            lines.append(_statement_line(page, account, entry, *line))
         balance += minutes
-        lines.append(_statement_line(page, account, served_on, index, minutes, balance, uncredited))
     return Statement(account, called(page, account), opening, tuple(lines), balance)
 
 
 def _statement_line(
-    page: Reading, account: str, served_on: str, index: int, minutes: int, balance: int, uncredited: int
+    page: Reading, account: str, entry: Entry, served_on: str, index: int, minutes: int, balance: int, uncredited: int
 ) -> StatementLine:
-    entry = page.log.entry(index)
-    if not isinstance(entry.fact, e.ExchangeRecorded | e.ExchangeReversed):
-        return _line_across(page, account, served_on, index, minutes, balance)
     credit = minutes + uncredited > 0
     others = [other for other, leg in _shown_legs(page, entry) if other != account and (leg < 0) == credit]
     category, nature = _sort(page, entry)
@@ -166,30 +178,27 @@ def _statement_line(
     )
 
 
-def _line_across(
-    page: Reading, account: str, served_on: str, index: int, minutes: int, balance: int
-) -> StatementLine:
-    """What a frame, or a settlement, moved of an account: paid to or by a neighbour's members."""
-    entry = page.log.entry(index)
-    moved = [(pid, dict(legs)) for pid, legs in postings(entry.fact, page.tables) if pid and account in dict(legs)]
-    link = page.book.link(entry.fact.link)
-    others = {other for _, legs in moved for other in legs if other != account}
-    others = others or {lf.LOSS if link and account == link.account else link.account if link else lf.LOSS}
-    seen = [found for pid, _ in moved if (found := page.tables.seen(pid)) is not None]
-    memos = [private(page, one.leaf, page.log.entry(one.leaf), "memo") for one in seen]
-    return StatementLine(
-        leaf=index,
-        entry=entry.hash.hex(),
-        served_on=served_on,
-        minutes=minutes,
-        balance_minutes=balance,
-        counterparties=_all_called(page, sorted(others)),
-        category="",
-        nature="settlement" if isinstance(entry.fact, lf.LinkSettled) else "across",
-        memo="; ".join(memo for memo in memos if memo),
-        attested="neighbour",
-        uncredited_minutes=0,
-    )
+def _lines_across(
+    page: Reading, account: str, index: int, entry: Entry, balance: int
+) -> Iterator[StatementLine]:
+    """What a frame, or a settlement, moved of an account, payment by payment; `balance` is that before it."""
+    for one in moved(page, index, entry):
+        minutes = dict(one.legs).get(account, 0)
+        if minutes:
+            balance += minutes
+            yield StatementLine(
+                leaf=index,
+                entry=entry.hash.hex(),
+                served_on=one.on,
+                minutes=minutes,
+                balance_minutes=balance,
+                counterparties=_all_called(page, [other for other, _ in one.legs if other != account]),
+                category="",
+                nature=one.nature,
+                memo=one.memo,
+                attested=one.attested,
+                payment=one.payment,
+            )
 
 
 def _shown_legs(page: Reading, entry: Entry) -> e.Legs:
@@ -216,19 +225,36 @@ def _sort(page: Reading, entry: Entry) -> tuple[str, str]:
 
 def private(page: Reading, index: int, entry: Entry, name: str) -> str:
     """A private field of an entry: its words, nothing when it has none, "withheld" when they were erased."""
-    committed = getattr(entry.fact, "commitments", None) or {}
-    if name not in committed:
-        return ""
-    opening = openings_of(page.db, index).get(name)
-    return opening.value if opening else WITHHELD
+    return page.private(index, entry, name)
 
 
-def exchanges(page: Reading, indexes: Iterator[int]) -> Iterator[ExchangeRow]:
-    """The exchanges (not reversals) at these indexes."""
+def exchanges(page: Reading, indexes: Iterator[int], account: str = "") -> Iterator[ExchangeRow]:
+    """The exchanges (not reversals) and payments across at these indexes, all of them or an account's."""
     for index in indexes:
         entry = page.log.entry(index)
         if isinstance(entry.fact, e.ExchangeRecorded):
             yield exchange_row(page, index, entry)
+        elif isinstance(entry.fact, MOVING):
+            rows = (one for one in moved(page, index, entry) if not account or account in dict(one.legs))
+            yield from (_row_across(page, index, entry, one) for one in rows)
+
+
+def _row_across(page: Reading, index: int, entry: Entry, one: Moved) -> ExchangeRow:
+    """What is paid to or by a neighbour's member stands as given by or to the neighbour."""
+    return ExchangeRow(
+        leaf=index,
+        entry=entry.hash.hex(),
+        served_on=one.on,
+        givers=_all_called(page, [account for account, minutes in one.legs if minutes > 0]),
+        receivers=_all_called(page, [account for account, minutes in one.legs if minutes < 0]),
+        minutes=sum(minutes for _, minutes in one.legs if minutes > 0),
+        category="",
+        nature=one.nature,
+        memo=one.memo,
+        attested=one.attested,
+        state="standing",
+        payment=one.payment,
+    )
 
 
 def exchange_row(page: Reading, index: int, entry: Entry) -> ExchangeRow:

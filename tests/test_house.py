@@ -55,6 +55,7 @@ LEDGER_ORDER = (
     "clock",
     "reading",
     "points",
+    "across",
     "views",
     "folder",
     "keyfiles",
