@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,9 @@ import click
 
 from cli.context import bank_option, find_folder, json_option, open_reading, signing_options
 from cli.mandate import TERMS, mandate_words, terms_options
-from cli.output import print_csv, print_json, print_table, record_json, say
-from cli.recorded import sign_and_finish
-from cli.seeing import balance_words, csv_option
+from cli.output import counted, print_csv, print_json, print_table, record_json, say
+from cli.recorded import show_recorded, sign_and_finish
+from cli.seeing import balance_words, csv_option, point_json
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _COLUMNS = (
 
 @click.group()
 def account() -> None:
-    """Open accounts, see them, name them, let them rest, close them."""
+    """Open accounts, see them, name them, let them rest, close them; give out or erase what is private."""
 
 
 @account.command("open")
@@ -267,3 +268,94 @@ def close(handle: str, **options: Any) -> None:
     from ledger.accounts import closing_fact
 
     sign_and_finish(options, lambda page: closing_fact(page, handle))
+
+
+_FIELDS = click.Choice(["handle", "name", "contact", "memo", "reason", "consent"])
+
+
+@account.command()
+@click.argument("handle")
+@click.option("--entry", default="", metavar="ENTRY", help="Only what is private of this entry.")
+@click.option("--field", "fields", type=_FIELDS, multiple=True, help="Only these details (repeat for several).")
+@click.option("--memos", is_flag=True, help="What was written about its exchanges and disputes too.")
+@signing_options
+def erase(handle: str, *, entry: str, fields: tuple[str, ...], memos: bool, **options: Any) -> None:
+    """Erase private details of HANDLE for good: how it is called and reached, and why it rested.
+
+    The log keeps who exchanged what, under a random id, and still verifies; what was erased reads "withheld", and the
+    handle as that id. It is signed by a committee key, and cannot be undone. Give a member first what you hold:
+    timebank account export HANDLE.
+
+    \b
+    timebank account erase mary
+    timebank account erase mary --memos
+    timebank account erase mary --field contact
+    timebank account erase mary --entry 17
+
+    JSON: account, erased: [index, entry, field], recorded: [index, entry, kind].
+    """
+    from cli.context import commit, open_bank, signing_keyring, wipe
+    from ledger.holdings import erasing_facts, to_erase
+
+    bank = open_bank(options["bank_dir"])
+    keyring = signing_keyring(bank, options["sign_with"], options["passphrase_file"])
+    with bank.reading() as page:
+        account = page.account_of(handle)
+        meant = to_erase(page, account, entry=entry, fields=fields, memos=memos)
+    facts = erasing_facts(meant)
+    if options["propose"] and facts:
+        sign_and_finish(options, lambda _: (facts[0], {}))
+        if len(facts) > 1:
+            say("hint: there is more than one entry holds; when this is submitted, propose again")
+        say(_NOT_ERASED)
+        return
+    if facts and sys.stdin.isatty():
+        click.confirm(f"erase {counted(len(meant), 'private detail')} of {handle} for good?", abort=True, err=True)
+    recorded = commit(bank, keyring, lambda page: [page.add(fact) for fact in facts]) if facts else []
+    if not facts:
+        wipe(bank)
+        say(f"nothing of that is kept of {handle}")
+    if options["as_json"]:
+        erased = [{"index": one.leaf, "entry": one.entry, "field": one.field} for one in meant]
+        entries = [{"index": one.index, "entry": one.entry.hash.hex(), "kind": one.entry.kind} for one in recorded]
+        print_json({"account": account, "erased": erased, "recorded": entries})
+    elif recorded:
+        show_recorded(bank, recorded, as_json=False)
+    if recorded:
+        say(f"hint: the account is {account}; {_NOT_ERASED}")
+
+
+_NOT_ERASED = (
+    "what others hold cannot be erased: backups and packs made before, printed pages, import reports; "
+    "a backup restored, and what was published sealed, is erased again only where this entry is known"
+)
+
+
+@account.command("export")
+@click.argument("handle")
+@bank_option
+def export_account(handle: str, bank_dir: Path | None) -> None:
+    """Print everything that the bank holds about HANDLE, as JSON: give it to a member who asks.
+
+    With value, salt and commitment of a detail anybody can check that it is what the entry was signed over.
+
+    \b
+    timebank account export mary > mary.json
+
+    JSON: origin, size, root, checkpoint (the signed head over it, or null), account (as `account show --json`),
+    details: [index, entry, id, kind, field, commitment, value, salt] (value and salt null where withheld), statement
+    (as `statement --json`), imported: [index, system, ref], sheets: [index, digest,
+    exchanges].
+    """
+    from ledger import views
+    from ledger.accounts import account_details
+    from ledger.holdings import holdings
+
+    with open_reading(bank_dir) as page:
+        account = page.account_of(handle)
+        told = point_json(page) | {"account": _details_json(account_details(page, account))}
+        held = record_json(holdings(page, account))
+        statement = record_json(views.statement(page, account))
+        print_json(told | {"details": held["details"], "statement": statement} | {
+            "imported": held["imported"], "sheets": held["sheets"],
+        })

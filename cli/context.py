@@ -213,4 +213,15 @@ def commit(bank: Bank, keyring: Keyring, work: Callable[[Page], T], *, rehearse:
         bank.sign_head(keyring)
     except Problem as problem:
         say(f"warning: recorded, but the head is not signed yet: {problem.message}")
+    if bank.unwiped:
+        wipe(bank)
     return result
+
+
+def wipe(bank: Bank) -> None:
+    """Overwrite what erased details left in the database's files; if that cannot be now, it is said, and done later."""
+    try:
+        bank.wipe()
+    except Problem as problem:
+        say(f"warning: erased, but its bytes may still lie in the database: {problem.message}")
+        say("hint: the same command, or timebank rebuild, overwrites them later")

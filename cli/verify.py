@@ -67,10 +67,10 @@ def verify(
     timebank verify pack.tar --founding 8637ebfa… --since march.state --save april.state
 
     JSON: ok, origin, size, root, entries, signatures, problems: [code, index, message, hint], attestation: {both,
-    debited, broker, imported}, under_mandate, unsigned, day, holders: {offices, threshold, accounts, own_keys,
-    mandate_only}, since, witnesses: {name: seconds}, witness_quorum, fork: {older, newer, proof}, kind,
-    state (digest). A receipt: ok, kind, origin, size, root, index, entry, id, at, says, signers, witnesses. Evidence:
-    ok, kind, accused, neighbour, reason, why, link, key.
+    debited, broker, imported}, under_mandate, unsigned, erased, day, holders: {offices, threshold, accounts, own_keys,
+    mandate_only}, since, witnesses: {name: seconds}, witness_quorum, fork: {older, newer, proof}, kind, state (digest).
+    A receipt: ok, kind, origin, size, root, index, entry, id, at, says, signers, witnesses. Evidence: ok, kind,
+    accused, neighbour, reason, why, link, key.
     """
     from ledger.verifying.kinds import BANK, PACK, RECEIPT, recognise
 
@@ -235,6 +235,8 @@ def _print_verdict(report: Report, *, hashes: bool) -> None:
         click.echo(f"note: by its policy a head is to be cosigned by {wanted}; this one is by {len(report.witnesses)}")
     if report.unsigned:
         click.echo(f"not under a signed head yet: {counted(report.unsigned, 'entry', 'entries')}")
+    if report.erased:
+        click.echo(f'{counted(report.erased, "private detail")} erased, and withheld: the entries hold without them')
     if report.open_import:
         click.echo("note: an import is begun and not completed")
     if report.unlisted_imports > 0:

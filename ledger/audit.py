@@ -28,7 +28,7 @@ from ledger.merkle import HASH_BYTES, TILE_HASHES, tile_path
 from ledger.notes import known_keys, known_signatures, parse_note
 from ledger.openings import check_openings
 from ledger.points import checkpoint_keys
-from ledger.records import public_key
+from ledger.records import Erased, public_key
 from ledger.signatures import Checker
 from ledger.store import Log, explained, log_id
 from ledger.store.sql import PROJECTIONS, Db, Row, SqliteDb
@@ -97,10 +97,17 @@ def _closed(case: Case) -> Report:
     report.unsigned = walk.size - case.proven
     report.one_founder = bank is not None and bank.threshold == 1
     report.open_import = bank is not None and bool(bank.importing)
+    report.erased = _erased(walk)
     report.day = bank.day if bank is not None else ""
     report.holders = _holders(walk) if bank is not None else None
     report.problems.sort(key=lambda problem: walk.size if problem.index is None else problem.index)
     return report
+
+
+def _erased(walk: Walk) -> int:
+    """How many private details were erased."""
+    records = walk.scratch.each("SELECT record FROM book WHERE kind = 'erased'")
+    return sum(len(c.from_object(Erased, c.parse_json(record)).fields) for (record,) in records)
 
 
 def _holders(walk: Walk) -> Holders:
@@ -327,6 +334,20 @@ def private_tables_name_their_entries(case: Case) -> Iterable[Finding]:
     return ()
 
 
+def erased_details_are_gone(case: Case) -> Iterator[Finding]:
+    """No private detail is kept of which the log says that it was erased."""
+    walk, live = case.walk, case.walk.live
+    if live is None:
+        return
+    for entry_id, record in walk.scratch.each("SELECT id, record FROM book WHERE kind = 'erased'"):
+        seen = walk.tables.seen(entry_id)
+        if seen is None:
+            continue
+        for field in c.from_object(Erased, c.parse_json(record)).fields:
+            if live.row("SELECT 1 FROM openings WHERE leaf = ? AND field = ?", (seen.leaf, field)):
+                yield finding("erased_kept", seen.leaf, f"the {field} of entry {seen.leaf} was erased, and is kept")
+
+
 def the_database_holds_nothing_else(case: Case) -> Iterable[Finding]:
     """The database holds the tables that timebank makes, as it makes them, and no view, trigger or index more."""
     return () if case.walk.live is None else foreign_objects(case.walk.live)
@@ -347,6 +368,7 @@ LOG_CHECKS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
     tables_are_the_fold,
     no_tile_is_astray,
     private_tables_name_their_entries,
+    erased_details_are_gone,
     the_database_holds_nothing_else,
     the_database_is_sound,
 )

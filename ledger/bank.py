@@ -22,7 +22,7 @@ from ledger.keyring import Keyring
 from ledger.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
 from ledger.notes import parse_note, sign_note
 from ledger.page import Page, Recorded
-from ledger.store import Log, Store, Writing
+from ledger.store import UNWIPED, Log, Store, Writing
 from ledger.store.tables import empty_cache
 
 T = TypeVar("T")
@@ -37,6 +37,7 @@ class Bank:
         self.clock = clock
         self._cache = empty_cache()
         self._cached_size = -1
+        self._gone: list[bytes] = []
 
     @contextmanager
     def reading(self, keyring: Keyring | None = None) -> Iterator[Page]:
@@ -70,7 +71,21 @@ class Bank:
             self.forget()
             raise
         self._cached_size = page.size
+        self._gone += page.gone
         return result
+
+    @property
+    def unwiped(self) -> bool:
+        """Whether details were erased here whose bytes may be left in the database's files."""
+        return bool(self._gone)
+
+    def wipe(self) -> None:
+        """Overwrite what erased details left in the database's files, if that is still to be done."""
+        with self.store.reading() as log:
+            to_do = log.meta(UNWIPED)
+        if to_do:
+            self.store.wipe(self._gone)
+        self._gone.clear()
 
     def _page(self, log: Writing, keyring: Keyring) -> Page:
         if log.size() != self._cached_size:

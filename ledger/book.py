@@ -25,6 +25,7 @@ from ledger.records import (
     Bank,
     Contest,
     Day,
+    Erased,
     Import,
     Incoming,
     Key,
@@ -94,6 +95,11 @@ class Book:
     def contest(self, entry_id: str) -> Contest:
         found: Contest | None = self.tables.get("contest", entry_id)
         return found or Contest()
+
+    def erased(self, entry_id: str) -> tuple[str, ...]:
+        """The private details of an entry that were erased."""
+        found: Erased | None = self.tables.get("erased", entry_id)
+        return found.fields if found else ()
 
     def about(self, ref: e.Ref) -> Entry | None:
         """The entry a reference names, if it stands in the log with that very hash."""
@@ -360,6 +366,12 @@ def _import_ended(book: Book, fact: e.ImportCompleted | e.ImportAbandoned, entry
         book._change("bank", "", importing="")
 
 
+def _details_erased(book: Book, fact: e.DetailsErased, entry: Entry, index: int) -> None:
+    for entry_id, field in fact.details:
+        if field not in (before := book.erased(entry_id)):
+            book.tables.put("erased", entry_id, Erased((*before, field)))
+
+
 _FOLDS: dict[type, Callable[[Book, Any, Entry, int], None]] = {
     e.BankFounded: _bank_founded,
     e.AccountOpened: _account_opened,
@@ -382,6 +394,7 @@ _FOLDS: dict[type, Callable[[Book, Any, Entry, int], None]] = {
     e.ImportBegun: _import_begun,
     e.ImportCompleted: _import_ended,
     e.ImportAbandoned: _import_ended,
+    e.DetailsErased: _details_erased,
 }
 
 

@@ -44,6 +44,10 @@ CODES: dict[str, tuple[str, str]] = {
         "an exchange is already in dispute",
         "wait for the committee's verdict, or read it: timebank exchange show ENTRY",
     ),
+    "already_erased": (
+        "a private detail was erased before",
+        "nothing needs doing",
+    ),
     "already_recorded": (
         "this very entry is in the log",
         "nothing needs doing: it was recorded once, and counts once",
@@ -368,6 +372,10 @@ CODES: dict[str, tuple[str, str]] = {
         "an imported file is not, or not wholly, UTF-8",
         "say which encoding it is, such as --encoding cp1252",
     ),
+    "erased_kept": (
+        "a private detail that was erased is still kept",
+        "make the tables anew, which erases it again: timebank rebuild",
+    ),
     "extra_missing": (
         "a part of timebank that this needs is not installed",
         "install it: pip install 'timebank[serve,web]'",
@@ -639,6 +647,10 @@ CODES: dict[str, tuple[str, str]] = {
     "not_canonical": (
         "an entry's JSON is not in its one spelling",
         "the bytes were changed, or made by a faulty program",
+    ),
+    "not_committed": (
+        "an entry has no such private detail",
+        "see what is held: timebank account export HANDLE",
     ),
     "not_disputed": (
         "an exchange is not in dispute",

@@ -24,6 +24,8 @@ PURPOSES = ("member", "broker", "committee", "bank", "checkpoint", "link", "witn
 SCOPES = ("dispute", "exchange", "gift")
 ROUNDINGS = ("none", "nearest-quarter", "up-quarter")
 MOST_SIGNERS = 16
+#: private details that one entry erases
+MOST_ERASED = 1000
 
 Legs = tuple[tuple[str, int], ...]
 Commitments = dict[str, str]
@@ -408,3 +410,13 @@ class ImportAbandoned(NamedTuple):
     """The import that began with the entry of this id is given up: no more of it comes, and what came stays."""
 
     begun: str
+
+
+@fact(
+    "details.erased/1",
+    details=c.strictly_rising(c.many(c.pair(c.entry_id, field_name), least=1, most=MOST_ERASED)),
+)
+class DetailsErased(NamedTuple):
+    """Private details (entry id, field) are gone from the bank: value and salt. The commitments stay in the log."""
+
+    details: tuple[tuple[str, str], ...]

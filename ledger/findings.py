@@ -82,6 +82,8 @@ class Report:
     open_import: bool = False
     #: imported exchanges of which nothing says which row of the other system they are
     unlisted_imports: int = 0
+    #: private details that were erased and read "withheld"
+    erased: int = 0
     #: the last ledger day
     day: str = ""
     #: who holds the keys; None where the entries were not read
@@ -116,6 +118,7 @@ class Report:
             "attestation": dict(self.attestation),
             "under_mandate": self.under_mandate,
             "unsigned": self.unsigned,
+            "erased": self.erased,
             "day": self.day,
             "holders": asdict(self.holders) if self.holders else None,
             "since": self.since,

@@ -79,6 +79,11 @@ def _need_clerk(fact: Any, book: Book) -> tuple[Need, ...]:
     return (_committee(book),) if account is not None and account.kind in _THE_COMMITTEES else _clerk()
 
 
+def _need_committee_key(fact: object, book: Book) -> tuple[Need, ...]:
+    """One committee key: what cannot be undone is not the broker's to do, whose word it may be about."""
+    return (Need(offices=(Office("committee"),)),)
+
+
 def _need_committee(fact: object, book: Book) -> tuple[Need, ...]:
     return (_committee(book),)
 
@@ -231,6 +236,7 @@ _NEEDS: dict[type, Callable[[Any, Book], tuple[Need, ...]]] = {
     e.ImportBegun: _need_committee,
     e.ImportCompleted: _need_bank_or_committee,
     e.ImportAbandoned: _need_committee,
+    e.DetailsErased: _need_committee_key,
     lf.LinkOpened: _need_committee,
     lf.LinkVerified: _need_clerk_alone,
     lf.LinkLimited: _need_committee,

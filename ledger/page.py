@@ -25,6 +25,7 @@ from ledger.drafts import choose_signers, committed, draft_entry
 from ledger.entries import Entry, Signer, format_entry, parse_entry, signature_check
 from ledger.errors import Invalid, Problem, Unavailable
 from ledger.everyday import KIND
+from ledger.forgetting import forget
 from ledger.keyring import Keyring
 from ledger.keys import PublicKey, check, decode_key
 from ledger.naming import NAMING, name_account
@@ -95,6 +96,8 @@ class Page(Reading):
         self._days: dict[str, frozenset[str]] = {}
         #: hashes of what was said of the exchanges added here, for noticing twins
         self.said: set[int] = set()
+        #: values and salts of the private details that were erased here
+        self.gone: list[bytes] = []
 
     def may_have_exchanged(self, account: str, day: str) -> bool:
         """Whether an account may have had an exchange on a date before this page.
@@ -284,6 +287,8 @@ class Page(Reading):
             self._handles.clear()
             self._names.clear()
             name_account(self.db, entry.fact, index, {opening.field: opening.value for opening in openings})
+        if self.writing and isinstance(entry.fact, e.DetailsErased):
+            self._forget(entry.fact)
         self.book.apply(entry, index)
         if not isinstance(entry.fact, e.ExchangeRecorded):
             self._plans.clear()
@@ -296,6 +301,14 @@ class Page(Reading):
         if len(self._batch.entries) >= BATCH:
             self.flush(ahead=AHEAD if self._scribe else 0)
         return Recorded(index, entry)
+
+    def _forget(self, fact: e.DetailsErased) -> None:
+        """Delete private details, those of entries that are being added here too."""
+        self.flush()
+        log: Any = self.log
+        self.gone += forget(log, self.book, fact)
+        self._handles.clear()
+        self._names.clear()
 
 
 def _jobs(batch: _Batch) -> list[Job]:

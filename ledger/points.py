@@ -19,7 +19,7 @@ from ledger.errors import Invalid, Refused, Unavailable, Usage
 from ledger.keys import PublicKey
 from ledger.linkbook import FOLDS
 from ledger.merkle import EMPTY, root_from_tiles
-from ledger.naming import details_at
+from ledger.naming import named_at
 from ledger.notes import parse_note
 from ledger.reading import Reading
 from ledger.records import NEVER, Account, Contest, MemoryTables, public_key
@@ -170,7 +170,7 @@ class AsOf(Reading):
         if row is None or row[1] < self.point.size:
             return str(row[0]) if row else account
         record = self.book.account(account)
-        return details_at(self.log, account, record, self.point.size)["handle"] if record else account
+        return named_at(self.log, account, record, self.point.size).details["handle"] if record else account
 
     def handles(self) -> dict[str, str]:
         found = {}

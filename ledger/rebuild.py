@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ledger import events as e
 from ledger.bank import Bank
 from ledger.book import Book
 from ledger.checkpoint import Checkpoint, parse_checkpoint
 from ledger.entries import Entry
 from ledger.errors import Invalid, Refused
 from ledger.foreread import foreread, read_here
+from ledger.forgetting import forget
 from ledger.merkle import root_from_tiles
 from ledger.naming import NAMING, name_account
 from ledger.notes import parse_note
 from ledger.openings import Opening, commitment
 from ledger.page import BATCH, check_signatures
 from ledger.people import openings_of
-from ledger.store import Db, Writing
+from ledger.store import UNWIPED, Db, Writing
 from ledger.store.sql import PROJECTIONS, create_statements
 from ledger.store.tables import SqlTables
 
@@ -44,7 +46,10 @@ def rebuild(bank: Bank, progress: Progress | None = None) -> int:
         fold.through(size, progress)
         for head in heads:
             fold.must_be(head)
+        to_wipe = bool(log.meta(UNWIPED))
     bank.forget()
+    if to_wipe:
+        bank.store.wipe(fold.gone)
     return size
 
 
@@ -66,6 +71,8 @@ class Fold:
         self._verify = verify
         self.withheld = 0
         self.size = 0
+        #: values and salts of private details that were here although the log says they were erased
+        self.gone: list[bytes] = []
 
     def through(self, stop: int, progress: Progress | None) -> None:
         """Fold on, up to and without entry `stop`."""
@@ -107,6 +114,8 @@ class Fold:
         openings = self._openings(entry, index)
         if isinstance(entry.fact, NAMING):
             self._name(entry.fact, index, {field: opening.value for field, opening in openings.items()})
+        if isinstance(entry.fact, e.DetailsErased):
+            self.gone += forget(self._log, self._book, entry.fact)
         self._book.apply(entry, index)
 
     def _openings(self, entry: Entry, index: int) -> dict[str, Opening]:

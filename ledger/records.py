@@ -149,6 +149,13 @@ class Contest(NamedTuple):
     reversed: int = NEVER
 
 
+@c.shape(fields=c.many(e.field_name))
+class Erased(NamedTuple):
+    """The private details of an entry that were erased."""
+
+    fields: tuple[str, ...]
+
+
 @c.shape(policy=c.part(e.Policy))
 class Adopted(NamedTuple):
     """A policy as kept."""
@@ -274,6 +281,7 @@ RECORDS: dict[str, type] = {
     "key": Key,
     "mandate": Mandate,
     "contest": Contest,
+    "erased": Erased,
     "policy": Adopted,
     "day": Day,
     "import": Import,

@@ -48,7 +48,7 @@ from ledger.publishing.escrow import PRIVATE, Batch
 from ledger.publishing.healing import PublishedCopy, published_head
 from ledger.rebuild import Fold, Progress, read_head
 from ledger.records import NEVER, Key, public_key
-from ledger.store import Db, Store, Writing
+from ledger.store import UNWIPED, Db, Store, Writing
 
 
 class Restored(NamedTuple):
@@ -282,6 +282,8 @@ def _make(source: _From, folder: Folder, heads: list[_Head], copy: _Copy, progre
             if highest is not None:
                 log.set_meta("head", highest.note.decode())
                 replace_file(folder.head, highest.note)
+        if fold.gone:
+            store.wipe(fold.gone)
     finally:
         store.close()
     return Restored(folder, fold.size, fold.size - source.size, fold.withheld + strays, signs)
@@ -314,7 +316,7 @@ def _copy_back(source: _From, log: Writing) -> None:
         for chunk in chunks(source.rows(table)):
             log.db.many(inserted(table), chunk)
     for name, value in source.meta.items():
-        if name not in ("schema", "origin", "head"):
+        if name not in ("schema", "origin", "head", UNWIPED):
             log.set_meta(name, value)
 
 

@@ -368,6 +368,17 @@ def _may_complete_import(fact: e.ImportCompleted, book: Book) -> None:
         raise Refused("import_incomplete", f"the import was begun with {begun}; {told} have come")
 
 
+def _may_erase(fact: e.DetailsErased, book: Book) -> None:
+    for entry_id, field in fact.details:
+        seen = book.tables.seen(entry_id)
+        if seen is None:
+            raise Refused("unknown_entry", f"no entry {entry_id[:12]} in this log")
+        if field not in (getattr(book.tables.entry(seen.leaf).fact, "commitments", None) or ()):
+            raise Refused("not_committed", f"entry {seen.leaf} has no private {field}")
+        if field in book.erased(entry_id):
+            raise Refused("already_erased", f"the {field} of entry {seen.leaf} was erased before")
+
+
 _FACT_RULES: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
     **LINK_RULES,
     e.BankFounded: (_founding_sound,),
@@ -391,4 +402,5 @@ _FACT_RULES: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
     e.ImportBegun: (_may_begin_import,),
     e.ImportCompleted: (_may_complete_import,),
     e.ImportAbandoned: (_may_abandon_import,),
+    e.DetailsErased: (_may_erase,),
 }

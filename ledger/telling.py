@@ -168,6 +168,12 @@ def _import_begun(fact: e.ImportBegun, names: Names) -> str:
     return f"import of {files} begun ({what}{amid})"
 
 
+def _erased(fact: e.DetailsErased, _names: Names) -> str:
+    entries, fields = len({entry for entry, _ in fact.details}), sorted({field for _, field in fact.details})
+    many = f"{entries} entries" if entries != 1 else "one entry"
+    return f"private details of {many} erased ({', '.join(fields)})"
+
+
 def _link_opened(fact: lf.LinkOpened, names: Names) -> str:
     return f"neighbour {names.account(fact.account)}, {fact.neighbour.name} ({fact.neighbour.origin})"
 
@@ -229,6 +235,7 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     e.ImportBegun: _import_begun,
     e.ImportCompleted: lambda _fact, _names: "import completed",
     e.ImportAbandoned: lambda _fact, _names: "import given up",
+    e.DetailsErased: _erased,
     lf.LinkOpened: _link_opened,
     lf.LinkVerified: lambda fact, names: f"the six words of {names.neighbour(fact.link)} compared",
     lf.LinkLimited: _limited,

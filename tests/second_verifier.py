@@ -32,25 +32,24 @@ READERS |= {"instant": READERS["day"] + "T([01][0-9]|2[0-3])(:[0-5][0-9]){2}Z", 
 READERS |= {"key": "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", "name": "[a-z0-9][a-z0-9._/-]{0,79}"}
 READERS |= {"line": "[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}"}  # what is not named here is a pattern itself
 # Every object: field:reader, or a field named as its reader; ? may be left out. X*a-b: a list of X, < rising.
-TABLE = f"""Entry at:instant body:object id signers:Signer*1-16; Signer acts:Act*1-5000 key name; Ref entry:digest id;
+TABLE = f"""Signer acts:Act*1-5000 key name; Entry at:instant body:object id signers:Signer*1-16; Ref entry:digest id;
 Act role:giver|receiver|member|broker|committee|bank|link account? mandate?:id; mandate.revoked/1 mandate:id; KeySpec
 key name purpose:member|broker|committee|bank|checkpoint|link|witness; account.edited/1 account commitments; Terms
 broker:key scope:<dispute|exchange|gift*1-5000 consent:word daily_cap_minutes?:1..1000000 expires_on?:day; Policy
 rounding:none|nearest-quarter|up-quarter signing:debited|both reversal_days:0..3660 inactive_days:1..36600 person:Kind
-witness_quorum?:1..100 institution:Kind community:Kind; account.resumed/1 account; account.closed/1 account; Kind
-floor_minutes?:-1000000000..0
-ceiling_minutes?:0..1000000000 advisory?:true starting_minutes?:1..6000; commitments handle?:digest name?:digest
-contact?:digest memo?:digest reason?:digest consent?:digest; bank.founded/1 name:line founded_on:day keys:KeySpec*4-40
-threshold:1..16 policy:Policy pot:account commitments; account.opened/1 account kind:person|institution|community
-commitments keys?:KeySpec*1-16 threshold?:1..16 mandate?:Terms imported?:id; account.suspended/1 account commitments?;
-key.rotated/1 old:key key:KeySpec; key.added/1 key:KeySpec account? threshold?:1..16; key.revoked/1 key
-threshold?:1..16; day.opened/1 date:day; key.recovered/1 account keys:KeySpec*1-16 threshold:1..16; policy.adopted/1
-policy:Policy starts_on:day; exchange.recorded/1 served_on:day category:word
-nature:service|obligatory|care|goods|gift|starting|opening legs? uncredited?:legs commitments? imported?:id;
-exchange.reversed/1 about:Ref served_on:day legs? commitments?; exchange.disputed/1 about:Ref commitments?;
-dispute.resolved/1 about:Ref upheld?:true commitments?; mandate.granted/1 account terms:Terms commitments?;
-import.completed/1 begun:id; import.abandoned/1 begun:id; import.begun/1 system:word files:<digest,{WHOLE}*1-5000
-accounts:{WHOLE} exchanges:{WHOLE} minutes:{WHOLE} amid_trading?:true"""
+witness_quorum?:1..100 institution:Kind community:Kind; account.resumed/1 account; account.closed/1 account; commitments
+handle?:digest name?:digest contact?:digest memo?:digest reason?:digest consent?:digest; bank.founded/1 name:line
+founded_on:day keys:KeySpec*4-40 threshold:1..16 policy:Policy pot:account commitments; account.opened/1 account
+kind:person|institution|community commitments keys?:KeySpec*1-16 threshold?:1..16 mandate?:Terms imported?:id;
+account.suspended/1 account commitments?; key.rotated/1 old:key key:KeySpec; key.added/1 key:KeySpec account?
+threshold?:1..16; day.opened/1 date:day; key.recovered/1 account keys:KeySpec*1-16 threshold:1..16; exchange.recorded/1
+served_on:day category:word nature:service|obligatory|care|goods|gift|starting|opening legs? uncredited?:legs
+commitments? imported?:id; policy.adopted/1 policy:Policy starts_on:day; exchange.reversed/1 about:Ref served_on:day
+legs? commitments?; exchange.disputed/1 about:Ref commitments?; mandate.granted/1 account terms:Terms commitments?;
+dispute.resolved/1 about:Ref upheld?:true commitments?; import.completed/1 begun:id; key.revoked/1 key threshold?:1..16;
+import.abandoned/1 begun:id; import.begun/1 system:word files:<digest,{WHOLE}*1-5000 accounts:{WHOLE} exchanges:{WHOLE}
+minutes:{WHOLE} amid_trading?:true; details.erased/1 details:<id,handle|name|contact|memo|reason|consent*1-1000; Kind
+floor_minutes?:-1000000000..0 ceiling_minutes?:0..1000000000 advisory?:true starting_minutes?:1..6000"""
 SHAPES = {name: [field.partition(":") for field in fields] for name, *fields in map(str.split, TABLE.split(";"))}
 
 
@@ -170,7 +169,7 @@ class Book:
         if kind in {"key.added", "key.rotated", "key.revoked"}:
             return bool(board or (self.word(holder) if holder else kind == "key.revoked" and self.office("broker")))
         given = board or (bank if kind in {"day.opened", "import.completed"} else set())
-        return bool(given) or kind.startswith(("account.", "mandate.", "exchange."))
+        return bool(given) or kind.startswith(("account.", "mandate.", "exchange.", "details."))
 
     def follow(self, entry: Record, index: int, pin: str) -> None:
         """Refuse an entry, or take it in."""

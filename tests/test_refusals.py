@@ -109,6 +109,7 @@ class World:
         self.book = Book(self.tables)
         self.mandates: dict[str, str] = {}
         self.exchanges: dict[str, Entry] = {}
+        self.told: dict[str, str] = {}
         self.payments: dict[str, str] = {}
 
     def add(self, fact: Any, *signers: Signer) -> Entry:
@@ -193,6 +194,8 @@ def inhabited() -> World:
     world.add(e.DisputeResolved(ref(world.exchanges["judged"])), *COMMITTEE)
     world.exchanges["gone"] = world.add(help_given(GONE, INN, 15), by(INN, Act("receiver", INN)))
     world.add(help_given(INN, GONE, 15), by(GONE, Act("receiver", GONE)))
+    world.told = {name: world.add(e.AccountEdited(ADA, COMMITTED), BROKER).id for name in ("edited", "erased")}
+    world.add(e.DetailsErased(((world.told["erased"], "handle"),)), COMMITTEE[0])
     world.add(e.AccountSuspended(RESTING, COMMITTED), BROKER)
     world.add(e.AccountClosed(GONE), BROKER)
     world.add(e.DayOpened(TODAY), BANK)
@@ -566,6 +569,17 @@ WALKS: dict[str, tuple[Draft, Steps]] = {
     "import.abandoned": (
         Draft(e.ImportAbandoned(IMPORT), COMMITTEE, world=IMPORTING),
         [*before(), ("import_not_open", says(begun="0" * 32)), *after()],
+    ),
+    "details.erased": (
+        Draft(e.DetailsErased(((WORLD.told["edited"], "handle"),)), (COMMITTEE[0],)),
+        [
+            *before(),
+            ("unknown_entry", says(details=(("e" * 32, "handle"),))),
+            ("not_committed", says(details=((WORLD.told["edited"], "memo"),))),
+            ("not_committed", says(details=((WORLD.exchanges["small"].id, "memo"),))),
+            ("already_erased", says(details=((WORLD.told["erased"], "handle"),))),
+            *after(BROKER),
+        ],
     ),
 }
 #: how a fact about a link goes wrong, whatever its kind

@@ -645,6 +645,7 @@ LEFT: dict[str, Callable[[History], None]] = {
     "account_closed": _fact(lambda h: e.AccountClosed(h.names["surgery"]), BROKER, 2),
     "account_open": _fact(lambda h: e.AccountResumed(h.names["ada"]), BROKER),
     "account_suspended": _fact(lambda h: e.AccountSuspended(h.names["ada"]), BROKER, 2),
+    "already_erased": _fact(lambda h: e.DetailsErased(((h.entry(7).id, "contact"),)), COMMITTEE, 2),
     "already_disputed": _fact(lambda h: e.ExchangeDisputed(_about(h)), COMMITTEE, 2),
     "amid_trading": _fact(lambda _: e.ImportBegun("csv", (("0" * 64, 9),), 0, 0, 0), COMMITTEE),
     "bad_founding": _no_broker,
@@ -660,12 +661,14 @@ LEFT: dict[str, Callable[[History], None]] = {
     "mandate_cap": _capped,
     "nature": lambda h: h.add(_help(h, nature="opening"), _bo(h)),
     "no_legs": _fact(lambda h: _help(h, legs=()), BROKER),
+    "not_committed": _fact(lambda h: e.DetailsErased(((h.entry(6).id, "memo"),)), COMMITTEE),
     "not_disputed": _fact(lambda h: e.DisputeResolved(_about(h)), COMMITTEE),
     "not_zero": _fact(lambda h: e.AccountClosed(h.names["ada"]), BROKER),
     "policy_backdated": _fact(lambda h: e.PolicyAdopted(h.entry(0).fact.policy, "2026-03-01"), COMMITTEE),
     "pot_stays": _fact(lambda h: e.AccountClosed(h.entry(0).fact.pot), COMMITTEE),
     "rounding": _policy(rounding="nearest-quarter"),
     "surplus_act": _fact(lambda _: e.DayOpened("2026-03-09"), {**BANK, **COMMITTEE}),
+    "unknown_entry": _fact(lambda _: e.DetailsErased((("0" * 32, "name"),)), COMMITTEE),
     "threshold": _fact(lambda h: e.KeyAdded(_spec(h, "spare", "broker-2", "broker"), "", 9), COMMITTEE),
 }
 #: codes that it knows, and does not name everywhere: who else must agree, and what a grant or a credit may say
@@ -688,6 +691,7 @@ BESIDE = {
     "stray_entry",
     "table_mismatch",
     "tile_mismatch",
+    "erased_kept",
     "wrong_opening",
     "wrong_topic",
 }

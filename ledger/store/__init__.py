@@ -17,9 +17,9 @@ from typing import Any
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.merkle import tile_growth
 from ledger.store.log import Log, log_id
-from ledger.store.sql import SCHEMA, Db, SqliteDb, create_statements, patiently
+from ledger.store.sql import SCHEMA, UNWIPED, Db, SqliteDb, create_statements, patiently
 
-__all__ = ["Db", "Log", "Store", "Writing", "explained", "log_id"]
+__all__ = ["UNWIPED", "Db", "Log", "Store", "Writing", "explained", "log_id"]
 
 
 class Writing(Log):
@@ -129,6 +129,21 @@ class Store:
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.datastore.close()
+
+    def wipe(self, gone: Sequence[bytes] = ()) -> None:
+        """Overwrite what erased details left in the free space of the database's files; `gone`: their bytes, if known.
+
+        `Unavailable("database_locked")` while another program reads or writes; then `meta` keeps saying it is to do.
+        """
+        from ledger.store.wiping import wipe_postgres, wipe_sqlite
+
+        self.close()
+        with explained(self.where):
+            if self.is_sqlite:
+                self._must_exist()
+                wipe_sqlite(self.where, gone, self.waiting)
+            else:
+                wipe_postgres(self.where)
 
     def _open(self, *, create: bool) -> Any:
         if self._recorder is None:

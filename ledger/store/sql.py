@@ -31,6 +31,8 @@ from uuid import UUID
 
 #: 2 brought the table `imported`, 3 those about neighbours
 SCHEMA = 3
+#: the name in `meta` of what is still to do after details were erased (`Store.wipe`)
+UNWIPED = "unwiped"
 #: how long a lock is waited for, and how long in silence
 LOCK_SECONDS = 60
 QUIET_SECONDS = 2
