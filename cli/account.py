@@ -334,6 +334,7 @@ _NOT_ERASED = (
 @account.command("export")
 @click.argument("handle")
 @bank_option
+@click.option("--json", is_flag=True, expose_value=False, help="As it is anyway: one JSON object with stable keys.")
 def export_account(handle: str, bank_dir: Path | None) -> None:
     """Print everything that the bank holds about HANDLE, as JSON: give it to a member who asks.
 
