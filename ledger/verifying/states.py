@@ -178,8 +178,10 @@ class StateFile:
             told = json.loads(line)
             if type(told) is not dict or {name: type(value) for name, value in told.items()} != _TYPES:
                 raise ValueError
-            attestation = {str(name): int(count) for name, count in told["attestation"].items()}
-            told |= {"root": bytes.fromhex(told["root"]), "note": told["note"].encode(), "attestation": attestation}
+            attestation = told["attestation"]
+            if any(type(count) is not int for count in attestation.values()):
+                raise ValueError
+            told |= {"root": bytes.fromhex(told["root"]), "note": told["note"].encode()}
             state = State(**told)
         except (ValueError, TypeError, RecursionError):
             raise self._bad("it does not say what a state says") from None
