@@ -253,7 +253,8 @@ def abandon_import(**options: Any) -> None:
 @at_option
 @bank_option
 def export(form: str, at: str | None, bank_dir: Path | None) -> None:
-    """Print every exchange: as CSV, as an hledger journal with balance assertions, or as JSON.
+    """Print every exchange, and every payment to and by neighbours' members: as CSV, as an hledger journal with
+    balance assertions, or as JSON.
 
     \b
     timebank export csv > exchanges.csv
@@ -263,13 +264,17 @@ def export(form: str, at: str | None, bank_dir: Path | None) -> None:
 
     A line of CSV is one who gave and one who received; an exchange of a group is several lines with one entry. A giver
     of help is credited; where hours themselves are given (nature gift, starting or opening) the giver is debited. CSV:
-    on, giver, receiver, minutes, category, nature, free, for, attested, recorded, index, entry, reverses.
+    on, giver, receiver, minutes, category, nature, free, for, attested, recorded, index, entry, reverses, payment.
+
+    What crossed is an exchange with the neighbour's account, of nature across, or settlement where minutes were given
+    up; payment is its id, the same in both banks. In another bank that imports the journal, accounts of neighbours,
+    risk and loss are institutions like any other.
 
     With --at it comes out the same, byte for byte, whatever is recorded later (but what is erased reads "withheld").
 
     JSON: origin, name, size, root, checkpoint (the signed head over it, or null), accounts: [account, handle, kind,
-    minutes], exchanges: [index, entry, served_on, recorded_on, category, nature, free, memo, attested, reverses, legs:
-    [handle, minutes]].
+    minutes, available_minutes], exchanges: [index, entry, served_on, recorded_on, category, nature, free, memo,
+    attested, reverses, payment, legs: [handle, minutes]].
     """
     from ledger import exporting
 

@@ -1,4 +1,4 @@
-"""Out again: every exchange of a bank in forms that other programs read, in flat memory.
+"""Out again: every exchange of a bank, and every payment across, in forms that other programs read, in flat memory.
 
     rows            one line for each who gave and each who received: what a spreadsheet takes. Who gives help is
                     credited, who gives hours themselves (`events.HOURS_GIVEN`) debited
@@ -10,8 +10,9 @@
 
     json_lines      one object: accounts with balances, and the exchanges with their legs
 
-Reversals are exchanges with every sign turned, so that sums are balances. What is private (handles, memos) is told as
-it stands now, and reads "withheld" where it was erased. Minutes, because two decimals of an hour are no whole minute.
+Reversals are exchanges with every sign turned, and each payment that a frame or a settlement moved is an exchange with
+the neighbour's account, so that sums are balances. What is private (handles, memos) is told as it stands now, and
+reads "withheld" where it was erased. Minutes, because two decimals of an hour are no whole minute.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ledger import events as e
+from ledger.across import MOVING, Moved, moved
 from ledger.entries import Entry, attestation, parse_entry
 from ledger.naming import WITHHELD
 from ledger.points import Point, point_of
@@ -29,12 +31,15 @@ from ledger.views import balances, legs_of
 
 COLUMNS = (
     "on", "giver", "receiver", "minutes", "category", "nature", "free", "for", "attested", "recorded", "index", "entry",
-    "reverses",
+    "reverses", "payment",
 )  # fmt: skip
 
 
 class Told(NamedTuple):
-    """One exchange or reversal, in the words of this bank; `legs` by handle, in the order of their signs."""
+    """One exchange, reversal or payment across, in the words of this bank; `legs` by handle, in order of their signs.
+
+    `number` is the place of a payment among those that its entry moved.
+    """
 
     leaf: int
     entry: str
@@ -47,10 +52,12 @@ class Told(NamedTuple):
     memo: str
     attested: str
     reverses: str
+    payment: str = ""
+    number: int = 1
 
 
 def told(page: Reading, point: Point) -> Iterator[Told]:
-    """Every exchange and reversal up to a point, in the order of the log."""
+    """Every exchange, reversal and payment across up to a point, in the order of the log."""
     names = page.handles()
     memos = _Memos(page)
     day = ""
@@ -63,6 +70,9 @@ def told(page: Reading, point: Point) -> Iterator[Told]:
             day = entry.at[:10]
         elif isinstance(fact, e.ExchangeRecorded | e.ExchangeReversed):
             yield _told(page, index, entry, names, memos, day)
+        elif isinstance(fact, MOVING):
+            for number, one in enumerate(moved(page, index, entry), 1):
+                yield _told_across(index, entry, number, one, names)
 
 
 def _told(
@@ -73,13 +83,12 @@ def _told(
     if isinstance(fact, e.ExchangeReversed):
         about = page.book.about(fact.about)
         original, reverses = (about.fact, fact.about.entry) if about else (fact, fact.about.entry)
-    legs = tuple(sorted(((names.get(account, account), minutes) for account, minutes in legs_of(fact)), key=_order))
     return Told(
         index,
         entry.hash.hex(),
         fact.served_on,
         day,
-        legs,
+        _called(legs_of(fact), names),
         getattr(original, "category", "other"),
         getattr(original, "nature", "service"),
         not fact.legs,
@@ -87,6 +96,16 @@ def _told(
         attestation(entry),
         reverses,
     )
+
+
+def _told_across(index: int, entry: Entry, number: int, one: Moved, names: dict[str, str]) -> Told:
+    said = one.nature, False, one.memo, one.attested, "", one.payment, number
+    return Told(index, entry.hash.hex(), one.on, one.on, _called(one.legs, names), "", *said)
+
+
+def _called(legs: e.Legs, names: dict[str, str]) -> tuple[tuple[str, int], ...]:
+    """Legs by handle, those credited first."""
+    return tuple(sorted(((names.get(account, account), minutes) for account, minutes in legs), key=_order))
 
 
 def _order(leg: tuple[str, int]) -> tuple[bool, str]:
@@ -131,7 +150,7 @@ def rows(page: Reading) -> Iterator[tuple[Any, ...]]:
             giver, receiver = (debited, credited) if one.nature in e.HOURS_GIVEN else (credited, debited)
             yield (
                 one.served_on, giver, receiver, minutes, one.category, one.nature, free, one.memo, one.attested,
-                one.recorded_on, one.leaf, one.entry, one.reverses,
+                one.recorded_on, one.leaf, one.entry, one.reverses, one.payment,
             )  # fmt: skip
 
 
@@ -157,7 +176,10 @@ def journal_lines(page: Reading) -> Iterator[str]:
 
 
 def _family(account: str, kind: str, pot: str) -> str:
-    """What stands before a handle: the pot is the only account that an importer takes for the community's."""
+    """What stands before a handle: the pot is the only account that an importer takes for the community's.
+
+    The bank's own accounts for its neighbours keep their kind, which an importer takes for institutions.
+    """
     return kind if kind != "community" or account == pot else "fund"
 
 
@@ -173,15 +195,21 @@ def _transaction(one: Told, called: dict[str, str]) -> Iterator[str]:
 def _entry(one: Told, legs: tuple[tuple[str, int], ...], called: dict[str, str]) -> Iterator[str]:
     memo = f" {' '.join(one.memo.replace(';', ',').split())}" if one.memo else ""
     entered = f"={one.recorded_on}" if one.recorded_on != one.served_on else ""
-    tags = f"category: {one.category}, nature: {one.nature}, attested: {one.attested}, entry: {one.entry}"
+    category = f"category: {one.category}, " if one.category else ""
+    tags = f"{category}nature: {one.nature}, attested: {one.attested}, entry: {one.entry}"
     tags += f", reverses: {one.reverses}" if one.reverses else ""
+    tags += f", payment: {one.payment}" if one.payment else ""
     tags += f", uncredited: {sum(minutes for _, minutes in legs if minutes > 0)}" if one.free else ""
-    yield f"\n{one.served_on}{entered} * ({one.leaf}){memo}  ; {tags}\n"
+    code = one.leaf if one.number == 1 else f"{one.leaf}.{one.number}"  # two alike are two for an importer, too
+    yield f"\n{one.served_on}{entered} * ({code}){memo}  ; {tags}\n"
     for name, minutes in legs:
         yield f"    {called[name]}  {0 if one.free else minutes} min\n"
 
 
 # JSON.
+
+
+_NOT_KEYS = ("leaf", "legs", "number")
 
 
 def json_lines(page: Reading) -> Iterator[str]:
@@ -193,7 +221,7 @@ def json_lines(page: Reading) -> Iterator[str]:
     yield from _listed(one._asdict() for one in balances(page))
     yield '],\n"exchanges": ['
     yield from _listed(
-        {"index": one.leaf} | {key: value for key, value in one._asdict().items() if key not in ("leaf", "legs")}
+        {"index": one.leaf} | {key: value for key, value in one._asdict().items() if key not in _NOT_KEYS}
         | {"legs": [{"handle": name, "minutes": minutes} for name, minutes in one.legs]}
         for one in told(page, point)
     )

@@ -11,9 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from ledger import exporting, views
 from ledger.events import HOURS_GIVEN
 from ledger.exporting import pairs
+from ledger.points import AsOf, find_point
+from tests.builders import Village
 from tests.console import Console
+from tests.crossings import crossed
+from tests.neighbours import pid_of
 
 needs_hledger = pytest.mark.skipif(shutil.which("hledger") is None, reason="hledger is not installed")
 
@@ -114,3 +119,65 @@ def test_an_erased_memo_reads_withheld(console: Console) -> None:
 def test_the_legs_of_a_group_are_dealt_out_to_the_minute() -> None:
     legs = (("ada", 50), ("bo", 20), ("cleo", -30), ("dan", -40))
     assert list(pairs(legs)) == [("ada", "cleo", 30), ("ada", "dan", 20), ("bo", "dan", 20)]
+
+
+# Payments across.
+
+
+@pytest.fixture(scope="module")
+def village(tmp_path_factory: pytest.TempPathFactory) -> Village:
+    """A bank to which everything about a neighbour has happened."""
+    return crossed(tmp_path_factory.mktemp("across"))[0]
+
+
+@pytest.fixture
+def across(village: Village) -> Console:
+    """The same, at a keyboard."""
+    return Console(village.bank.folder.path)
+
+
+def test_the_lines_sum_to_the_balances_at_every_size_also_of_what_crossed(village: Village) -> None:
+    with village.bank.reading() as page:
+        for size in range(6, page.size + 1):
+            then = AsOf(page, find_point(page, str(size)))
+            standing = {one.handle: one.minutes for one in views.balances(then)}
+            sums, legs = dict.fromkeys(standing, 0), dict.fromkeys(standing, 0)
+            for _, giver, receiver, minutes, *_ in exporting.rows(then):
+                sums[giver] += minutes
+                sums[receiver] -= minutes
+            told = json.loads("".join(exporting.json_lines(then)))
+            for leg in (leg for one in told["exchanges"] for leg in one["legs"]):
+                legs[leg["handle"]] += leg["minutes"]
+            assert {one["handle"]: one["minutes"] for one in told["accounts"]} == sums == legs == standing
+
+
+def test_a_payment_is_told_with_its_id_and_whose_word_it_was(across: Console) -> None:
+    rows = list(csv.DictReader(io.StringIO(across.type("timebank export csv").stdout)))
+    told = [(row["giver"], row["receiver"], row["minutes"], row["nature"], row["attested"]) for row in rows]
+    assert told[1] == ("bo", "oakhill", "25", "across", "neighbour")
+    assert told[4] == ("oakhill", "ada", "40", "across", "debited")
+    assert told[-1] == ("oakhill", "neighbours/loss", "23", "settlement", "committee")
+    assert [row["payment"] for row in rows][:4] == ["", pid_of(1), pid_of(2), pid_of(3)]
+    assert rows[4]["for"] == "for the choir"
+
+
+@needs_hledger
+def test_hledger_accepts_the_journal_after_each_thing_that_crossed(across: Console, tmp_path: Path) -> None:
+    for size in (13, 15, 21, 23, 24, 30, 31):
+        done = across.type(f"timebank export hledger --at {size} > {tmp_path}/j && hledger -f {tmp_path}/j check")
+        assert (done.status, done.stderr) == (0, "")
+
+
+@needs_hledger
+def test_what_crossed_moves_into_a_fresh_bank_where_neighbours_are_institutions(
+    across: Console, tmp_path: Path
+) -> None:
+    across.type(f"timebank export hledger > {tmp_path}/hours.journal")
+    across.type(f"timebank init {tmp_path}/fresh --name Fresh --origin fresh.example/hours --no-passphrase")
+    done = across.type(f"timebank import hledger {tmp_path}/hours.journal --bank {tmp_path}/fresh")
+    assert done.status == 0, done
+    rows = json.loads(across.type(f"timebank balance --json --bank {tmp_path}/fresh").stdout)["accounts"]
+    assert {row["handle"].replace("s.", "s/"): row["minutes"] for row in rows} == balances(across)
+    kinds = {row["handle"]: row["kind"] for row in rows}
+    assert {kinds[name] for name in ("oakhill", "neighbours.risk", "neighbours.loss")} == {"institution"}
+    assert across.type(f"timebank verify {tmp_path}/fresh").status == 0

@@ -8,7 +8,8 @@
         person:राजेश पटेल (4)
 
 Source: hledger 1.25 (`hledger print -O csv`) and its manual. Date is the day it was done, date2 when it was entered.
-The first part of an account says what it is (person, institution, community); the last part is its name. With several
+The first part of an account says what it is (person, institution, community; a bank's own accounts for its neighbours,
+neighbour, risk and loss, come in as institutions); the last part is its name. With several
 postings one of a side shared among the other's is one exchange each. Assertions at the end are the stated balances.
 """
 
@@ -35,7 +36,10 @@ _UNITS = {
     **dict.fromkeys(("m", "min", "mins", "minutes"), "minutes"),
     "s": "seconds",
 }
-_KINDS = {"institution": "institution", "institutions": "institution", "community": "pot", "pot": "pot"}
+_KINDS = {
+    **dict.fromkeys(("institution", "institutions", "neighbour", "risk", "loss"), "institution"),
+    **dict.fromkeys(("community", "pot"), "pot"),
+}
 _DATED = re.compile(r"[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}(?:[=\s]|$)")
 _DIRECTIVE = re.compile(r"(?:include|commodity|account|comment|alias|apply|decimal-mark|tag|payee)\b|[DPY] ?[0-9]")
 _ID = re.compile(r"(.*\S) \([^()]+\)")
