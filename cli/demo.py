@@ -1,13 +1,14 @@
-"""`timebank demo`: a bank from its founding to its proof, every command printed so that a reader can repeat it."""
+"""`timebank demo`: a bank from its founding to its proof, and a neighbour; every command printed, to be repeated."""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
+import re
 import shlex
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, redirect_stdout
 from datetime import date, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -63,25 +64,65 @@ _END = (
     ("And the proof: every signature, every rule, every balance.", "verify"),
 )
 
+_RUSHEY, _LEWISHAM = " --bank rushey-green", " --bank lewisham"
+#: what happens between two banks, on the same day
+_ACROSS = (
+    (
+        "Lewisham has a time bank, too, where Mary is a member.",
+        'init lewisham --name "Lewisham Time Bank" --origin lewisham.example/hours --no-passphrase',
+    ),
+    ("", f'account open mary --name "Mary Adeyemi"{_LEWISHAM}'),
+    ("The two pair: a card goes each way, by mail.", f"neighbour invite -o rushey-green.invite{_RUSHEY}"),
+    ("", f"neighbour join rushey-green.invite --where rushey-green/published -o lewisham.card{_LEWISHAM}"),
+    ("", f"neighbour join lewisham.card --where lewisham/published{_RUSHEY}"),
+    (
+        "Six words are read out by telephone: what is on the one screen is typed at the other.",
+        f"neighbour verify lewisham $(timebank neighbour words rushey-green{_LEWISHAM}){_RUSHEY}",
+    ),
+    ("", f"neighbour verify rushey-green $(timebank neighbour words lewisham{_RUSHEY}){_LEWISHAM}"),
+    (
+        "Each committee says how far the other may run into debt.",
+        f"neighbour limit lewisham --they-owe 40h --we-owe 40h{_RUSHEY}",
+    ),
+    ("", f"neighbour limit rushey-green --they-owe 40h --we-owe 40h{_LEWISHAM}"),
+    (
+        "Mary mended Doreen's radio. Rushey Green knows her by an alias, and by nothing else.",
+        f"alias keep mary@lewisham $(timebank alias show mary rushey-green{_LEWISHAM}){_RUSHEY}",
+    ),
+    ("Doreen pays her, a member of another bank.", f'pay mary@lewisham 1h30 --from doreen --for "radio"{_RUSHEY}'),
+    ("Each bank publishes in a folder of its own, and reads the other's.", "sync --all"),
+    ("An answer comes with the next sync.", "sync --all"),
+    ("When all is said there is nothing to say.", "sync --all"),
+    ("Mary has her time; the banks owe each other just that.", f"balance mary{_LEWISHAM}"),
+    ("", f"neighbour list{_RUSHEY}"),
+    (
+        "To the minute: Lewisham's record beside Rushey Green's.",
+        f"log pack rushey-green.linkpack --link rushey-green{_LEWISHAM}",
+    ),
+    ("", f"reconcile lewisham --with rushey-green.linkpack{_RUSHEY}"),
+    ("And both histories hold.", f"verify{_RUSHEY}"),
+    ("", f"verify{_LEWISHAM}"),
+)
+
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", default="timebank-demo", type=click.Path(path_type=Path))
 def demo(folder: Path) -> None:
-    """Play a bank's founding, three months and a day, and verify it.
+    """Play a bank's founding, three months and a day, then a payment to a neighbouring bank; and verify it all.
 
     \b
     timebank demo
     timebank demo /tmp/look
 
-    The bank is made in DIR/rushey-green. Every command is printed as it is typed, so you can repeat it. It takes about
-    ten seconds.
+    The banks are made in DIR/rushey-green and DIR/lewisham. Every command is printed as it is typed, so you can repeat
+    it. It takes about ten seconds.
     """
     if (folder / "rushey-green").exists():
         raise Refused("bank_exists", f"there is a demo in {folder} already", f"name another folder, or delete {folder}")
     folder.mkdir(parents=True, exist_ok=True)
     with chdir(folder):
         _play(clock().today())
-    click.echo(f"\n# The bank is in {folder}/rushey-green. Go on with it: cd {folder}/rushey-green && timebank --help")
+    click.echo(f"\n# The banks are in {folder}. Go on with one: cd {folder}/rushey-green && timebank --help")
 
 
 def _play(today: date) -> None:
@@ -103,6 +144,11 @@ def _play(today: date) -> None:
         for remark, command in (*_DAY, *_END):
             _say(remark)
             _run(command)
+    click.echo("$ cd ..")
+    for remark, command in _ACROSS:
+        if remark:
+            _say(remark)
+        _run(command)
 
 
 def _say(remark: str) -> None:
@@ -115,7 +161,19 @@ def _run(command: str) -> None:
 
     click.echo(f"$ timebank {command}")
     with _no_bank_named():
+        typed = re.sub(r"\$\(timebank (.*?)\)", lambda inner: _printed(inner[1]), command)
+        status = timebank.main(shlex.split(typed), prog_name="timebank", standalone_mode=False)
+    if status:
+        raise click.exceptions.Exit(status)
+
+
+def _printed(command: str) -> str:
+    """What a command within another prints."""
+    from cli.main import timebank
+
+    with redirect_stdout(io.StringIO()) as out:
         timebank.main(shlex.split(command), prog_name="timebank", standalone_mode=False)
+    return out.getvalue().strip()
 
 
 @contextmanager

@@ -92,10 +92,13 @@ def join(file: Path, name: str, place: str, output: Path | None, **options: Any)
     WORDS. Until then every limit is zero.
     """
     from federation import pairing
-    from ledger.folder import named_file
+    from federation.outbox import published_folder
+    from ledger.folder import made_folder, named_file
 
     bank = open_bank(options["bank_dir"])
     joined = pairing.join(bank, named_file(file))
+    if not published_folder(bank).is_dir():
+        made_folder(published_folder(bank), 0o755)  # so that their first sync finds it, empty
     if place:
         pairing.keep_place(bank, joined.theirs.link, place)
     with bank.reading() as page:
@@ -141,6 +144,28 @@ def verify(name: str, words: tuple[str, ...], **options: Any) -> None:
     from federation.pairing import neighbour_link, verified_fact
 
     sign_and_finish(options, lambda page: verified_fact(page, neighbour_link(page, name), " ".join(words)))
+
+
+@neighbour.command()
+@click.argument("name")
+@bank_option
+@json_option
+def words(name: str, bank_dir: Path | None, *, as_json: bool) -> None:
+    """Print the six words of a link again, to read out by telephone.
+
+    \b
+    timebank neighbour words lewisham
+
+    JSON: name, words.
+    """
+    from federation.pairing import joined_cards, neighbour_link
+
+    with open_reading(bank_dir) as page:
+        found = joined_cards(page.db, neighbour_link(page, name)).words
+    if as_json:
+        print_json({"name": name, "words": list(found)})
+    else:
+        click.echo(" ".join(found))
 
 
 @neighbour.command()

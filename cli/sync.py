@@ -25,6 +25,15 @@ DIVERGED = 5
 @click.option("--export", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Pack it in a file.")
 @click.option("--import", "imported", metavar="FILE", type=click.Path(path_type=Path), help="Take their file in.")
 @click.option("--published", metavar="DIR", type=click.Path(path_type=Path), help="From now on publish there.")
+@click.option(
+    "--all",
+    "host",
+    metavar="[DIR]",
+    is_flag=False,
+    flag_value=".",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Every bank in a folder under DIR, one after another (default: here).",
+)
 @bank_option
 @json_option
 def sync(
@@ -32,6 +41,7 @@ def sync(
     export: Path | None,
     imported: Path | None,
     published: Path | None,
+    host: Path | None,
     bank_dir: Path | None,
     *,
     as_json: bool,
@@ -43,6 +53,7 @@ def sync(
     timebank sync lewisham
     timebank sync lewisham --export for-lewisham.bundle      (by mail or stick: send this file)
     timebank sync --import from-lewisham.bundle
+    timebank sync --all /srv/hours                           (every bank that is hosted there)
 
     It may run from cron, twice at once, and be interrupted. A file that is lost costs nothing: the next one holds all
     that it held. Exit status: 5 when a neighbour signed what cannot be true (the link is frozen, and a file of
@@ -50,8 +61,12 @@ def sync(
 
     JSON: neighbours: [name, sent, received (frames), offered, accepted, rejected, posted, voided (payments: [pid,
     minutes], the rejected and voided by pid alone), recalled, resumed, waits, refused: [code, message, hint, file,
-    line], frozen, why, evidence, files, error], export.
+    line], frozen, why, evidence, files, error], export. With --all: banks: [bank (its folder), and these two].
     """
+    if host is not None:
+        if names or export or imported or published or bank_dir:
+            raise Usage("usage", "--all syncs every bank with every neighbour", "leave out all else")
+        return _host(host, as_json=as_json)
     bank = open_bank(bank_dir)
     if published is not None:
         from federation.outbox import publish_in
@@ -65,6 +80,28 @@ def sync(
         for name, one in found:
             _tell(name, one)
     return _status([one for _, one in found])
+
+
+def _host(host: Path, *, as_json: bool) -> int:
+    """Sync every bank in a folder under `host`; what one cannot do keeps no other from it."""
+    from ledger.folder import CONFIG
+
+    folders = sorted(path.parent for path in host.glob(f"*/{CONFIG}"))
+    if not folders:
+        raise Usage("no_bank", f"there is no bank in a folder under {host}", "name the folder that holds them")
+    told, statuses = [], [0]
+    for folder in folders:
+        try:
+            found = _all(open_bank(folder), (), None, export=None, as_json=as_json)
+        except Problem as problem:
+            found = [("", problem)]
+        statuses.append(_status([one for _, one in found]))
+        told.append({"bank": str(folder), "neighbours": [_json(name, one) for name, one in found], "export": None})
+        for name, one in found if not as_json else ():
+            _tell(f"{folder.name}, {name}" if name else folder.name, one)
+    if as_json:
+        print_json({"banks": told})
+    return max(statuses)
 
 
 def _all(

@@ -35,7 +35,22 @@ def test_it_shows_the_whole_day(played: tuple[Console, str]) -> None:
     for word in ("jury", "curtains", "hospital", "repair morning", "history.csv", "all of it holds"):
         assert word in printed
     families = {command.split()[1] for command in typed(printed) if command.startswith("timebank ")}
-    assert families == {"init", "account", "record", "exchange", "balance", "statement", "log", "verify"}
+    one = {"init", "account", "record", "exchange", "balance", "statement", "log", "verify"}
+    assert families == one | {"neighbour", "alias", "pay", "sync", "reconcile"}
+
+
+def test_two_banks_agree_at_its_end(played: tuple[Console, str]) -> None:
+    console, printed = played
+    assert "lewisham: all 3 frames agree; we owe them 1 h 30" in printed
+    assert "mary  1 h 30" in printed
+    done = console.type("timebank verify look/lewisham")
+    assert (done.status, "all of it holds" in done.stdout) == (0, True)
+    console.type("timebank sync --all look")
+    done = console.type("timebank sync --all look --json")
+    rows = [row for bank in json.loads(done.stdout)["banks"] for row in bank["neighbours"]]
+    assert [(row["sent"], row["received"], row["files"]) for row in rows] == [(0, 0, 0)] * 2
+    assert console.type("timebank sync --all look/lewisham").stderr.startswith("error[no_bank]")
+    assert console.type("timebank sync lewisham --all look").status == 2
 
 
 def test_the_bank_it_leaves_verifies(played: tuple[Console, str]) -> None:
@@ -75,4 +90,5 @@ def test_its_commands_typed_again_in_a_shell_make_an_equal_bank(played: tuple[Co
     (tmp_path / "typed.sh").write_text("set -eu\n" + "\n".join(typed(printed)))
     done = again.type("sh typed.sh | cat")
     assert "all of it holds" in done.stdout, done
-    assert standing(again, "rushey-green") == standing(console, "look/rushey-green")
+    for bank in ("rushey-green", "lewisham"):
+        assert standing(again, bank) == standing(console, f"look/{bank}")
