@@ -135,19 +135,30 @@ def _opened(stack: ExitStack, path: Path, *, pack: bool) -> tuple[PublishedLog, 
 
 
 def _own(path: Path, pins: Pins, published: Path | None, state: State | None, save: Path | None) -> Verified:
+    from federation.checking import frames_say_what_their_entries_say
     from ledger.verifying.own import verify_bank
 
     with progress("verifying") as reached:
-        return verify_bank(open_bank(path), pins, published=published, state=state, save=save, progress=reached)
+        also = (frames_say_what_their_entries_say,)
+        return verify_bank(
+            open_bank(path), pins, published=published, state=state, save=save, also=also, progress=reached
+        )
 
 
 def _published(source: PublishedLog, pins: Pins, openings: Any, state: State | None, save: Path | None) -> Verified:
+    from federation.checking import frames_say_what_their_entries_say
     from ledger.verifying.published import verify_published
 
     with progress("verifying") as reached:
         size = source.size()
         return verify_published(
-            source, pins, openings=openings, state=state, save=save, progress=lambda done: reached(done, size)
+            source,
+            pins,
+            openings=openings,
+            state=state,
+            save=save,
+            also=(frames_say_what_their_entries_say,),
+            progress=lambda done: reached(done, size),
         )
 
 

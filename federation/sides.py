@@ -100,7 +100,7 @@ def without_orders(side: Side, pids: set[str]) -> Side:
 
 def sides(page: Reading) -> Sides:
     """Every link of this bank as the whole log has made it."""
-    found, start = _kept(page.db)
+    found, start = kept_sides(page.db)
     book = page.book
 
     def known(link: str, pid: str, index: int) -> bool:
@@ -112,8 +112,8 @@ def sides(page: Reading) -> Sides:
     return found
 
 
-def _kept(db: Db) -> tuple[Sides, int]:
-    """What was kept, and how many entries it follows from."""
+def kept_sides(db: Db) -> tuple[Sides, int]:
+    """What is kept, and how many entries it follows from."""
     rows = db.rows("SELECT link, leaf, side FROM sides")
     found = {link: c.from_object(Side, c.parse_json(side)) for link, _, side in rows}
     return found, max([leaf for _, leaf, _ in rows], default=0)
@@ -121,7 +121,7 @@ def _kept(db: Db) -> tuple[Sides, int]:
 
 def keep_sides(db: Db, found: Sides, size: int) -> None:
     """Keep the sides as the first `size` entries have made them, all of them."""
-    before, start = _kept(db)
+    before, start = kept_sides(db)
     if found and (before != found or size > start):
         db.run("DELETE FROM sides")
         rows = [(link, size, c.format_json(c.to_object(side))) for link, side in sorted(found.items())]

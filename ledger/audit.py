@@ -45,7 +45,7 @@ def audit(
     live: Db | None = None,
     openings: Iterable[Row] | None = None,
     start: Start | None = None,
-    also: Sequence[Callable[[Case], Iterable[Finding]]] = (),
+    also: Sequence[LogCheck] = (),
     keep: Callable[[Case], None] | None = None,
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
@@ -84,6 +84,10 @@ class Case(NamedTuple):
     highest: bytes | None
     #: how many entries the signed head proves to be the right ones
     proven: int
+
+
+#: a check of a whole log
+LogCheck = Callable[[Case], Iterable[Finding]]
 
 
 def _closed(case: Case) -> Report:
@@ -358,7 +362,7 @@ def the_database_is_sound(case: Case) -> Iterable[Finding]:
     return () if case.walk.live is None else damage(case.walk.live)
 
 
-LOG_CHECKS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
+LOG_CHECKS: tuple[LogCheck, ...] = (
     founding_is_the_pinned_one,
     head_is_over_the_entries,
     highest_head_is_of_this_log,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ledger.audit import Case, audit
+from ledger.audit import Case, LogCheck, audit
 from ledger.bank import Bank
 from ledger.checkpoint import Checkpoint
 from ledger.errors import Invalid, Problem
@@ -29,11 +29,13 @@ def verify_bank(
     published: Path | None = None,
     state: State | None = None,
     save: Path | None = None,
+    also: Sequence[LogCheck] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Verified:
     """Verify the bank whole, tables and all; from `state` on the log alone, with what is new.
 
-    `published` is a folder that must say what this log says.
+    `published` is a folder that must say what this log says; `also` are checks of the whole log that only the caller
+    can make.
     """
     digest: list[str] = []
     with bank.store.reading() as log:
@@ -62,7 +64,7 @@ def verify_bank(
             live=log.db if state is None else None,
             openings=None if state is None else _new_openings(log, state.size),
             start=Resumed(state) if state is not None else None,
-            also=(beside,),
+            also=(beside, *also),
             keep=keep,
             progress=(lambda done: progress(done, size)) if progress else None,
         )

@@ -7,11 +7,11 @@ the pinned founding is entry 0), the witnesses asked for cosigned it, and it con
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ledger.audit import Case, audit
+from ledger.audit import Case, LogCheck, audit
 from ledger.checkpoint import Checkpoint
 from ledger.errors import Invalid, Problem, Usage
 from ledger.findings import Finding, Fork, Report, finding, said
@@ -38,6 +38,7 @@ def verify_published(
     openings: Iterable[tuple[Any, ...]] | None = None,
     state: State | None = None,
     save: Path | None = None,
+    also: Sequence[LogCheck] = (),
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Verified:
@@ -72,7 +73,7 @@ def verify_published(
         founding=pins.founding,
         openings=openings,
         start=Resumed(state) if state is not None else None,
-        also=(key_and_witnesses,),
+        also=(key_and_witnesses, *also),
         keep=keep,
         workers=workers,
         progress=progress,
