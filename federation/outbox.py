@@ -4,6 +4,9 @@
 
 What is missing there is published again, from the bytes kept when it was sealed. A head that says nothing new is not
 written. `bundle` packs what the neighbour has not acknowledged as one file.
+
+The log is published in the same folder first, as hashes and sealed copy: no head leaves that a lost disk could not be
+healed up to.
 """
 
 from __future__ import annotations
@@ -21,6 +24,12 @@ from federation.sides import Side, side_of
 from federation.turns import logged_frames
 from federation.witnessing import own_checkpoint
 from ledger.bank import Bank
+from ledger.checkpoint import parse_checkpoint
+from ledger.errors import Invalid
+from ledger.folder import RECOVERY
+from ledger.keyring import Keyring
+from ledger.notes import parse_note
+from ledger.publishing.folder import publish, read_checkpoint
 from ledger.publishing.outgoing import Outgoing
 from ledger.reading import Reading
 
@@ -54,7 +63,24 @@ class _Wanting(NamedTuple):
     head: str
 
 
-def publish_link(bank: Bank, root: Path, link: str) -> int:
+def refuse_older(bank: Bank, root: Path) -> None:
+    """Refuse to speak for a log that is shorter than the one published; `Invalid("older_database")`."""
+    raw = read_checkpoint(root)
+    if raw:
+        head = parse_checkpoint(parse_note(raw)[0])
+        with bank.store.reading() as log:
+            size, ours = log.size(), log.origin
+        if head.origin == ours and head.size > size:
+            raise Invalid("older_database", f"{root} holds a head over {head.size} entries; {size} are here")
+
+
+def _publish_log(bank: Bank, keyring: Keyring, root: Path) -> None:
+    """Publish the log; a bank without a recovery key has nobody to seal it for."""
+    if (bank.folder.keys / f"{RECOVERY}.pub").exists():
+        publish(bank, keyring, root)
+
+
+def publish_link(bank: Bank, keyring: Keyring, root: Path, link: str) -> int:
     """Bring the folder up to what was committed; the number of files written."""
     with bank.reading() as page:
         side = side_of(page, link)
@@ -64,6 +90,7 @@ def publish_link(bank: Bank, root: Path, link: str) -> int:
         _seal_again(bank, link)
     elif not wanting.frames and not wanting.head:
         return 0
+    _publish_log(bank, keyring, root)
     with Outgoing(root) as out:
         with bank.reading() as page:
             side = side_of(page, link)

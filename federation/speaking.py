@@ -71,7 +71,7 @@ def speak(link: Link, orders: Iterable[Offer], decide: Decide) -> Spoken | None:
             accepted.append((one.offer.pid, verdict.account, one.offer.minutes))
     held = link.held
     for offer in orders:
-        if may_offer(link, bal + held, offer.minutes) and page.add(offer):
+        if may_offer(link, link.bal + held, offer.minutes) and page.add(offer):  # as the ledger judges it
             offered.append((offer.pid, offer.minutes))
             held += offer.minutes
     if not (page.items or page.full or link.heard > link.told or link.waiting):

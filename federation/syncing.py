@@ -16,7 +16,7 @@ from federation import kept
 from federation.carriers import Carrier
 from federation.evidence import charge_of, format_evidence, two_heads_charge, verify_evidence
 from federation.kept import BACK, OURS
-from federation.outbox import is_ahead, publish_link
+from federation.outbox import is_ahead, publish_link, refuse_older
 from federation.pairing import WITNESS, held_key, link_key_file
 from federation.parcels import (
     MOST_FRAME_BYTES,
@@ -75,6 +75,7 @@ def sync_link(
 ) -> Synced:
     """Sync one link; without a carrier, or if they cannot be reached, ours is said all the same."""
     keys = link_keys(bank, link)
+    refuse_older(bank, root)
     total, files, evidence, expected = Done(), 0, None, 0
     unreachable: Unavailable | None = None
     while True:
@@ -88,7 +89,7 @@ def sync_link(
         done, found = _turn(bank, keyring, root, link, pulled, keys)
         evidence = evidence or found
         total.add(done)
-        files += publish_link(bank, root, link)
+        files += publish_link(bank, keyring, root, link)
         expected = max(expected, total.received + pulled.behind - done.received)
         if reached and expected:
             reached(total.received, expected)
