@@ -39,7 +39,6 @@ COMMANDS = {
     "backup": "cli.keep:backup",
     "restore": "cli.keep:restore",
     "import": "cli.moving:import_",
-    "abandon-import": "cli.moving:abandon_import",
     "export": "cli.moving:export",
     "neighbour": "cli.neighbour:neighbour",
     "pay": "cli.pay:pay",

@@ -49,8 +49,9 @@ def _answers(command: Any) -> Any:
 
 
 @click.command("import")
-@click.argument("system", type=click.Choice(SYSTEMS))
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_PATH)
+@click.argument("system", type=click.Choice(SYSTEMS), required=False)
+@click.argument("files", metavar="FILE...", nargs=-1, type=_PATH)
+@click.option("--abandon", is_flag=True, help="Give up the import that was begun and cannot be completed.")
 @click.option("--dry-run", is_flag=True, help="Say what would be recorded, and record nothing.")
 @click.option("--opening", is_flag=True, help="Book what is stated beyond the rows as opening entries.")
 @click.option("--rejects", metavar="DIR", type=_PATH, help="Record the good rows; write the bad ones there.")
@@ -61,17 +62,19 @@ def _answers(command: Any) -> Any:
 @click.option("--consent", metavar="WORD", default="imported", show_default=True, help="How they gave their consent.")
 @_answers
 @signing_options
-def import_(system: str, files: tuple[Path, ...], **options: Any) -> None:
+def import_(system: str | None, files: tuple[Path, ...], *, abandon: bool, **options: Any) -> None:
     """Move in from another SYSTEM: read its FILEs, prove them, record all of them or nothing.
 
     \b
     timebank import komunitin transfers.csv accounts.csv --dry-run
     timebank import komunitin transfers.csv accounts.csv
     timebank import csv history.csv --rejects bad-rows
+    timebank import --abandon
 
     The committee signs for the files, the number of exchanges and their minutes. Files are known by what stands in
     them, and may come in any order. What they state of balances is compared with what their rows give. The same files
-    again add nothing; a grown export adds what is new.
+    again add nothing; a grown export adds what is new. After --abandon, which the committee signs as it does an import,
+    what came stays recorded, and can be disputed and reversed as any exchange; another import may begin.
 
     JSON: system, dry_run, files, exchanges, minutes, first_day, last_day, told_twice, unfinished, unfinished_count,
     already_recorded, new, recorded, balances: [key, name, handle, account, opens, stated, derived, verdict, printed,
@@ -81,6 +84,11 @@ def import_(system: str, files: tuple[Path, ...], **options: Any) -> None:
     from ledger.importreport import Told
     from ledger.moving.read import read_history
 
+    if abandon:
+        _abandon(system, options)
+        return
+    if not system or not files:
+        raise Usage("usage", "import needs a SYSTEM and its FILEs, or --abandon", "see: timebank import --help")
     bank = open_bank(options["bank_dir"])
     keyring = signing_keyring(bank, options["sign_with"], options["passphrase_file"])
     if options["report"] is not None and options["report"].exists():
@@ -228,20 +236,13 @@ def _keep(told: Told, path: Path, options: dict[str, Any], bank: Bank | None = N
     say(f"wrote {path}: the whole report")
 
 
-@click.command("abandon-import")
-@signing_options
-def abandon_import(**options: Any) -> None:
-    """Give up an import that was begun and cannot be completed, with the committee's keys at its threshold.
-
-    What came of it stays recorded, and can be disputed and reversed as any exchange; another import may begin.
-
-    \b
-    timebank abandon-import
-    timebank abandon-import --propose abandon.proposal
-    """
+def _abandon(system: str | None, options: dict[str, Any]) -> None:
+    """Give up the import that was begun."""
     from cli.recorded import sign_and_finish
     from ledger.importplan import abandoning_fact
 
+    if system:
+        raise Usage("usage", f"--abandon, and a file of {system}", "leave one of them out")
     sign_and_finish(options, abandoning_fact)
 
 

@@ -450,7 +450,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "import_incomplete": (
         "an import is completed before all of it has come",
-        "record what is missing first; if that cannot be, give it up: timebank abandon-import",
+        "record what is missing first; if that cannot be, give it up: timebank import --abandon",
     ),
     "import_not_open": (
         "an entry belongs to an import that is not open",
@@ -458,7 +458,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "import_open": (
         "an import is begun and not completed",
-        "go on with it (the same command, the same files), or give it up: timebank abandon-import",
+        "go on with it (the same command, the same files), or give it up: timebank import --abandon",
     ),
     "import_refused": (
         "an import was refused; nothing was recorded",

@@ -107,8 +107,11 @@ def test_a_row_of_an_import_that_was_forgotten_is_noted(console: Console) -> Non
 
 def test_an_import_that_cannot_be_completed_is_given_up_and_another_begins(console: Console) -> None:
     """As another program left it: the committee signed for counts that no file has."""
-    done = console.type("timebank abandon-import")
+    done = console.type("timebank import --abandon")
     assert (done.status, "error[import_not_open]" in done.stderr) == (3, True)
+    for words in ("", "csv", "csv history.csv --abandon"):
+        done = console.type(f"timebank import {words}")
+        assert (done.status, "error[usage]" in done.stderr) == (2, True)
     settings = open_folder(console.folder)
     village = Village(Bank(settings, Store(settings.where, settings.origin), Clock()))
     village.add(e.ImportBegun("nexus", (("0" * 64, 1),), 1, 10**9, 10**12), "committee-1")
@@ -116,7 +119,7 @@ def test_an_import_that_cannot_be_completed_is_given_up_and_another_begins(conso
     write(console, "history.csv", HEADING + ROWS)
     done = console.type("timebank import csv history.csv")
     assert (done.status, "error[import_open]" in done.stderr) == (3, True)
-    assert ": import given up\n" in console.type("timebank abandon-import").stdout
+    assert ": import given up\n" in console.type("timebank import --abandon").stdout
     assert "recorded 4 exchanges" in imported(console).stdout
     assert json.loads(console.type("timebank verify --json").stdout)["ok"]
 
