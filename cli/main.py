@@ -33,6 +33,7 @@ COMMANDS = {
     "submit": "cli.proposal:submit",
     "log": "cli.log:log",
     "verify": "cli.verify:verify",
+    "doctor": "cli.doctor:doctor",
     "reconcile": "cli.reconcile:reconcile",
     "serve": "cli.serve:serve",
     "rebuild": "cli.keep:rebuild",

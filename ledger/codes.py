@@ -300,6 +300,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the key that signs heads is not at hand",
         "put it back into keys/, or rotate it: timebank key rotate checkpoint",
     ),
+    "clock_behind": (
+        "this machine's clock is behind the ledger day",
+        "set the clock; a ledger day that ran ahead stays until the date comes",
+    ),
     "clock_jump": (
         "the clock is more than two years ahead of the last ledger day",
         "set this machine's clock; if it is right: timebank log open-day DATE",
@@ -348,6 +352,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a ledger day must come after the one before",
         "check this machine's clock",
     ),
+    "day_unopened": (
+        "the ledger day is not today's",
+        "nothing needs doing: the next entry opens the day",
+    ),
     "disk_error": (
         "the disk reports an error",
         "copy what you can to another disk, then run timebank verify there",
@@ -355,6 +363,10 @@ CODES: dict[str, tuple[str, str]] = {
     "disk_full": (
         "the disk is full; nothing was recorded",
         "make room, then run the same command again",
+    ),
+    "disk_low": (
+        "the disk is nearly full",
+        "make room before recording: copy backups elsewhere",
     ),
     "duplicate_id": (
         "an id of the old system stands in a file twice",
@@ -512,6 +524,10 @@ CODES: dict[str, tuple[str, str]] = {
         "an entry is not the one whose hash is in the tree",
         "restore the newest backup: the entry was changed after it was recorded",
     ),
+    "leftover": (
+        "a half-made file or folder was left by a program that was killed",
+        "remove it when no timebank is running",
+    ),
     "link_closed": (
         "a link with a neighbour has ended",
         "pair again: timebank neighbour invite",
@@ -611,6 +627,10 @@ CODES: dict[str, tuple[str, str]] = {
     "no_file": (
         "there is no file of this name",
         "check the name",
+    ),
+    "no_floor": (
+        "the policy sets no floor for persons",
+        "consider one: timebank policy show > policy.toml, then timebank policy adopt policy.toml",
     ),
     "no_legs": (
         "an exchange moves no minutes, or says it twice",
@@ -751,6 +771,10 @@ CODES: dict[str, tuple[str, str]] = {
     "pot_stays": (
         "the community pot cannot be closed",
         "nothing needs doing",
+    ),
+    "publish_behind": (
+        "what is published lacks the newest entries",
+        "publish them: timebank log publish DIR",
     ),
     "quorum": (
         "fewer witnesses than asked for have cosigned the head",
@@ -943,6 +967,14 @@ CODES: dict[str, tuple[str, str]] = {
     "unsigned_checkpoint": (
         "no key that is known has signed the head",
         "compare the bank's VKEY with the one you hold",
+    ),
+    "unsigned_entries": (
+        "entries at the end are under no signed head yet",
+        "sign it: timebank log checkpoint",
+    ),
+    "unwiped": (
+        "erased details may be left in the free space of the database",
+        "overwrite it, when nobody else uses the bank: timebank rebuild",
     ),
     "usage": (
         "a command was typed in a way it does not understand",

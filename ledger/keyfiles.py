@@ -91,6 +91,21 @@ def read_public(path: Path) -> PublicKey:
     return _read_private(path).public
 
 
+def check_key_file(path: Path) -> None:
+    """Say what is wrong with a key file as it lies, private or `.pub`; no passphrase is asked for."""
+    if path.suffix == ".pub":
+        _read_pub(path)
+    else:
+        _checked(path)
+
+
+def _checked(path: Path) -> _PrivateFile:
+    found = _read_private(path)
+    if found.mode & _OTHERS:
+        raise Usage("key_file_mode", f"{path} has mode {found.mode:04o}: others can read it", f"run chmod 600 {path}")
+    return found
+
+
 def load_key(path: Path, passphrase: Callable[[Path], bytes]) -> Signer:
     """A signer for the key of `path`: its private key, or ssh-agent for a `.pub` and for a key that the agent holds.
 
@@ -100,9 +115,7 @@ def load_key(path: Path, passphrase: Callable[[Path], bytes]) -> Signer:
     """
     if path.suffix == ".pub":
         return _agent_key(_read_pub(path))
-    found = _read_private(path)
-    if found.mode & _OTHERS:
-        raise Usage("key_file_mode", f"{path} has mode {found.mode:04o}: others can read it", f"run chmod 600 {path}")
+    found = _checked(path)
     if not found.encrypted:
         return _unlock(found, None)
     with suppress(Unavailable):

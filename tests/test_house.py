@@ -91,6 +91,7 @@ LEDGER_ORDER = (
     "walk",
     "audit",
     "verifying",
+    "doctor",
 )
 
 MAY_NOT_IMPORT = {"ledger": {"cli", "federation"}, "federation": {"cli"}, "cli": set[str]()}

@@ -1,0 +1,240 @@
+"""A bank is broken in one way after the other, and the doctor is asked: it names it, and what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ledger import events as e
+from ledger.codes import CODES
+from ledger.doctor import INSIDE, LOOKS, Ailment, Patient, examine
+from ledger.publishing.folder import publish
+from tests.builders import Village, copy_of, live_village
+from tests.console import Console
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bank that has lived a while and is well but for advice, closed."""
+    village = live_village(tmp_path_factory.mktemp("lived"))
+    village.new_key("recovery", "member")
+    for name in ("recovery", "recovery.pub"):
+        (village.members / name).rename(village.bank.folder.keys / name)
+    for name in ("checkpoint-2", "checkpoint-2.pub"):
+        (village.members / name).rename(village.bank.folder.keys / name)
+    policy = e.Policy("none", "debited", 90, 90, e.KindPolicy(-600), e.KindPolicy(), e.KindPolicy())
+    village.add(e.PolicyAdopted(policy, village.bank.clock.today().isoformat()))
+    village._keys = None
+    village.sign_head()
+    village.bank.store.close()
+    return village.bank.folder.path
+
+
+@pytest.fixture
+def village(lived: Path, tmp_path: Path) -> Iterator[Village]:
+    made = copy_of(lived, tmp_path / "bank")
+    yield made
+    made.bank.store.close()
+
+
+def found(village: Village, published: Path | None = None) -> dict[str, Ailment]:
+    return {one.code: one for one in examine(Patient(village.bank, published))}
+
+
+@contextmanager
+def inside(village: Village) -> Iterator[sqlite3.Connection]:
+    """The database, as somebody meddles with it."""
+    village.bank.store.close()
+    connection = sqlite3.connect(village.bank.folder.where)
+    try:
+        with connection:
+            yield connection
+    finally:
+        connection.close()
+
+
+def meddled(*statements: str) -> Callable[[Village], None]:
+    def spoil(village: Village) -> None:
+        with inside(village) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    return spoil
+
+
+def without(name: str) -> Callable[[Village], None]:
+    def spoil(village: Village) -> None:
+        path = village.bank.folder.path / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return spoil
+
+
+def written(name: str, content: bytes, mode: int = 0o600) -> Callable[[Village], None]:
+    def spoil(village: Village) -> None:
+        path = village.bank.folder.path / name
+        path.write_bytes(content)
+        path.chmod(mode)
+
+    return spoil
+
+
+def an_older_database(village: Village) -> None:
+    village.bank.store.close()
+    kept = Path(village.bank.folder.where).read_bytes()
+    village.open("newcomer")
+    village.sign_head()
+    village.bank.store.close()
+    Path(village.bank.folder.where).write_bytes(kept)
+    for end in ("-wal", "-shm"):
+        Path(village.bank.folder.where + end).unlink(missing_ok=True)
+
+
+def flipped(village: Village) -> None:
+    village.bank.store.close()
+    with Path(village.bank.folder.where).open("r+b") as file:
+        file.seek(4096 * 2)
+        file.write(b"\xff" * 2048)
+
+
+def a_broker_ends(village: Village) -> None:
+    village.add(e.KeyRevoked(village.hash_of("broker-1")))
+    village.sign_head()
+
+
+def left_beside(village: Village) -> None:
+    path = village.bank.folder.path
+    (path.parent / f".{path.name}.founding-1234").mkdir()
+
+
+def days_pass(days: int) -> Callable[[Village], None]:
+    return lambda village: village.days_pass(days)
+
+
+def no_recovery_key(village: Village) -> None:
+    for end in ("", ".pub"):
+        without(f"keys/recovery{end}")(village)
+
+
+def a_newcomer(village: Village) -> None:
+    village.open("newcomer")
+
+
+def an_import_begins(village: Village) -> None:
+    village.add(e.ImportBegun("csv", (("0" * 64, 9),), 0, 1, 5, amid_trading=True))
+
+
+BREAKS: dict[str, tuple[str, int, Callable[[Village], None]]] = {
+    "no key folder": ("key_file_missing", 2, without("keys")),
+    "a key that others may read": ("key_file_mode", 2, lambda v: (v.bank.folder.keys / "bank").chmod(0o644)),
+    "a key file that was cut": ("key_file_format", 2, written("keys/bank", b"-----BEGIN OPENSSH PRIVATE KEY-----\nb")),
+    "no checkpoint key": ("checkpoint_key_missing", 3, without("keys/checkpoint-2")),
+    "no recovery key": (
+        "recovery_key_missing", 0, no_recovery_key,
+    ),
+    "no database": ("database_missing", 1, without("bank.db")),
+    "another file in its place": ("not_a_database", 4, written("bank.db", b"nothing of the kind" * 500)),
+    "a damaged page": ("database_damaged", 4, flipped),
+    "a newer version": ("newer_version", 1, meddled("UPDATE meta SET value = '99' WHERE name = 'schema'")),
+    "another bank's database": ("foreign_origin", 4, meddled("UPDATE meta SET value = 'x/y' WHERE name = 'origin'")),
+    "no head beside it": ("missing_head", 4, without("bank.head")),
+    "an older database": ("older_database", 4, an_older_database),
+    "a head that is no note": ("bad_note", 4, written("bank.head", b"hello")),
+    "entries not signed for": ("unsigned_entries", 0, a_newcomer),
+    "a table emptied": ("table_mismatch", 4, meddled("DELETE FROM entries")),
+    "a table gone": ("database_damaged", 4, meddled("DROP TABLE lines")),
+    "a trigger": (
+        "foreign_object", 4, meddled("CREATE TRIGGER t AFTER INSERT ON lines BEGIN DELETE FROM openings; END"),
+    ),
+    "a line altered": ("unbalanced", 4, meddled("UPDATE lines SET minutes = 1 WHERE leaf = 5")),
+    "a tile altered": ("head_mismatch", 4, meddled("UPDATE tiles SET hashes = zeroblob(length(hashes))")),
+    "a clock that is behind": ("clock_behind", 1, days_pass(-9)),
+    "days without an entry": ("day_unopened", 0, days_pass(5)),
+    "the broker's key ended": ("revoked_key", 0, a_broker_ends),
+    "an import begun": (
+        "import_open", 0, an_import_begins,
+    ),
+    "erased and not wiped": ("unwiped", 1, meddled("INSERT INTO meta VALUES ('unwiped', 'yes')")),
+    "left by a program that was killed": ("leftover", 0, left_beside),
+}  # fmt: skip
+
+
+def test_a_bank_that_is_well_is_said_to_be(village: Village) -> None:
+    assert [one for one in examine(Patient(village.bank)) if one.status] == []
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_what_is_wrong_is_named_with_what_to_do(village: Village, name: str) -> None:
+    code, status, spoil = BREAKS[name]
+    assert code not in found(village)
+    spoil(village)
+    told = found(village)
+    assert code in told, told
+    assert told[code].status == status
+    assert told[code].hint
+    assert set(told) <= set(CODES)
+
+
+def test_a_database_that_somebody_holds_is_named_with_the_holder(village: Village) -> None:
+    village.bank.store.close()
+    other = sqlite3.connect(village.bank.folder.where, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        told = found(village)["database_locked"]
+    finally:
+        other.close()
+    assert told.status == 1
+    if Path("/proc/locks").exists():
+        assert f"process {os.getpid()}" in told.message
+
+
+def test_a_mandate_that_ran_out_is_noticed(village: Village) -> None:
+    dora = village.open("dora", own_key=False)
+    with village.bank.reading() as page:
+        account = page.book.account(dora)
+        assert account is not None
+        (mandate,) = account.mandates
+    village.add(e.MandateRevoked(mandate))
+    terms = village.terms(expires_on=village.bank.clock.today().isoformat())
+    village.add(e.MandateGranted(dora, terms), "committee-1")
+    assert "mandate_expired" not in found(village)
+    village.days_pass(2)
+    village.exchange(dora, village.open("ed"), 5)
+    assert "dora" in found(village)["mandate_expired"].message
+
+
+def test_what_is_published_is_compared(village: Village, tmp_path: Path) -> None:
+    publish(village.bank, village.keyring, tmp_path / "www", entries=False)
+    assert "publish_behind" not in found(village, tmp_path / "www")
+    kept = tmp_path / "kept"
+    village.bank.store.close()
+    shutil.copytree(village.bank.folder.path, kept)
+    village.open("newcomer")
+    assert found(village, tmp_path / "www")["publish_behind"].status == 0
+    publish(village.bank, village.keyring, tmp_path / "www", entries=False)
+    older = copy_of(kept, tmp_path / "older")
+    assert found(older, tmp_path / "www")["older_database"].status == 4
+    assert found(older, tmp_path / "nothing")["bad_folder"].status == 4
+
+
+def test_typed_it_exits_with_the_worst_and_speaks_json(village: Village) -> None:
+    console = Console(village.bank.folder.path, TIMEBANK_CLOCK="2026-03-03T12:00:00Z")
+    well = console.type("timebank doctor")
+    assert (well.status, well.stdout.splitlines()[-1].endswith("all is well")) == (0, True)
+    (village.bank.folder.keys / "bank").chmod(0o644)
+    (village.bank.folder.path / "bank.head").unlink()
+    told = console.type("timebank doctor --json")
+    found = json.loads(told.stdout)
+    assert (told.status, found["ok"]) == (4, False)
+    assert {one["code"] for one in found["found"] if one["status"]} == {"key_file_mode", "missing_head"}
+
+
+def test_every_look_says_what_is_well() -> None:
+    assert all(look.__doc__ for look in (*LOOKS, *INSIDE))
