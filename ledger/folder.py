@@ -103,10 +103,14 @@ def _toml(text: str) -> str:
     return f'"{escaped}"'
 
 
-def named_file(path: Path) -> bytes:
-    """The bytes of a file that a person named; `Usage("no_file")`."""
+def named_file(path: Path, most: int = 1 << 28) -> bytes:
+    """The bytes of a file that a person named; `Usage("no_file")`, `Unavailable` if there are more than `most`."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise Unavailable("file_unavailable", f"{path} has more than {most} bytes", "name the file that is meant")
+        return content
     except FileNotFoundError:
         raise Usage("no_file", f"there is no file {path}") from None
     except OSError as error:

@@ -144,7 +144,7 @@ def time_text(minutes: int) -> str:
 
 def read_policy(path: Path) -> e.Policy:
     """The policy in a file; `Usage("no_file")` or `Usage("bad_policy")` with the key and the line."""
-    raw = named_file(path)
+    raw = named_file(path, 1 << 24)
     try:
         return parse_policy(_text(raw))
     except Problem as problem:

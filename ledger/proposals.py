@@ -137,7 +137,7 @@ def _placed(entry: Entry, signatures: Sequence[Signature], signed: list[int]) ->
 
 def read_proposal(path: Path) -> Proposal:
     """Read a proposal from a file; `Usage("no_file")` when there is none."""
-    raw = named_file(path)
+    raw = named_file(path, 1 << 24)
     try:
         return parse_proposal(raw)
     except Problem as problem:

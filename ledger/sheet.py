@@ -25,6 +25,8 @@ from ledger.page import Page
 from ledger.words import quote
 
 COLUMNS = ("giver", "receiver", "time", "for", "category", "on", "nature", "free", "again")
+#: characters in a line of a sheet
+_MOST_LINE = 1_000_000
 _YES = {"yes": True, "y": True, "1": True, "x": True, "": False, "no": False, "n": False, "0": False}
 _EMPTY = dict.fromkeys(COLUMNS, "")
 MOST_PROBLEMS = 1000
@@ -133,7 +135,7 @@ def read_rows(path: Path, name: str, problems: list[Problem]) -> Iterator[SheetR
 
 
 def _rows(file: TextIO, name: str, problems: list[Problem]) -> Iterator[SheetRow]:
-    reader = csv.reader(file, delimiter=_delimiter(file), strict=True)
+    reader = csv.reader(_lines(file), delimiter=_delimiter(file), strict=True)
     columns: tuple[str, ...] = ()
     while True:
         try:
@@ -157,9 +159,14 @@ def _rows(file: TextIO, name: str, problems: list[Problem]) -> Iterator[SheetRow
         yield SheetRow(reader.line_num, _EMPTY | dict(zip(columns, cells, strict=False)))
 
 
+def _lines(file: TextIO) -> Iterator[str]:
+    """The lines, none of them longer than a sheet can need: the rest of one that is, the reader will not take."""
+    return iter(lambda: file.readline(_MOST_LINE), "")
+
+
 def _delimiter(file: TextIO) -> str:
     """The delimiter of the first line that says something; the file is read from its start again."""
-    first = next((line for line in file if line.strip() and not line.startswith("#")), "")
+    first = next((line for line in _lines(file) if line.strip() and not line.startswith("#")), "")
     file.seek(0)
     return max(",;\t", key=first.count)
 
