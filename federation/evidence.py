@@ -145,7 +145,10 @@ def _last_of_a_replay(charge: Charge, notes: Sequence[bytes]) -> str:
     found = replay(one, other, quoted)
     if found.lie is None or found.mark is None:
         raise _bad("all these frames agree")
-    last = [parse_said(line.said) for line in quoted if parse_said(line.said).sender == charge.accused][-1]
+    own = [frame for line in quoted if (frame := parse_said(line.said)).sender == charge.accused]
+    if not own:
+        raise _bad(f"no frame of {charge.accused} is there")
+    last = own[-1]
     if found.lie.reason == "hash":
         raise _bad("one of the two banks said two things in one place: the frame that was acknowledged shows which")
     if found.liar != charge.accused or found.mark != last.mark or found.lie.reason != charge.reason:

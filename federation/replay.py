@@ -147,7 +147,7 @@ def replay(one: Link, other: Link, frames: Sequence[Quoted]) -> Replayed:
     offered: dict[str, set[str]] = {one.ours: set(), other.ours: set()}
     for quoted in frames:
         frame = parse_said(quoted.said)
-        if frame.link != one.link or frame.sender not in waiting:
+        if frame.link != one.link or {frame.sender, frame.receiver} != set(waiting):
             raise Invalid("foreign_frame", "a frame is of another link")
         waiting[frame.sender].append((frame, quoted))
     for queue in waiting.values():
