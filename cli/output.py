@@ -15,6 +15,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import Any
 
 import click
@@ -128,10 +129,10 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def print_problem(problem: Problem, *, as_json: bool) -> None:
-    """Say what went wrong, on stderr."""
-    for one in problem.problems if isinstance(problem, Several) else []:
-        _print_one(one)
-    _print_one(problem)
+    """Say what went wrong, on stderr; several in a row with one hint have it once, behind the last."""
+    told = [*(problem.problems if isinstance(problem, Several) else ()), problem]
+    for one, after in zip_longest(told, told[1:]):
+        _print_one(one, hinted=after is None or after.hint != one.hint)
     if as_json:
         found = problem_json(problem)
         if isinstance(problem, Several):
@@ -150,12 +151,12 @@ def problem_json(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _print_one(problem: Problem) -> None:
+def _print_one(problem: Problem, *, hinted: bool) -> None:
     where = f", {problem.file}" if problem.file and problem.file not in problem.message else ""
     where += f" line {problem.line}" if problem.line else ""
     error = click.style(f"error[{problem.code}]", fg="red", bold=True) if _colour() else f"error[{problem.code}]"
     say(f"{error}: {problem.message}{where}")
-    if problem.hint:
+    if problem.hint and hinted:
         say(f"hint: {problem.hint}")
 
 
