@@ -5,9 +5,10 @@
     ⏎
     LENGTH⏎note LENGTH⏎note …                       notes, each after its length in bytes
 
-`banks` are the two banks, each with the key by which it signs and the hash its frames begin from (a card's). A `fork`
-is two frames of the accused that contradict each other; `heads` are two heads of one size; else the notes are
-both banks' frames from the beginning, and the last, of the accused, is the first that cannot be. The accuser cannot
+`banks` are the two banks, each with the key by which it signs and the hash its frames begin from (a card's, or a
+settlement's). A `fork` is two frames of the accused that contradict each other; `heads` are two heads of one size; else
+the notes are both banks' frames from the beginning, or from the last settlement, which then comes first, signed by
+both; and the last, of the accused, is the first that cannot be. The accuser cannot
 have bent his own: the accused's `ack` names their hashes.
 """
 
@@ -16,8 +17,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from federation.frames import Frame, Resume, check_frame, hash_text, parse_said, quote
-from federation.link import Link, opened
+from federation.link import Link, opened, settled
 from federation.replay import replay
+from federation.settlement import HEADER as SETTLEMENT
+from federation.settlement import open_settlement, settlement_start
 from ledger import canonical as c
 from ledger.checkpoint import open_checkpoint
 from ledger.errors import Invalid
@@ -138,22 +141,41 @@ def _two_heads(charge: Charge, notes: Sequence[bytes]) -> str:
 
 
 def _last_of_a_replay(charge: Charge, notes: Sequence[bytes]) -> str:
+    one, other = _opened(charge)
+    if notes and notes[0].startswith(f"{SETTLEMENT}\n".encode()):
+        one, other = _settled(charge, one, other, notes[0])
+        notes = notes[1:]
     quoted = [quote(note, charge.link) for note in notes]
-    (a, a_key, a_card), (b, b_key, b_card) = charge.banks
-    one = opened(charge.link, a, b, (a_key, b_key, b_key), (a_card, b_card))
-    other = opened(charge.link, b, a, (b_key, a_key, a_key), (b_card, a_card))
     found = replay(one, other, quoted)
     if found.lie is None or found.mark is None:
         raise _bad("all these frames agree")
-    own = [frame for line in quoted if (frame := parse_said(line.said)).sender == charge.accused]
-    if not own:
+    said = [frame for line in quoted if (frame := parse_said(line.said)).sender == charge.accused]
+    if not said:
         raise _bad(f"no frame of {charge.accused} is there")
-    last = own[-1]
     if found.lie.reason == "hash":
         raise _bad("one of the two banks said two things in one place: the frame that was acknowledged shows which")
-    if found.liar != charge.accused or found.mark != last.mark or found.lie.reason != charge.reason:
+    if found.liar != charge.accused or found.mark != said[-1].mark or found.lie.reason != charge.reason:
         raise _bad(f"it is frame {found.mark.seq} of {found.liar} that differs first: {found.lie.why}")
-    return f"{charge.accused} signed frame {last.seq} of incarnation {last.inc}: {found.lie.why}"
+    return f"{charge.accused} signed frame {found.mark.seq} of incarnation {found.mark.inc}: {found.lie.why}"
+
+
+def _opened(charge: Charge) -> tuple[Link, Link]:
+    """Both sides with nothing said."""
+    (a, a_key, a_card), (b, b_key, b_card) = charge.banks
+    one = opened(charge.link, a, b, (a_key, b_key, b_key), (a_card, b_card))
+    other = opened(charge.link, b, a, (b_key, a_key, a_key), (b_card, a_card))
+    return one, other
+
+
+def _settled(charge: Charge, one: Link, other: Link, note: bytes) -> tuple[Link, Link]:
+    """Both sides as they began again from a settlement."""
+    agreed, line = open_settlement(one, note)
+    start = settlement_start(line)
+    if {hashed for _, _, hashed in charge.banks} != {start}:
+        raise _bad("its banks do not begin from this settlement")
+    owed = {side.origin: side.minutes for side in agreed.banks}
+    a, b = [settled(side, agreed.inc, owed[side.ours], start, closes=False) for side in (one, other)]
+    return a, b
 
 
 def two_heads_charge(link: str, accused: str, key: PublicKey, accuser: tuple[str, str], start: str) -> Charge:

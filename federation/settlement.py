@@ -16,8 +16,9 @@ from federation.frames import Mark, check_signature, read_mark, text_hash
 from federation.link import Link
 from ledger import canonical as c
 from ledger.errors import Invalid
-from ledger.keys import PublicKey, decode_key
+from ledger.keys import PublicKey, decode_base64, decode_key, encode_base64
 from ledger.linkfacts import MOST_MINUTES
+from ledger.notes import Signature, format_note, parse_note
 
 HEADER = "timebank/settlement/v1"
 
@@ -100,6 +101,24 @@ def check_settlement(link: Link, line: str, signatures: tuple[str, ...], signers
     for key, signature in zip(needed, signatures, strict=True):
         check_signature(settlement_text(line), signature, by.link, PublicKey.parse(decode_key(key)))
     return found
+
+
+def settlement_note(line: str, signatures: tuple[str, ...], link: str) -> bytes:
+    """The note, from its second line and its signatures."""
+    made = [decode_base64(signature) for signature in signatures]
+    return format_note(settlement_text(line), [Signature(link, one[:4], one[4:]) for one in made])
+
+
+def open_settlement(link: Link, raw: bytes) -> tuple[Settlement, str]:
+    """The settlement of a note that both banks signed, after which a link goes on; and its second line."""
+    text, signatures = parse_note(raw)
+    line = text.split("\n")[1] if text.startswith(f"{HEADER}\n") else ""
+    if text != settlement_text(line):
+        raise Invalid("bad_settlement", f"a settlement is two lines, the first of them {HEADER}")
+    found = check_settlement(link, line, tuple([encode_base64(one.key_id + one.signature) for one in signatures]))
+    if found.closes:
+        raise Invalid("bad_settlement", "the link ended with it")
+    return found, line
 
 
 def settlement_start(line: str) -> str:

@@ -30,6 +30,7 @@ from federation.parcels import (
     open_head,
     open_parcel,
 )
+from federation.settlement import settlement_note, settlement_start
 from federation.sides import Side, side_of
 from federation.turns import Done, Pulled, logged_frames, take_turn
 from federation.witnessing import Fork, cosigned_note, heeded, keep_heeded, look_at, replace_seen
@@ -259,14 +260,28 @@ def _evidence(page: Page, side: Side, pulled: Pulled, done: Done) -> bytes:
         key = PublicKey.parse(decode_key(record.neighbour.checkpoint_key))
         charge = two_heads_charge(side.link.link, theirs, key, (ours, side.keys[0]), side.cards[0])
         return format_evidence(charge, [pulled.fork.seen, pulled.fork.shown])
-    charge = charge_of(side.link, done.frozen, side.cards, side.keys)
     heard = logged_frames(page, side, theirs)
-    whole = [note for _, note, _ in sorted([*logged_frames(page, side, ours), *heard])]
-    for notes in ([note for _, note, _ in heard[-1:]] + [done.lie], [*whole, done.lie]):
-        raw = format_evidence(charge, notes)
-        try:
-            verify_evidence(raw)
-        except Invalid:
-            continue
-        return raw
+    start, first, inc = _beginning(page, side)
+    frames = sorted([*logged_frames(page, side, ours), *heard])
+    whole = [*first, *[note for _, note, place in frames if place[0] >= inc], done.lie]
+    for keys in dict.fromkeys((side.keys, (side.link.our_key, side.link.their_key))):  # one of them may be replaced
+        charge = charge_of(side.link, done.frozen, start, keys)
+        for notes in ([*[note for _, note, _ in heard[-1:]], done.lie], whole):
+            raw = format_evidence(charge, notes)
+            try:
+                verify_evidence(raw)
+            except Invalid:
+                continue
+            return raw
     return b""
+
+
+def _beginning(page: Page, side: Side) -> tuple[tuple[str, str], list[bytes], int]:
+    """From where both banks' frames begin: the hashes, the note of the last settlement if any, the incarnation."""
+    found: tuple[tuple[str, str], list[bytes], int] = side.cards, [], 0
+    for _, entry in page.log.of_kinds(("link.settled/1",), page.log.size()):
+        fact = entry.fact
+        if fact.link == side.link.link:
+            start = settlement_start(fact.said)
+            found = (start, start), [settlement_note(fact.said, fact.signatures, fact.link)], fact.inc
+    return found

@@ -16,14 +16,15 @@ from federation.evidence import (
     two_heads_charge,
     verify_evidence,
 )
-from federation.frames import Accept, Frame, Mark, Resume, Resumed, open_frame, sign_frame
-from federation.link import Lie, Passed, Waits, say
+from federation.frames import Accept, Frame, Mark, Resume, Resumed, open_frame, sign_frame, text_hash
+from federation.link import Lie, Passed, Waits, say, settled
 from federation.replay import both_sides, first_difference, replay
+from federation.settlement import propose, settlement_line, settlement_start, settlement_text
 from federation.speaking import next_frame
 from ledger.checkpoint import Checkpoint, format_checkpoint
 from ledger.errors import Invalid
 from ledger.keys import encode_key
-from ledger.notes import sign_note
+from ledger.notes import format_note, parse_note, sign_note, sign_text
 from tests.neighbours import (
     ELM,
     LINK,
@@ -133,6 +134,50 @@ def test_a_lie_is_seen_and_proven(name: str) -> None:
     found = verify_evidence(raw)
     assert isinstance(found, Proven)
     assert (found.charge.accused, found.charge.reason, heard.why in found.why) == (ELM, reason, True)
+
+
+def settled_anew(oak: Side, elm: Side) -> bytes:
+    """They settle, and begin again with nothing said; the note that both signed."""
+    agreed = propose(oak.link, 7, 40)
+    line = settlement_line(agreed)
+    owed = {side.origin: side.minutes for side in agreed.banks}
+    for side in (oak, elm):
+        side.link = settled(side.link, 7, owed[side.link.ours], settlement_start(line), closes=False)
+        side.published.clear()
+        side.received.clear()
+    made = [sign_text(settlement_text(line).encode(), LINK, side.key) for side in (elm, oak)]
+    return format_note(settlement_text(line), made)
+
+
+def test_a_lie_after_a_settlement_is_proven_from_the_settlement() -> None:
+    oak, elm = talked()
+    note = settled_anew(oak, elm)
+    oak.orders = [offer(9, 30)]
+    sync(oak, elm, never)
+    deliver(elm, oak)
+    last = lie(elm, items=(Accept(elm.link.waiting[0].hash),), bal=elm.link.bal - 31)
+    assert isinstance(oak.hear(last), Lie)
+    start = text_hash(parse_note(note)[0])
+    keys = (encode_key(oak.key.public.raw), encode_key(oak.their_key.public.raw))
+    charged = charge_of(oak.link, "balance", (start, start), keys)
+    whole = transcript(oak, last)
+    proven = verify_evidence(format_evidence(charged, [note, *whole]))
+    assert (proven.charge.accused, "incarnation 7" in proven.why) == (ELM, True)
+    alone = format_note(parse_note(note)[0], parse_note(note)[1][1:])
+    bent = note.replace(b'"minutes":40', b'"minutes":41').replace(b'"minutes":-40', b'"minutes":-41')
+    assert bent != note
+    for one, notes in (
+        (charged, whole),  # without it
+        (charged, [note, *whole[:-1]]),  # without the lie
+        (charged, [alone, *whole]),  # not signed by both
+        (charged, [bent, *whole]),  # not what both signed
+        (charge(oak, "balance"), [note, *whole]),  # its banks begin elsewhere
+        (charged._replace(accused=OAK), [note, *whole]),
+        (charged, [note]),
+    ):
+        with pytest.raises(Invalid) as refused:
+            verify_evidence(format_evidence(one, notes))
+        assert refused.value.code == "bad_evidence"
 
 
 def test_two_frames_in_one_place_are_a_fork() -> None:
