@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cli.output import say
-from ledger.errors import Problem, Unavailable, Usage
+from ledger.errors import Problem, Usage
 
 if TYPE_CHECKING:
     from ledger.bank import Bank
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ledger.store import Store
 
 T = TypeVar("T")
+LONGEST_PASSPHRASE = 65_536
 Command = Callable[..., Any]
 
 #: key files that sign by themselves; in a rotation there are two of each, checkpoint.new or checkpoint-2026-11-22
@@ -183,10 +184,9 @@ def passphrase_source(passphrase_file: Path | None) -> Callable[[Path], bytes]:
 def given_passphrase(passphrase_file: Path | None) -> bytes | None:
     """The passphrase of the file named or of TIMEBANK_PASSPHRASE, or None."""
     if passphrase_file is not None:
-        try:
-            return passphrase_file.read_bytes().rstrip(b"\r\n")
-        except OSError as error:
-            raise Unavailable("file_unavailable", f"{passphrase_file} cannot be read: {error.strerror}") from None
+        from ledger.folder import named_file
+
+        return named_file(passphrase_file, LONGEST_PASSPHRASE).rstrip(b"\r\n")
     given = os.environ.get("TIMEBANK_PASSPHRASE")
     return given.encode() if given else None
 

@@ -8,7 +8,7 @@ import click
 
 from cli.context import bank_option, json_option, open_bank, passphrase_source
 from cli.output import counted, print_json, progress, say
-from ledger.errors import Unavailable, Usage
+from ledger.errors import Usage
 
 
 @click.command()
@@ -77,12 +77,12 @@ def restore(
 
     JSON: folder, size, healed, withheld, signs, founding.
     """
-    from ledger.folder import DATABASE
+    from ledger.folder import DATABASE, named_file
     from ledger.restore import restore as restore_backup
 
     if not file.exists():
         raise Usage("no_file", f"there is no file {file}")
-    note = _read(head) if head is not None else None
+    note = named_file(head) if head is not None else None
     with progress("restoring") as reached:
         done = restore_backup(
             file,
@@ -104,15 +104,6 @@ def restore(
             click.echo(f"founding {done.folder.founding}: compare it with the one you hold")
     if not done.signs:
         say(f"warning: {file} holds no private keys; put them back into keys/ before recording")
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        raise Usage("no_file", f"there is no file {file}") from None
-    except OSError as error:
-        raise Unavailable("file_unavailable", f"{file} cannot be read: {error.strerror}") from None
 
 
 @click.command()

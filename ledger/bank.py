@@ -20,7 +20,7 @@ from ledger.errors import Invalid, Refused, Unavailable
 from ledger.folder import Folder, replace_file
 from ledger.keyring import Keyring
 from ledger.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
-from ledger.notes import parse_note, sign_note
+from ledger.notes import MAX_NOTE_BYTES, parse_note, sign_note
 from ledger.page import Page, Recorded
 from ledger.store import UNWIPED, Log, Store, Writing
 from ledger.store.tables import empty_cache
@@ -109,7 +109,8 @@ class Bank:
     def head_note(self) -> bytes:
         """The note in that file, or nothing."""
         try:
-            return self.folder.head.read_bytes()
+            with self.folder.head.open("rb") as file:
+                return file.read(MAX_NOTE_BYTES)
         except FileNotFoundError:
             return b""
         except OSError as error:
