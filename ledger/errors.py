@@ -54,8 +54,8 @@ class Invalid(Problem):
 class Several(Refused):
     """Many refusals at once, each with its file and line: a day sheet, or an import, is all or nothing."""
 
-    def __init__(self, problems: list[Problem], file: str, code: str = "", message: str = "") -> None:
+    def __init__(self, problems: list[Problem], file: str, code: str = "", message: str = "", hint: str = "") -> None:
         count = len(problems)
         lines = f"{count} line{'s' if count != 1 else ''} of {file} cannot be recorded; nothing was recorded"
-        super().__init__(code or "sheet_refused", message or lines, file=file)
+        super().__init__(code or "sheet_refused", message or lines, hint, file=file)
         self.problems = problems

@@ -299,9 +299,8 @@ def _plan_openings(page: Reading, history: History, movers: Mapping[int, Mover])
     found = []
     for line in history.accounts:
         mover = movers[line.member.number]
-        minutes = line.opening_minutes if line.verdict == "differs" else 0
-        if mover.account != pot and minutes is not None:
-            mover.opening_minutes = minutes - mover.opened_minutes
+        if mover.account != pot:
+            mover.opening_minutes = line.opening_minutes - mover.opened_minutes
             found.append(mover.opening_minutes)
     return [minutes for minutes in found if minutes]
 

@@ -142,7 +142,7 @@ def _not_closed(fact: Any, book: Book) -> None:
 
 def _may_suspend(fact: e.AccountSuspended, book: Book) -> None:
     if known_account(fact.account, book).status == "suspended":
-        raise Refused("account_suspended", f"account {fact.account} is already suspended")
+        raise Refused("account_suspended", f"account {fact.account} is already suspended", "nothing needs doing")
 
 
 def _may_resume(fact: e.AccountResumed, book: Book) -> None:

@@ -256,6 +256,45 @@ def test_a_stated_balance_that_differs_is_reported_and_booked_only_when_asked(co
     assert json.loads(console.type("timebank verify --json").stdout)["ok"]
 
 
+def test_a_balance_that_no_whole_minute_prints_opens_at_the_nearest(console: Console) -> None:
+    """Old systems state the sum of rounded rows: 24.09 h is none, and 24 h 05 is nearest."""
+    heading = "name,username,email,creationdate,balance,creditlimit\n"
+    rows = 'Ann,ann,a@x,01/01/2023,"24,09",\nBob,bob,b@x,01/01/2023,"-10,50",\n'
+    write(console, "members.csv", heading + rows)
+    said = imported(console, "cyclos3 members.csv --opening --dates dmy").stdout
+    assert "Ann is stated with 24.09 h, the rows give 0 h: 24.09 h more, about 24 h 05" in said
+    assert balances(console) == {"ann": 1445, "bob": -630, "pot": -815}
+    assert "nothing new" in imported(console, "cyclos3 members.csv --opening --dates dmy").stdout
+
+
+def test_our_own_export_moves_in_again_with_its_bare_minutes(console: Console) -> None:
+    write(console, "history.csv", HEADING + ROWS)
+    imported(console)
+    before = balances(console)
+    write(console, "exported.csv", console.type("timebank export csv").stdout)
+    console.type("timebank init ../other --name Other --origin other.example/hours --no-passphrase")
+    console.type("cd ../other")
+    imported(console, "csv ../bank/exported.csv")
+    assert balances(console) == before
+
+
+def test_bare_numbers_under_hours_are_hours_and_under_time_are_asked_for(console: Console) -> None:
+    write(console, "hours.csv", "giver,receiver,hours,on\nbob,mary,1.5,2025-03-01\n")
+    write(console, "time.csv", "giver,receiver,time,on\nbob,mary,15,2025-03-01\n")
+    assert "bad_time" in console.type("timebank import csv time.csv").stderr
+    imported(console, "csv hours.csv")
+    assert balances(console) == {"bob": 90, "mary": -90, "pot": 0}
+
+
+def test_with_rejects_what_still_stands_in_the_way_is_an_answer(console: Console) -> None:
+    row = "bob,mary,1h,,,2025-03-05,\n"
+    write(console, "history.csv", HEADING + row + row + "bob,bob,1h,,,2025-03-05,5\n")
+    done = console.type("timebank import csv history.csv --rejects aside")
+    assert done.status == 3
+    assert done.stderr.splitlines()[-1] == "hint: answer what is asked, and mend what no row can be set aside for"
+    assert "set aside" in imported(console, "csv history.csv --rejects aside --twins keep").stdout
+
+
 def test_the_report_is_kept_beside_the_bank_for_the_operator_only(console: Console) -> None:
     write(console, "history.csv", HEADING + ROWS)
     imported(console)

@@ -171,7 +171,9 @@ def test_differences_are_shown_and_turned_into_minutes() -> None:
     assert show_ticks(-HOUR // 100) == "-0.01 h"
     assert minutes_of_ticks(33 * HOUR // 100) == 20
     assert minutes_of_ticks(-3333 * HOUR // 10_000) == -20
-    assert minutes_of_ticks(HOUR // 1000) is None
+    assert minutes_of_ticks(2409 * HOUR // 100) == 1445
+    assert minutes_of_ticks(-2411 * HOUR // 100) == -1447
+    assert minutes_of_ticks(HOUR // 1000) == minutes_of_ticks(-HOUR // 1000) == 0
 
 
 def _days(order: str, *texts: str) -> Days:

@@ -202,8 +202,10 @@ def show_ticks(ticks: int) -> str:
     return f"{'-' if ticks < 0 else ''}{digits[:-MOST_DECIMALS]}.{decimals} h"
 
 
-def minutes_of_ticks(ticks: int) -> int | None:
-    """The whole minutes a difference of printed amounts means: exact, or as two or four decimals print it; or None."""
+def minutes_of_ticks(ticks: int) -> int:
+    """The whole minutes a difference of printed amounts means: exact, or as two or four decimals print it; else the
+    nearest, for a sum of rounded prints is seldom a print itself. What is less than a minute is rounding: 0.
+    """
     if ticks % MINUTE == 0:
         return ticks // MINUTE
     for decimals in (2, 4):
@@ -212,7 +214,8 @@ def minutes_of_ticks(ticks: int) -> int | None:
             found = read_hours(Number(abs(ticks) // unit, decimals), 0)
             if isinstance(found, Amount):
                 return found.minutes if ticks > 0 else -found.minutes
-    return None
+    nearest = (2 * abs(ticks) + MINUTE) // (2 * MINUTE) if abs(ticks) >= MINUTE else 0
+    return nearest if ticks > 0 else -nearest
 
 
 def _unreadable(text: str) -> Fault:

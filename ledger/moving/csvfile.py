@@ -8,9 +8,10 @@
 
 Source: this repository. `giver`, `receiver`, `time` and `on` are needed. A giver of help is credited; where hours
 themselves are given (`nature` gift or starting, and whatever has the pot on one side and no nature) the giver is
-debited, as in `exchange donate FROM TO`. A time is 1h30, 1:30, 90m or 1.5h; a bare number needs --unit. `ref` is the
-old system's own number; without it equal lines are told apart by counting. `pot` is the community account; `free` is
-yes for help without credit; `entered` is the day it was written down.
+debited, as in `exchange donate FROM TO`. A time is 1h30, 1:30, 90m or 1.5h; a bare number counts what its column is
+called, `minutes` (as `export csv` writes them) or `hours`, else it needs --unit. `ref` is the old system's own number;
+without it equal lines are told apart by counting. `pot` is the community account; `free` is yes for help without
+credit; `entered` is the day it was written down.
 """
 
 from __future__ import annotations
@@ -91,8 +92,10 @@ def _is_pot(to: Gathering, key: str) -> bool:
 
 
 def _times(to: Gathering, table: Table, field: str) -> Callable[[str], Amount | Fault]:
-    """Times as a day sheet has them; bare numbers in the unit that the operator names."""
-    plain = to.hours(table, field, 0) if to.options.unit else None
+    """Times as a day sheet has them; bare numbers in the unit that the operator or the heading names."""
+    heading = "".join(table.heading[table.place(field) :][:1]).strip().casefold()
+    unit = to.options.unit or (heading if heading in ("hours", "minutes") else "")
+    plain = to.hours(table, field, 0, unit) if unit else None
 
     def read(text: str) -> Amount | Fault:
         try:

@@ -125,8 +125,8 @@ class Account:
         return 0 if self.declared is None or self.verdict != "differs" else self.declared - self.printed
 
     @property
-    def opening_minutes(self) -> int | None:
-        """The opening entry that would make good the difference; None if no whole minute is printed so."""
+    def opening_minutes(self) -> int:
+        """The opening entry that would make good the difference, to the nearest minute."""
         return minutes_of_ticks(self.difference)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from ledger.hours import show_minutes
 from ledger.moving.amounts import MINUTE, show_ticks
 from ledger.moving.findings import Fault
 from ledger.moving.history import POT, Account, Declared, Member
@@ -120,7 +121,8 @@ def _tell_difference(account: Account, aside: int, tell: Tell) -> None:
     rows = f"{aside} row{'s' if aside > 1 else ''} of it set aside" if aside else ""
     stated, given = show_ticks(account.declared or 0), show_ticks(account.printed)
     said = f"{account.member.name} is stated with {stated}, the rows give {given}"
-    more = f"{show_ticks(abs(gap))} {'more' if gap > 0 else 'less'}"
+    about = f", about {show_minutes(abs(account.opening_minutes))}" if gap % MINUTE else ""
+    more = f"{show_ticks(abs(gap))} {'more' if gap > 0 else 'less'}{about}"
     message = f"{said}: {more}{', with ' + rows if rows else ''}"
     tell(Fault("warn", "balance_differs", message), account.file, account.line, False)
 

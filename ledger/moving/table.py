@@ -99,9 +99,13 @@ class Table:
             yield Row(line, last, pick(cells))
         source.rows = seen
 
+    def place(self, field: str) -> int:
+        """Where a column stands; beyond the last where it is missing."""
+        return self.places[list(self.shape.columns).index(field)]
+
     def column(self, field: str) -> Iterator[str]:
         """One column again, from the top: evidence for what a single cell leaves open."""
-        place = self.places[list(self.shape.columns).index(field)]
+        place = self.place(field)
         for line, _, cells in raw_rows(self.source, self.delimiter, _silent, _silent):
             if line > self.heading_line and len(cells) == self.width and place < self.width:
                 yield cells[place]
