@@ -1,4 +1,4 @@
-"""What every test may ask for: Hypothesis profiles, and an empty PostgreSQL database of its own."""
+"""What every test may ask for: Hypothesis profiles, an empty PostgreSQL database, a copy of a bank."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests import postgres
+from tests.builders import Village, copy_of
 from tests.terminal import Terminal
 
 settings.register_profile("dev", deadline=None)  # a slow machine is not a bug
@@ -44,3 +45,11 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
 def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
     """Somebody at a terminal, in an empty folder."""
     return Terminal(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def village(lived: Path, tmp_path: Path) -> Iterator[Village]:
+    """A copy of the bank that the module's fixture `lived` made once, open."""
+    made = copy_of(lived, tmp_path / "bank")
+    yield made
+    made.bank.store.close()

@@ -37,13 +37,6 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return village.bank.folder.path
 
 
-@pytest.fixture
-def village(lived: Path, tmp_path: Path) -> Iterator[Village]:
-    made = copy_of(lived, tmp_path / "bank")
-    yield made
-    made.bank.store.close()
-
-
 def found(village: Village, published: Path | None = None) -> dict[str, Ailment]:
     return {one.code: one for one in examine(Patient(village.bank, published))}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from ledger.reading import Reading
 from ledger.rebuild import rebuild
 from ledger.records import MemoryTables
 from ledger.views import balances, statement
-from tests.builders import Village, copy_of, found
+from tests.builders import Village, found
 from tests.console import Console
 from tests.crossings import LINK, Crossing, crossed
 from tests.neighbours import pid_of
@@ -30,13 +29,6 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     village.sign_head()
     village.bank.store.close()
     return village.bank.folder.path
-
-
-@pytest.fixture
-def village(lived: Path, tmp_path: Path) -> Iterator[Village]:
-    made = copy_of(lived, tmp_path / "bank")
-    yield made
-    made.bank.store.close()
 
 
 def typed(village: Village, line: str) -> list[str]:

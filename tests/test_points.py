@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from ledger.entries import parse_entry
 from ledger.errors import Problem
 from ledger.notes import sign_note
 from ledger.points import AsOf, find_point
-from tests.builders import ORIGIN, Village, copy_of, found, live_village
+from tests.builders import ORIGIN, Village, found, live_village
 from tests.console import Console
 
 REPORTS = (
@@ -32,13 +32,6 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     village = live_village(tmp_path_factory.mktemp("lived"))
     village.bank.store.close()
     return village.bank.folder.path
-
-
-@pytest.fixture
-def village(lived: Path, tmp_path: Path) -> Iterator[Village]:
-    made = copy_of(lived, tmp_path / "bank")
-    yield made
-    made.bank.store.close()
 
 
 def reports(village: Village, at: str) -> dict[str, str]:
