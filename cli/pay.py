@@ -138,9 +138,7 @@ def list_payments(bank_dir: Path | None, *, only_open: bool, incoming: bool, as_
     from federation import paying
 
     with open_reading(bank_dir) as page:
-        rows: list[Any] = list(paying.received(page) if incoming else paying.payments(page))
-    if only_open and not incoming:
-        rows = [row for row in rows if row.state in ("ordered", "offered")]
+        rows: list[Any] = list(paying.received(page) if incoming else paying.payments(page, only_open=only_open))
     if as_json:
         print_json({"payments": [row._asdict() for row in rows]})
     elif incoming:

@@ -239,21 +239,31 @@ class ReceivedRow(NamedTuple):
     decided_on: str
 
 
-def payments(page: Reading) -> list[PaymentRow]:
-    """All payments of ours, oldest first."""
+def payments(page: Reading, *, only_open: bool = False) -> list[PaymentRow]:
+    """All payments of ours, oldest first; or those not decided, for which nothing that has ended is looked at."""
     found = sides(page)
-    pids = [str(pid) for (pid,) in page.db.rows("SELECT id FROM book WHERE kind = 'payment' ORDER BY id")]
+    pids = _open_pids(found) if only_open else _pids(page)
     return [_payment_row(page, pid, found) for pid in pids]
+
+
+def _pids(page: Reading) -> list[str]:
+    return [str(pid) for (pid,) in page.db.rows("SELECT id FROM book WHERE kind = 'payment' ORDER BY id")]
+
+
+def _open_pids(found: dict[str, Side]) -> list[str]:
+    """Payments that wait to be offered, or for the neighbour's answer."""
+    waiting = [one.pid for side in found.values() for one in side.orders]
+    return sorted([*waiting, *[one.pid for side in found.values() for one in side.link.standing]])
 
 
 def find_payment(page: Reading, word: str) -> PaymentRow:
     """The payment that a person names: by the number of its entry, its pid, or the end of that."""
-    return next(row for row in payments(page) if row.pid == find_pid(page, word))
+    return _payment_row(page, find_pid(page, word), sides(page))
 
 
 def find_pid(page: Reading, word: str) -> str:
     """The pid of one of our payments."""
-    pids = [str(pid) for (pid,) in page.db.rows("SELECT id FROM book WHERE kind = 'payment' ORDER BY id")]
+    pids = _pids(page)
     if word.isdecimal() and len(word) < 16:
         index = int(word)
         found = [pid for pid in pids if (record := page.book.payment(pid)) and record.since == index]
