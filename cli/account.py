@@ -357,6 +357,11 @@ def export_account(handle: str, bank_dir: Path | None) -> None:
         told = point_json(page) | {"account": _details_json(account_details(page, account))}
         held = record_json(holdings(page, account))
         statement = record_json(views.statement(page, account))
-        print_json(told | {"details": held["details"], "statement": statement} | {
-            "imported": held["imported"], "sheets": held["sheets"],
-        })
+        print_json(
+            told
+            | {"details": held["details"], "statement": statement}
+            | {
+                "imported": held["imported"],
+                "sheets": held["sheets"],
+            }
+        )

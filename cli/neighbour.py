@@ -11,6 +11,7 @@ import click
 from cli.context import bank_option, json_option, open_bank, open_reading, signing_options
 from cli.output import print_json, print_table, say
 from cli.recorded import sign_and_finish
+from cli.settle import rekey, settle, statement
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
@@ -325,3 +326,7 @@ def _lines(row: Row) -> list[tuple[str, str]]:
         ("publishes at", row.place or "not known: timebank neighbour address NAME WHERE"),
         ("link", row.link),
     ]
+
+
+for _command in (settle, rekey, statement):
+    neighbour.add_command(_command)

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", metavar="NEIGHBOUR")
-@click.option(
-    "--with", "file", metavar="FILE", required=True, type=click.Path(path_type=Path), help="Their link pack."
-)
+@click.option("--with", "file", metavar="FILE", required=True, type=click.Path(path_type=Path), help="Their link pack.")
 @bank_option
 @json_option
 def reconcile(name: str, file: Path, bank_dir: Path | None, *, as_json: bool) -> int:

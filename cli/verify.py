@@ -247,7 +247,7 @@ def _print_verdict(report: Report, *, hashes: bool) -> None:
     if report.unsigned:
         click.echo(f"not under a signed head yet: {counted(report.unsigned, 'entry', 'entries')}")
     if report.erased:
-        click.echo(f'{counted(report.erased, "private detail")} erased, and withheld: the entries hold without them')
+        click.echo(f"{counted(report.erased, 'private detail')} erased, and withheld: the entries hold without them")
     if report.open_import:
         click.echo("note: an import is begun and not completed")
     if report.unlisted_imports > 0:

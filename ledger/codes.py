@@ -276,6 +276,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a stated balance is not what the rows give",
         "look for rows that are missing; --opening books the difference as an opening entry",
     ),
+    "balances_differ": (
+        "two banks that settle count different balances, and nobody said which stands",
+        "agree by telephone, and say it: --we-owe TIME or --they-owe TIME",
+    ),
     "bank_exists": (
         "there is already a bank in this folder",
         "use another folder, or work with the bank that is there",
