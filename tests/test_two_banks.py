@@ -1,0 +1,325 @@
+"""Two real banks on two disks: what is lost, restored, copied or changed between them, the hours come out right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from federation.evidence import verify_evidence
+from federation.outbox import is_ahead
+from federation.pairing import link_key_file
+from federation.parcels import Way, open_parcel
+from federation.sides import side_of
+from federation.syncing import link_keys
+from ledger import linkfacts as lf
+from ledger.cosignatures import Cosigner
+from ledger.errors import Invalid, Problem
+from ledger.keyfiles import read_public
+from ledger.publishing.shelf import open_folder_shelf
+from ledger.verifying.pins import Pins
+from ledger.verifying.published import verify_published
+from tests.across import Near, agree, near, pair, paired, settle
+from tests.console import Console
+from tests.test_web import served
+
+
+@pytest.fixture
+def banks(tmp_path: Path) -> tuple[Near, Near]:
+    """Two that have paired, and a payment each way that went across."""
+    oak, elm = paired(tmp_path, "oak", "elm")
+    oak.pay("ann", elm, "mary", 90)
+    elm.pay("ann", oak, "mary", 30)
+    settle(oak, elm)
+    return oak, elm
+
+
+def holds(*villages: Near) -> None:
+    """Every log verifies, tables and all."""
+    for one in villages:
+        assert one.audit().problems == []
+
+
+def test_payments_go_across_and_both_logs_hold(banks: tuple[Near, Near]) -> None:
+    oak, elm = banks
+    assert (oak.minutes("ann"), elm.minutes("mary"), elm.minutes("ann"), oak.minutes("mary")) == (-90, 90, -30, 30)
+    assert (oak.owes(elm), elm.owes(oak)) == (60, -60)
+    assert agree(oak, elm)
+    holds(oak, elm)
+
+
+def test_after_a_commit_the_same_bytes_are_published_again(banks: tuple[Near, Near]) -> None:
+    oak, elm = banks
+    oak.pay("ann", elm, "mary", 5)
+    oak.sync(elm)
+    drop = oak.published / "links"
+    before = {path: path.read_bytes() for path in drop.rglob("*") if path.is_file() and path.name != "head"}
+    newest = max(before, key=lambda path: int(path.name))
+    newest.unlink()
+    oak.sync(elm)
+    assert {path: path.read_bytes() for path in before} == before
+    settle(oak, elm)
+    assert elm.minutes("mary") == 95
+
+
+def test_a_file_that_is_cut_or_changed_is_refused_and_fetched_again(banks: tuple[Near, Near]) -> None:
+    oak, elm = banks
+    oak.pay("ann", elm, "mary", 5)
+    oak.sync(elm)
+    frames = [path for path in (oak.published / "links").rglob("f/*/*") if path.is_file()]
+    newest = max(frames, key=lambda path: int(path.name))
+    good = newest.read_bytes()
+    for bad in (good[:-1], b"", good[:100] + bytes([good[100] ^ 1]) + good[101:]):
+        newest.write_bytes(bad)
+        [done] = elm.sync(oak)
+        assert [problem.code for problem in done.done.refused] == ["bad_seal"]
+        assert elm.minutes("mary") == 90
+    newest.write_bytes(good)
+    settle(oak, elm)
+    assert elm.minutes("mary") == 95
+    assert agree(oak, elm)
+
+
+def test_heads_are_cosigned_and_a_quorum_holds(banks: tuple[Near, Near], tmp_path: Path) -> None:
+    oak, elm = banks
+    oak.days_pass(1)
+    oak.exchange(_account(oak, "ann"), _account(oak, "mary"), 10)
+    settle(oak, elm)
+    source = open_folder_shelf(oak.published)
+    witness = Cosigner(elm.bank.folder.origin, read_public(elm.bank.folder.keys / "witness"))
+    stranger = Cosigner("ash.example/hours", read_public(oak.bank.folder.keys / "witness"))
+    key = (oak.bank.folder.origin, oak.signer("checkpoint").public)
+    done = verify_published(source, Pins(key, witnesses=(witness,), quorum=1))
+    assert (done.report.problems, list(done.report.witnesses)) == ([], [witness.name])
+    done = verify_published(source, Pins(key, witnesses=(witness, stranger), quorum=2))
+    assert [problem.code for problem in done.report.problems] == ["quorum"]
+
+
+def _account(bank: Near, handle: str) -> str:
+    with bank.bank.reading() as page:
+        return page.account_of(handle)
+
+
+def test_a_head_is_logged_at_most_once_a_ledger_day(tmp_path: Path) -> None:
+    oak, elm = paired(tmp_path, "oak", "elm")
+    for _ in range(3):
+        oak.pay("ann", elm, "mary", 5)
+        settle(oak, elm)
+    with elm.bank.reading() as page:
+        seen = [entry.at[:10] for _, entry in page.log.of_kinds(("head.seen/1",), page.size)]
+    assert len(seen) == len(set(seen)) == 1
+
+
+# Restore
+
+
+def test_a_restored_bank_loses_nothing_that_was_said(banks: tuple[Near, Near], tmp_path: Path) -> None:
+    oak, elm = banks
+    old = oak.backup(tmp_path / "old.backup")
+    oak.pay("ann", elm, "mary", 7)
+    elm.pay("ann", oak, "mary", 11)
+    oak.sync(elm)
+    elm.sync(oak)
+    oak.sync(elm)
+    again = oak.restored(old, tmp_path / "again", published=oak.published)
+    _moved(elm, again)
+    [done] = again.sync(elm)
+    assert done.done.resumed
+    settle(again, elm)
+    assert (again.minutes("ann"), again.minutes("mary"), elm.minutes("mary")) == (-97, 41, 97)
+    again.pay("ann", elm, "mary", 1)
+    settle(again, elm)
+    assert elm.minutes("mary") == 98
+    assert agree(again, elm)
+    holds(again, elm)
+
+
+def _moved(reader: Near, moved: Near) -> None:
+    """A neighbour publishes elsewhere now."""
+    from federation import pairing
+
+    moved.published.mkdir(parents=True, exist_ok=True)
+    pairing.keep_place(reader.bank, reader.links[moved.name], str(moved.published))
+
+
+def test_a_backup_older_than_what_was_published_is_not_restored_alone(banks: tuple[Near, Near], tmp_path: Path) -> None:
+    oak, elm = banks
+    old = oak.backup(tmp_path / "old.backup")
+    oak.pay("ann", elm, "mary", 7)
+    settle(oak, elm)
+    (oak.published / "escrow").rename(tmp_path / "escrow")
+    with pytest.raises(Invalid) as refused:
+        oak.restored(old, tmp_path / "again", published=oak.published)
+    assert refused.value.code in {"older_backup", "bad_escrow"}
+
+
+def test_a_restore_that_its_neighbour_knows_better_says_nothing(banks: tuple[Near, Near], tmp_path: Path) -> None:
+    """Nothing but an old backup is left: the neighbour holds a higher head, and no second history is begun."""
+    oak, elm = banks
+    old = oak.backup(tmp_path / "old.backup")
+    oak.pay("ann", elm, "mary", 7)
+    settle(oak, elm)
+    again = oak.restored(old, tmp_path / "again")
+    _moved(elm, again)
+    with pytest.raises(Problem) as refused:
+        again.sync(elm)
+    assert refused.value.code == "older_database"
+    assert elm.frozen(again) == ""
+
+
+def test_two_live_copies_end_in_evidence_and_a_freeze(banks: tuple[Near, Near], tmp_path: Path) -> None:
+    oak, elm = banks
+    twin = oak.copied(tmp_path / "twin")
+    oak.pay("ann", elm, "mary", 7)
+    oak.sync(elm)
+    elm.sync(oak)
+    twin.pay("ann", elm, "mary", 8)
+    twin.exchange(_account(twin, "ann"), _account(twin, "mary"), 10)
+    _moved(elm, twin)
+    _cut_off(twin)
+    twin.sync(elm)
+    twin.pay("ann", elm, "mary", 9)
+    twin.sync(elm)
+    done = [one for _ in range(3) for one in elm.sync(oak)]
+    frozen = [one for one in done if one.done.frozen]
+    assert frozen
+    assert elm.frozen(oak) in {"fork", "heads", "ack", "hash"}
+    path = frozen[0].evidence
+    assert path is not None
+    assert verify_evidence(path.read_bytes()).charge.accused == oak.bank.folder.origin
+    done_by_a_stranger = Console(tmp_path).type(f"timebank verify {path}")
+    assert (done_by_a_stranger.status, done_by_a_stranger.stdout[:8]) == (0, "proven: ")
+    assert elm.minutes("mary") == 97
+    holds(elm)
+
+
+def _cut_off(bank: Near) -> None:
+    """It can read no neighbour."""
+    from federation import pairing
+
+    for link in bank.links.values():
+        pairing.keep_place(bank.bank, link, str(bank.bank.folder.path / "nowhere"))
+
+
+def test_a_copy_that_sees_what_it_published_says_nothing_new(banks: tuple[Near, Near], tmp_path: Path) -> None:
+    oak, elm = banks
+    twin = oak.copied(tmp_path / "twin")
+    oak.pay("ann", elm, "mary", 7)
+    oak.sync(elm)
+    with twin.bank.reading() as page:
+        assert is_ahead(oak.published, page, side_of(page, twin.links["elm"]))
+
+
+# What a neighbour can learn
+
+
+def test_a_neighbour_learns_its_own_link_and_nothing_else(tmp_path: Path) -> None:
+    oak, elm, ash = (near(tmp_path, name) for name in ("oak", "elm", "ash"))
+    for bank, people in ((oak, ("hildegard", "ottoline")), (elm, ("emmeline",)), (ash, ("ambrosius",))):
+        for handle in people:
+            bank.open(handle)
+    pair(oak, elm)
+    pair(oak, ash)
+    pid = oak.pay("hildegard", elm, "emmeline", 31, "a memo for elm")
+    other = oak.pay("ottoline", ash, "ambrosius", 37, "a memo for ash")
+    oak.exchange(_account(oak, "hildegard"), _account(oak, "ottoline"), 10, memo="a memo at home")
+    settle(oak, elm, ash)
+    opened = list(_opened(elm, oak))
+    assert len(opened) >= 2
+    everything = b"\n".join(opened).decode()
+    assert pid in everything
+    assert "a memo for elm" in everything
+    secret = ["hildegard", "ottoline", "ambrosius", "Hildegard", "Ottoline", "of the village", other, "a memo for ash"]
+    secret += ["a memo at home", oak.links["ash"], "ash.example", _account(oak, "ottoline"), _account(oak, "hildegard")]
+    assert [word for word in secret if word in everything] == []
+    raw = b"\n".join(path.read_bytes() for path in oak.published.rglob("*") if path.is_file())
+    names = "\n".join(str(path.relative_to(oak.published)) for path in oak.published.rglob("*"))
+    secret.remove("ash.example")  # whoever cosigns a head stands under it for all to see
+    for word in [*secret, "emmeline", pid, "a memo for elm", oak.links["elm"]]:
+        assert word.encode() not in raw
+        assert word not in names
+
+
+def _opened(reader: Near, writer: Near) -> list[bytes]:
+    """Whatever of a neighbour's published folder a bank can open with its keys, at any place of any link."""
+    keys = list(link_keys(reader.bank, reader.links[writer.name]).values())
+    found = []
+    for drop in (writer.published / "links").iterdir():
+        for link in writer.links.values():
+            way = Way(link, writer.bank.folder.origin, reader.bank.folder.origin)
+            for path in drop.rglob("*"):
+                if path.parent.parent.name in ("f", "r"):
+                    place = (int(path.parent.name), int(path.name))
+                    try:
+                        parcel = open_parcel(path.read_bytes(), way, path.parent.parent.name, place, keys)
+                    except Invalid:
+                        continue
+                    found.append(parcel.note + repr(parcel.memos).encode())
+    return found
+
+
+# Limits, clocks, silence, a vanished neighbour
+
+
+def test_clocks_that_run_wrong_change_nothing(banks: tuple[Near, Near]) -> None:
+    oak, elm = banks
+    oak.days_pass(300)
+    oak.pay("ann", elm, "mary", 7)
+    elm.pay("ann", oak, "mary", 11)
+    settle(oak, elm)
+    elm.days_pass(-30)
+    elm.pay("ann", oak, "mary", 13)
+    settle(elm, oak)
+    assert (elm.minutes("mary"), oak.minutes("mary")) == (97, 54)
+    assert agree(oak, elm)
+
+
+def test_a_limit_lowered_in_mid_flight_rejects_and_leaves_what_stands(banks: tuple[Near, Near]) -> None:
+    oak, elm = banks
+    oak.pay("ann", elm, "mary", 7)
+    oak.sync(elm)
+    elm.add(lf.LinkLimited(elm.links["oak"], 0, 0))
+    settle(oak, elm)
+    assert (oak.minutes("ann"), elm.minutes("mary"), elm.owes(oak)) == (-90, 90, -60)
+    assert agree(oak, elm)
+
+
+def test_a_vanished_neighbour_holds_the_payment_until_the_bank_stands_in(banks: tuple[Near, Near]) -> None:
+    oak, elm = banks
+    pid = oak.pay("ann", elm, "mary", 7)
+    oak.sync(elm)
+    oak.days_pass(70)
+    oak.sync(elm)
+    with oak.bank.reading() as page:
+        payment = page.book.payment(pid)
+        assert payment is not None
+        assert payment.state == "offered"
+    oak.add(lf.PaymentReleased(pid))
+    settle(oak, elm)  # and then it comes back, and has taken it
+    assert (oak.minutes("ann"), oak.minutes(lf.RISK), elm.minutes("mary")) == (-90, -7, 97)
+    assert agree(oak, elm)
+
+
+def test_two_banks_talk_by_http(banks: tuple[Near, Near]) -> None:
+    from federation import pairing
+
+    oak, elm = banks
+    with served(oak.published) as at_oak, served(elm.published) as at_elm:
+        pairing.keep_place(oak.bank, oak.links["elm"], at_elm)
+        pairing.keep_place(elm.bank, elm.links["oak"], at_oak)
+        oak.pay("ann", elm, "mary", 7)
+        settle(oak, elm)
+        assert elm.minutes("mary") == 97
+    oak.pay("ann", elm, "mary", 8)
+    [done] = oak.sync(elm)
+    assert done.unreachable is not None
+    assert done.unreachable.code == "neighbour_unreachable"
+    assert done.done.sent == 1
+
+
+def test_a_lost_link_key_says_so(banks: tuple[Near, Near]) -> None:
+    oak, elm = banks
+    link_key_file(oak.bank.folder, oak.links["elm"]).unlink()
+    with pytest.raises(Problem) as refused:
+        oak.sync(elm)
+    assert refused.value.code == "link_key_missing"
