@@ -56,6 +56,7 @@ def test_a_common_factor_is_named_as_such(tmp_path: Path, stated: str, severity:
         (one,) = [one for one in history.findings if one.code == "wrong_factor"]
         assert (one.severity, one.whole) == (severity, True)
         assert words in one.message
+        assert ("--unit" in one.hint) is (severity == "ask")
         assert history.blocked
         assert not any(found.code == "balance_differs" for found in history.findings)
 

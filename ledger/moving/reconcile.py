@@ -58,8 +58,8 @@ def reconcile(
     accounts = [_account(member, sums.get(member.number, Sums()), balances, derived) for member in members]
     factor = _common_factor(accounts, balances)
     if factor is not None:
-        severity = "reject" if factor < 0 else "ask"
-        tell(Fault(severity, "wrong_factor", f"the stated balances are {_FACTORS[factor]}"), "", 0, True)
+        severity, hint = ("reject", "mend the headings of the two parties") if factor < 0 else ("ask", "")
+        tell(Fault(severity, "wrong_factor", f"the stated balances are {_FACTORS[factor]}", hint), "", 0, True)
     else:
         for account in accounts:
             _tell_difference(account, aside.get(account.member.number, 0), tell)
