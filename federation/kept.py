@@ -60,7 +60,8 @@ class Standing(NamedTuple):
     """What is known of a neighbour beside the log.
 
     `place`: where they publish. `size`, `head`: their newest head that was verified, a note with our cosignature.
-    `witnessed`: over how many of our entries they cosigned a head. `said`: our head for them as published last.
+    `witnessed`: over how many of our entries they cosigned a head. `said`: our head for them as published last, behind
+    the SHA-256 of its file.
     """
 
     place: str = ""

@@ -11,6 +11,7 @@ healed up to.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -101,12 +102,13 @@ def publish_link(bank: Bank, keyring: Keyring, root: Path, link: str) -> int:
                     out.put(frame_path(side.drops[0], folder, place), sealed.content)
         out.settle()
         if wanting.head:
-            out.put(head_path(side.drops[0]), seal_head(wanting.head, _way(side), side.link.their_seal))
+            sealed_head = seal_head(wanting.head, _way(side), side.link.their_seal)
+            out.put(head_path(side.drops[0]), sealed_head)
             out.settle()
         written = out.written
     if wanting.head:
         with bank.store.writing() as log:
-            kept.keep_said(log.db, link, wanting.head)
+            kept.keep_said(log.db, link, f"{hashlib.sha256(sealed_head).hexdigest()} {wanting.head}")
     return written
 
 
@@ -115,20 +117,33 @@ def _way(side: Side) -> Way:
 
 
 def _wanting(page: Reading, root: Path, side: Side) -> _Wanting:
-    """Every frame that is not acknowledged and not there; of older ones, those newer than the newest that is."""
+    """Every frame that is not acknowledged and not there whole; of older ones, those newer than the newest that is."""
     drop, link = side.drops[0], side.link
     frames: list[tuple[str, Place]] = []
     for folder, acked in ((OURS, link.acked.place), (BACK, (-1, 0))):
         for place in kept.places(page.db, link.link, folder):
-            there = (root / frame_path(drop, folder, place)).exists()
+            path = root / frame_path(drop, folder, place)
+            if place > acked and folder == OURS:
+                sealed = kept.frame_at(page.db, link.link, folder, place)
+                there = sealed is not None and _digest(path) == hashlib.sha256(sealed.content).hexdigest()
+            else:
+                there = path.exists()
             if not there:
                 frames.append((folder, place))
             elif place <= acked or folder == BACK:
                 break
     said = format_head(head_of(page, side))
     standing = kept.standing(page.db, link.link)
-    is_said = said == standing.said and (root / head_path(drop)).exists()
+    is_said = standing.said == f"{_digest(root / head_path(drop))} {said}"
     return _Wanting(sorted(frames), "" if is_said else said)
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, or nothing where none can be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def head_of(page: Reading, side: Side) -> Head:
