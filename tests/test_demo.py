@@ -92,3 +92,15 @@ def test_its_commands_typed_again_in_a_shell_make_an_equal_bank(played: tuple[Co
     assert "all of it holds" in done.stdout, done
     for bank in ("rushey-green", "lewisham"):
         assert standing(again, bank) == standing(console, f"look/{bank}")
+
+
+def test_a_small_federation_ends_with_every_mirror_equal(tmp_path: Path) -> None:
+    console = Console(tmp_path)
+    done = console.type("timebank demo --banks 4 --payments 40 many")
+    assert (done.status, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "40 payments across; every mirror is equal, every log holds"
+    assert sum("all of it holds" in line for line in lines) == 4
+    for word in ("is away", "is back", "restored catford", "had a dispute"):
+        assert word in done.stdout
+    assert console.type("timebank demo --banks 4 many").stderr.startswith("error[bank_exists]")
