@@ -31,6 +31,7 @@ from ledger.folder import RECOVERY
 from ledger.keyring import Keyring
 from ledger.notes import parse_note
 from ledger.publishing.folder import publish, read_checkpoint
+from ledger.publishing.heads import newest_head
 from ledger.publishing.outgoing import Outgoing
 from ledger.reading import Reading
 
@@ -76,22 +77,24 @@ def refuse_older(bank: Bank, root: Path) -> None:
 
 
 def _publish_log(bank: Bank, keyring: Keyring, root: Path) -> None:
-    """Publish the log; a bank without a recovery key has nobody to seal it for."""
-    if (bank.folder.keys / f"{RECOVERY}.pub").exists():
+    """Publish the log, and new cosignatures; a bank without a recovery key has nobody to seal it for."""
+    with bank.store.reading() as log:
+        is_there = read_checkpoint(root) == newest_head(log)
+    if not is_there and (bank.folder.keys / f"{RECOVERY}.pub").exists():
         publish(bank, keyring, root)
 
 
 def publish_link(bank: Bank, keyring: Keyring, root: Path, link: str) -> int:
-    """Bring the folder up to what was committed; the number of files written."""
+    """Bring the folder up to what was committed; the number of files written for the neighbour."""
     with bank.reading() as page:
         side = side_of(page, link)
         lost = _unsealed(page, side)
         wanting = _wanting(page, root, side)
     if lost:
         _seal_again(bank, link)
-    elif not wanting.frames and not wanting.head:
-        return 0
     _publish_log(bank, keyring, root)
+    if not lost and not wanting.frames and not wanting.head:
+        return 0
     with Outgoing(root) as out:
         with bank.reading() as page:
             side = side_of(page, link)

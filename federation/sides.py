@@ -6,6 +6,7 @@ reading never begins at entry 0; `keep_sides` puts it back. The table may be emp
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from federation.frames import Offer
@@ -115,8 +116,13 @@ def sides(page: Reading) -> Sides:
 def kept_sides(db: Db) -> tuple[Sides, int]:
     """What is kept, and how many entries it follows from."""
     rows = db.rows("SELECT link, leaf, side FROM sides")
-    found = {link: c.from_object(Side, c.parse_json(side)) for link, _, side in rows}
+    found = {link: _read_side(side) for link, _, side in rows}
     return found, max([leaf for _, leaf, _ in rows], default=0)
+
+
+@lru_cache(maxsize=64)  # a sync looks at the same side many times, and a side never changes
+def _read_side(text: str) -> Side:
+    return c.from_object(Side, c.parse_json(text))
 
 
 def keep_sides(db: Db, found: Sides, size: int) -> None:

@@ -16,6 +16,9 @@ from ledger import linkfacts as lf
 from ledger.cosignatures import Cosigner
 from ledger.errors import Invalid, Problem
 from ledger.keyfiles import read_public
+from ledger.notes import parse_note
+from ledger.publishing.folder import read_checkpoint
+from ledger.publishing.heads import newest_head
 from ledger.publishing.shelf import open_folder_shelf
 from ledger.verifying.pins import Pins
 from ledger.verifying.published import verify_published
@@ -85,6 +88,10 @@ def test_heads_are_cosigned_and_a_quorum_holds(banks: tuple[Near, Near], tmp_pat
     oak.days_pass(1)
     oak.exchange(_account(oak, "ann"), _account(oak, "mary"), 10)
     settle(oak, elm)
+    for bank in (oak, elm):
+        with bank.bank.store.reading() as log:
+            assert newest_head(log) == read_checkpoint(bank.published)
+            assert len(parse_note(newest_head(log))[1]) == 2
     source = open_folder_shelf(oak.published)
     witness = Cosigner(elm.bank.folder.origin, read_public(elm.bank.folder.keys / "witness"))
     stranger = Cosigner("ash.example/hours", read_public(oak.bank.folder.keys / "witness"))
