@@ -76,6 +76,9 @@ def import_(system: str | None, files: tuple[Path, ...], *, abandon: bool, **opt
     again add nothing; a grown export adds what is new. After --abandon, which the committee signs as it does an import,
     what came stays recorded, and can be disputed and reversed as any exchange; another import may begin.
 
+    A csv has a heading and, in any order, giver, receiver, time (or minutes, or hours), on; and if there are any for,
+    category, nature, free, entered, ref. A second file may have account, name, kind, contact, balance.
+
     JSON: system, dry_run, files, exchanges, minutes, first_day, last_day, told_twice, unfinished, unfinished_count,
     already_recorded, new, recorded, balances: [key, name, handle, account, opens, stated, derived, verdict, printed,
     minutes, rounding, difference, opening_minutes, here_minutes],

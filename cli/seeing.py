@@ -168,7 +168,10 @@ def statement(
 def _dates(today: Any, since: str, until: str) -> tuple[str, str]:
     from ledger.words import parse_date
 
-    return tuple(parse_date(text, today).isoformat() if text else "" for text in (since, until))  # type: ignore[return-value]
+    first, last = (parse_date(text, today).isoformat() if text else "" for text in (since, until))
+    if first and last and last < first:
+        raise Usage("usage", f"--until {last} is before --since {first}", "swap them")
+    return first, last
 
 
 _LINE_COLUMNS = (

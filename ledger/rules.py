@@ -66,8 +66,10 @@ def _like(entry: Entry) -> Any:
 def _not_replayed(entry: Entry, book: Book) -> None:
     seen = book.tables.seen(entry.id)
     if seen is not None:
-        what = "is already recorded" if seen.entry == entry.hash else "has an id that is already used"
-        raise Refused("already_recorded", f"this entry {what}, as entry {seen.leaf}")
+        what, hint = "is already recorded", ""
+        if seen.entry != entry.hash:
+            what, hint = "has an id that is already used", "what it says is not recorded: draft it again"
+        raise Refused("already_recorded", f"this entry {what}, as entry {seen.leaf}", hint)
 
 
 def _heads_named(entry: Entry) -> None:
