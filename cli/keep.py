@@ -102,8 +102,16 @@ def restore(
         click.echo(f"restored {folder}: {counted(done.size, 'entry', 'entries')}{healed}")
         if file.is_dir():
             click.echo(f"founding {done.folder.founding}: compare it with the one you hold")
+    for line in _of_neighbours(folder):
+        say(f"note: {line}")
     if not done.signs:
         say(f"warning: {file} holds no private keys; put them back into keys/ before recording")
+
+
+def _of_neighbours(folder: Path) -> list[str]:
+    from federation.office import after_restore
+
+    return after_restore(open_bank(folder))
 
 
 @click.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from federation import kept
 from federation.carriers import BundleCarrier, Carrier, carrier_to
 from federation.outbox import published_folder
-from federation.pairing import called_neighbour, neighbour_link, open_links
+from federation.pairing import called_neighbour, link_key_file, neighbour_link, open_links
 from federation.sides import sides
 from federation.syncing import Reached, Synced, sync_link
 from ledger.errors import Refused
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ledger.bank import Bank
     from ledger.keyring import Keyring
 
-__all__ = ["Synced", "sync_neighbour", "to_sync"]
+__all__ = ["Synced", "after_restore", "sync_neighbour", "to_sync"]
 
 
 def to_sync(bank: Bank, names: tuple[str, ...], carrier: Carrier | None = None) -> list[tuple[str, str]]:
@@ -31,6 +31,21 @@ def to_sync(bank: Bank, names: tuple[str, ...], carrier: Carrier | None = None) 
             if not links:
                 raise Refused("unknown_neighbour", f"{carrier.where} is of no neighbour of this bank")
         return [(called_neighbour(page, link), link) for link in links]
+
+
+def after_restore(bank: Bank) -> list[str]:
+    """What a restored bank does not have of its neighbours, and whom to ask: a line each."""
+    told = []
+    with bank.reading() as page:
+        for link in open_links(page):
+            name = called_neighbour(page, link)
+            if not link_key_file(bank.folder, link).exists():
+                told.append(f"{name}: the key of the link is not here; pair again, and settle the old link with them")
+            elif not kept.standing(page.db, link).place:
+                told.append(f"{name}: where they publish is not known here; ask: timebank neighbour address {name}")
+            else:
+                told.append(f"{name}: timebank sync asks them for what was said since, before anything new is said")
+    return told
 
 
 def sync_neighbour(bank: Bank, keyring: Keyring, link: str, carrier: Carrier | None, reached: Reached | None) -> Synced:

@@ -13,6 +13,7 @@ from federation.parcels import Way, open_parcel
 from federation.sides import side_of
 from federation.syncing import link_keys
 from ledger import linkfacts as lf
+from ledger.backup import backup
 from ledger.cosignatures import Cosigner
 from ledger.errors import Invalid, Problem
 from ledger.keyfiles import read_public
@@ -147,6 +148,16 @@ def _moved(reader: Near, moved: Near) -> None:
 
     moved.published.mkdir(parents=True, exist_ok=True)
     pairing.keep_place(reader.bank, reader.links[moved.name], str(moved.published))
+
+
+def test_a_restore_says_whom_to_ask_for_what_is_not_there(banks: tuple[Near, Near], tmp_path: Path) -> None:
+    oak, elm = banks
+    oak.backup(tmp_path / "whole")
+    backup(oak.bank, tmp_path / "no-keys", keys=False)
+    asks = "note: elm: timebank sync asks them for what was said since, before anything new is said\n"
+    assert Console(tmp_path).type("timebank restore whole one").stderr == asks
+    assert "note: elm: the key of the link is not here" in Console(tmp_path).type("timebank restore no-keys two").stderr
+    assert elm.frozen(oak) == ""
 
 
 def test_a_backup_older_than_what_was_published_is_not_restored_alone(banks: tuple[Near, Near], tmp_path: Path) -> None:
