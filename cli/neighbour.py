@@ -256,17 +256,29 @@ def list_neighbours(bank_dir: Path | None, *, as_json: bool) -> None:
 
     JSON: neighbours: [name, bank, origin, link, state, balance_minutes (what we owe them), they_owe_minutes and
     we_owe_minutes (the limits), ordered_minutes, offered_minutes, asked_minutes (in flight), oldest_on, place,
-    witnessed_size].
+    witnessed_size, months: [month, given_minutes, received_minutes (by our members)]].
     """
     from federation.neighbours import rows
+    from federation.statement import months_of
 
     with open_reading(bank_dir) as page:
         found = rows(page)
+        months = {row.link: months_of(page, row.link) for row in found}
     if as_json:
-        print_json({"neighbours": [row._asdict() for row in found]})
+        told = [row._asdict() | {"months": [one._asdict() for one in months[row.link]]} for row in found]
+        print_json({"neighbours": told})
         return
     header = ("neighbour", "state", "we owe", "they owe", "in flight", "of our limit", "of theirs", "oldest")
     print_table(header, [_cells(row) for row in found], right=(2, 3, 4))
+    lately = [(row.name, *one) for row in found for one in months[row.link][-MONTHS_SHOWN:]]
+    if lately:
+        click.echo()
+        cells = [(name, month, show_minutes(gave), show_minutes(got)) for name, month, gave, got in lately]
+        print_table(("neighbour", "month", "our members gave", "and received"), cells, right=(2, 3))
+
+
+#: months of each neighbour that a list shows; the JSON has all
+MONTHS_SHOWN = 12
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -297,14 +309,18 @@ def show(name: str, bank_dir: Path | None, *, as_json: bool) -> None:
     """
     from federation.neighbours import row_of
     from federation.pairing import neighbour_link
+    from federation.statement import months_of
 
     with open_reading(bank_dir) as page:
         row = row_of(page, neighbour_link(page, name, closed=True))
+        months = months_of(page, row.link)
     if as_json:
-        print_json(row._asdict())
+        print_json(row._asdict() | {"months": [one._asdict() for one in months]})
         return
     for label, value in _lines(row):
         click.echo(f"{label:14} {value}")
+    for month, gave, got in months:
+        click.echo(f"{month:14} our members gave {show_minutes(gave)} and received {show_minutes(got)}")
 
 
 def _lines(row: Row) -> list[tuple[str, str]]:

@@ -52,6 +52,26 @@ class Statement(NamedTuple):
     closing_minutes: int
 
 
+class Month(NamedTuple):
+    """What two banks' members gave each other in a month, as posted here: `given` by ours, `received` by ours."""
+
+    month: str
+    given_minutes: int
+    received_minutes: int
+
+
+def months_of(page: Reading, link: str) -> tuple[Month, ...]:
+    """The months of a link in which something moved, oldest first; settlements move nobody's hours."""
+    given: dict[str, int] = {}
+    received: dict[str, int] = {}
+    for line in statement_of(page, link).lines:
+        if line.pid:
+            side = received if line.minutes > 0 else given
+            side[line.on[:7]] = side.get(line.on[:7], 0) + abs(line.minutes)
+    months = sorted(given.keys() | received.keys())
+    return tuple([Month(one, given.get(one, 0), received.get(one, 0)) for one in months])
+
+
 def statement_of(page: Reading, link: str, month: str = "") -> Statement:
     """The statement of a link; `Usage("bad_date")` if the month is not one."""
     if month and not _MONTH.fullmatch(month):
