@@ -65,11 +65,6 @@ def format_evidence(charge: Charge, notes: Sequence[bytes]) -> bytes:
     return lines + b"".join(f"{len(note)}\n".encode() + note for note in notes)
 
 
-def is_evidence(raw: bytes) -> bool:
-    """Whether a file says that it is evidence."""
-    return raw.startswith(f"{HEADER}\n".encode())
-
-
 def parse_evidence(raw: bytes) -> tuple[Charge, list[bytes]]:
     """The charge and the notes; `Invalid("bad_evidence")`."""
     head, gap, rest = raw[:MOST_BYTES].partition(b"\n\n")

@@ -29,7 +29,6 @@ from ledger.errors import Invalid, Refused, Usage
 from ledger.hours import show_minutes, whole_minutes
 from ledger.keys import PublicKey, Signer, decode_key, encode_key, key_id
 from ledger.notes import parse_note, sign_note
-from ledger.people import openings_of
 from ledger.reading import Reading
 from ledger.records import NEVER, Payment
 from ledger.views import called, private
@@ -394,12 +393,6 @@ def find_received(page: Reading, word: str, link: str) -> ReceivedRow:
         what = "more than one payment" if len(found) > 1 else "no payment"
         raise Refused("unknown_payment", f"{what} from {name} is {quote(word)}")
     return found[0]
-
-
-def memo_of(page: Reading, index: int) -> str:
-    """What the payment ordered in an entry is for."""
-    opening = openings_of(page.db, index).get("memo")
-    return opening.value if opening else ""
 
 
 def cancelling(page: Reading, word: str) -> tuple[Any, Private]:

@@ -19,7 +19,6 @@ from federation.frames import (
     Rekey,
     check_frame,
     parse_said,
-    unquote,
 )
 from federation.link import Applied, Lie, Link, hear, opened, say, settled
 from federation.settlement import check_settlement, settlement_start
@@ -193,18 +192,3 @@ def both_sides(link: Link) -> tuple[Link, Link]:
     """The two ends of a link with nothing said, from the cards of one."""
     keys = (link.their_key, link.our_key, link.our_key)
     return link, opened(link.link, link.theirs, link.ours, keys, (link.got.hash, link.sent.hash))
-
-
-def first_difference(ours: Sequence[Quoted], theirs: Sequence[Quoted]) -> Frame | None:
-    """The first frame that two records of one sender's frames do not have alike: another text, or only one has it."""
-    for one, other in zip(ours, theirs, strict=False):
-        if one.said != other.said:
-            return parse_said(other.said)
-    longer = ours if len(ours) > len(theirs) else theirs
-    rest = longer[min(len(ours), len(theirs)) :]
-    return parse_said(rest[0].said) if rest else None
-
-
-def notes_of(frames: Sequence[Quoted], link: str) -> list[bytes]:
-    """The notes that were quoted."""
-    return [unquote(quoted, link) for quoted in frames]

@@ -31,10 +31,11 @@ AHEAD = 3
 
 def foreread(rows: Iterator[Row], count: int, origin: str) -> Iterator[Read]:
     """The rows of a log, `count` of them at most, in their order, with their entries."""
-    if count < MANY:
+    pool = _process() if count >= MANY else None
+    if pool is None:
         yield from (read_here(row, origin) for row in rows)
         return
-    with _process() as pool:
+    with pool:
         waiting: deque[tuple[list[Row], Future[list[Gist | None]] | None]] = deque()
         while True:
             while len(waiting) < AHEAD and (some := list(islice(rows, BATCH))):
@@ -58,11 +59,14 @@ def _unfolded(row: Row, gist: Gist, origin: str) -> Read:
     return row[0], row[1], lambda: entry, leaf
 
 
-def _process() -> Executor:
+def _process() -> Executor | None:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    return ProcessPoolExecutor(1, get_context("spawn"), initializer=ends_with_parent)
+    try:
+        return ProcessPoolExecutor(1, get_context("spawn"), initializer=ends_with_parent)
+    except (OSError, ImportError, ValueError):
+        return None
 
 
 def _send(pool: Executor, rows: list[Row], origin: str) -> Future[list[Gist | None]] | None:

@@ -18,7 +18,6 @@ from ledger.page import Page
 #: rows from which on a second process makes the signatures
 MANY = 2000
 OPENING = "opening-balance"
-KIND = "exchange.recorded/1"
 _BATCH = 2000
 
 

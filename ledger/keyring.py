@@ -29,10 +29,6 @@ class Keyring:
         """Whether the key with this hash can sign here."""
         return key in self._files
 
-    def file_of(self, key: str) -> Path:
-        """Where a key lies."""
-        return self._files[key]
-
     def unlock(self, key: str) -> Signer:
         """The key, opened; asks for the passphrase when the file has one."""
         if key not in self._open:

@@ -73,15 +73,6 @@ class ExchangeRow(NamedTuple):
     payment: str = ""
 
 
-def signed_size(page: Reading) -> int:
-    """How many entries the last signed head covers."""
-    from ledger.checkpoint import parse_checkpoint
-    from ledger.notes import parse_note
-
-    raw = page.log.head()
-    return parse_checkpoint(parse_note(raw)[0]).size if raw else 0
-
-
 def called(page: Reading, account: str) -> str:
     """An account's handle, or its id where no handle is kept."""
     return page.called(account)

@@ -40,7 +40,7 @@ from ledger.merkle import (
 )
 from ledger.notes import MAX_NOTE_BYTES, parse_note
 from ledger.publishing.bundles import MOST_BUNDLE_BYTES, format_bundle
-from ledger.publishing.shelf import CHECKPOINT, PublishedLog
+from ledger.publishing.shelf import CHECKPOINT
 from ledger.reading import Reading
 from ledger.store import Log
 
@@ -279,12 +279,6 @@ def _shown(block: bytes) -> str:
     return repr(name[:60].decode(errors="replace")) if name else "nothing"
 
 
-def open_pack(file: IO[bytes], where: str) -> PublishedLog:
-    """The log in a pack."""
-    return PublishedLog(PackShelf(file, where))
-
-
 def is_pack(beginning: bytes) -> bool:
     """Whether a file that begins so is meant to be a pack: the first member of the archive is the checkpoint."""
     return beginning.startswith(CHECKPOINT.encode() + b"\0") and beginning[257:262] == b"ustar"
-
