@@ -26,6 +26,7 @@ COMMANDS = {
     "exchange": "cli.exchange:exchange",
     "balance": "cli.seeing:balance",
     "statement": "cli.seeing:statement",
+    "institutions": "cli.institutions:institutions",
     "key": "cli.key:key",
     "mandate": "cli.mandate:mandate",
     "policy": "cli.policy:policy",

@@ -696,6 +696,10 @@ CODES: dict[str, tuple[str, str]] = {
         "an imported amount is not in hours",
         "take it out: this ledger holds hours only",
     ),
+    "not_institution": (
+        "an account is no institution",
+        "see them: timebank account list --kind institution",
+    ),
     "not_next": (
         "an entry does not follow the head of the log",
         "run the same command again",

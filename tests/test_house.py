@@ -58,6 +58,7 @@ LEDGER_ORDER = (
     "points",
     "across",
     "views",
+    "institutions",
     "folder",
     "keyfiles",
     "keyring",
