@@ -10,7 +10,7 @@ import click
 
 from cli.context import bank_option, json_option, open_bank, open_keyring, open_reading
 from cli.output import print_json, print_table
-from cli.publishing import pack, publish, receipt
+from cli.publishing import head_to_hand_out, pack, publish, receipt
 from ledger.errors import Refused, Usage
 
 if TYPE_CHECKING:
@@ -88,19 +88,22 @@ def checkpoint(bank_dir: Path | None, *, as_json: bool) -> None:
     \b
     timebank log checkpoint > head
 
-    JSON: origin, size, root, key (the C2SP verifier key), note.
+    Where the bank publishes its log, that is brought up to the head first.
+
+    JSON: origin, size, root, key (the C2SP verifier key), note, sealed (the folder in which a sealed copy of the log
+    lies, or null).
     """
     from ledger.checkpoint import parse_checkpoint
     from ledger.notes import parse_note
 
     bank = open_bank(bank_dir)
-    note = bank.sign_head(open_keyring(bank.folder, (), None))
+    note, sealed = head_to_hand_out(bank)
     if not as_json:
         click.echo(note.decode(), nl=False)
         return
     head = parse_checkpoint(parse_note(note)[0])
     found = {"origin": head.origin, "size": head.size, "root": head.root.hex(), "key": head_key(bank)}
-    print_json(found | {"note": note.decode()})
+    print_json(found | {"note": note.decode(), "sealed": sealed})
 
 
 @log.command("open-day")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.context import bank_option, json_option, open_bank, open_keyring, open_reading
-from cli.output import counted, print_json, progress
+from cli.context import bank_option, find_folder, json_option, open_bank, open_keyring, open_reading
+from cli.output import counted, print_json, progress, say
 from ledger.errors import Usage
 
 if TYPE_CHECKING:
     from ledger.bank import Bank
+    from ledger.reading import Reading
 
 
 @click.command()
@@ -71,21 +72,21 @@ def pack(file: Path, bank_dir: Path | None, *, handles: tuple[str, ...], neighbo
     With --link it is a link pack, for that neighbour and nobody else: each entry of the link, proven to be in the log,
     and of all others no more than hashes. They compare it with theirs: timebank reconcile.
 
-    JSON: file, size, openings.
+    JSON: file, size, openings, sealed (the folder in which a sealed copy of it all lies, or null).
     """
-    from ledger.publishing.heads import newest_head
     from ledger.publishing.pack import pack as write_pack
 
     bank = open_bank(bank_dir)
-    bank.sign_head(open_keyring(bank.folder, (), None))
     if neighbour:
         _link_pack(bank, neighbour, file, handles, as_json=as_json)
         return
-    with bank.reading() as page, progress("packing") as reached:
+    with bank.reading() as page:
         accounts = [page.account_of(handle) for handle in handles]
-        size, told = write_pack(page, newest_head(page.log), file, accounts, reached)
+    note, sealed = head_to_hand_out(bank)
+    with bank.reading() as page, progress("packing") as reached:
+        size, told = write_pack(page, note, file, accounts, reached)
     if as_json:
-        print_json({"file": str(file), "size": size, "openings": told})
+        print_json({"file": str(file), "size": size, "openings": told, "sealed": sealed})
     else:
         private = f" and {counted(told, 'private detail')}" if handles else ""
         click.echo(f"wrote {file}: {counted(size, 'entry', 'entries')}{private}")
@@ -99,11 +100,14 @@ def _link_pack(bank: Bank, neighbour: str, file: Path, handles: tuple[str, ...],
     if handles:
         raise Usage("usage", "no private details go to a neighbour", "leave out --openings")
     with bank.reading() as page:
-        raw, count = link_pack(page.log, neighbour_link(page, neighbour, closed=True))
+        link = neighbour_link(page, neighbour, closed=True)
+    note, sealed = head_to_hand_out(bank)
+    with bank.reading() as page:
+        raw, count = link_pack(page.log, link, note)
     with new_file(file, 0o600) as beside:
         beside.write_bytes(raw)
     if as_json:
-        print_json({"file": str(file), "size": count, "openings": 0})
+        print_json({"file": str(file), "size": count, "openings": 0, "sealed": sealed})
     else:
         click.echo(f"wrote {file}: {counted(count, 'entry', 'entries')} about {neighbour}")
 
@@ -121,7 +125,8 @@ def receipt(entry: str, output: Path | None, bank_dir: Path | None, *, as_json: 
     \b
     timebank log receipt 17 -o bob-17.tlog-proof
 
-    JSON: index, entry (its hash), size (of the head), receipt (the text).
+    JSON: index, entry (its hash), size (of the head), receipt (the text), sealed (the folder in which a sealed copy of
+    the log lies, or null).
     """
     from ledger.checkpoint import parse_checkpoint
     from ledger.folder import new_file
@@ -131,20 +136,49 @@ def receipt(entry: str, output: Path | None, bank_dir: Path | None, *, as_json: 
 
     with open_reading(bank_dir) as page:
         index, found = find_entry(page, entry)
-        raw = page.log.head()
-    if not raw or index >= parse_checkpoint(parse_note(raw)[0]).size:
-        bank = open_bank(bank_dir)
-        bank.sign_head(open_keyring(bank.folder, (), None))
+        note, sealed = _standing_head(page, bank_dir, index)
+    if not note:
+        note, sealed = head_to_hand_out(open_bank(bank_dir))
     with open_reading(bank_dir) as page:
-        made = make_receipt(page.log, index)
+        made = make_receipt(page.log, index, note)
     text = format_receipt(made)
     if output is not None:
         with new_file(output, 0o644) as beside:
             beside.write_bytes(text)
     if as_json:
         size = parse_checkpoint(parse_note(made.checkpoint)[0]).size
-        print_json({"index": index, "entry": found.hash.hex(), "size": size, "receipt": text.decode()})
+        told = {"index": index, "entry": found.hash.hex(), "size": size, "receipt": text.decode()}
+        print_json(told | {"sealed": sealed})
     elif output is not None:
         click.echo(f"wrote {output}: entry {index}")
     else:
         click.echo(text.decode(), nl=False)
+
+
+def _standing_head(page: Reading, bank_dir: Path | None, index: int) -> tuple[bytes, str | None]:
+    """The head signed last, if it covers an entry and may leave as it is: this starts fast."""
+    from ledger.checkpoint import parse_checkpoint
+    from ledger.notes import parse_note
+    from ledger.publishing.heads import newest_head, own_folder, read_checkpoint
+
+    note, folder = newest_head(page.log), own_folder(page.log, find_folder(bank_dir).path)
+    if not note or parse_checkpoint(parse_note(note)[0]).size <= index:
+        return b"", None
+    if folder is not None and read_checkpoint(folder) != note:
+        return b"", None
+    return note, _sealed_in(folder)
+
+
+def head_to_hand_out(bank: Bank) -> tuple[bytes, str | None]:
+    """The head over all that is recorded, and the folder in which its entries lie sealed, which comes first."""
+    from ledger.publishing.folder import hand_out
+
+    with progress("publishing") as reached:
+        note, folder = hand_out(bank, open_keyring(bank.folder, (), None), reached)
+    return note, _sealed_in(folder)
+
+
+def _sealed_in(folder: Path | None) -> str | None:
+    if folder is None:
+        say("note: no sealed copy of these entries is published, to heal a lost disk from: timebank log publish DIR")
+    return str(folder) if folder else None

@@ -20,7 +20,6 @@ from ledger.errors import Invalid
 from ledger.keys import PublicKey, decode_base64, encode_base64
 from ledger.merkle import HASH_BYTES
 from ledger.notes import MAX_NOTE_BYTES, parse_note
-from ledger.publishing.heads import newest_head
 from ledger.publishing.receipt import Receipt, check_receipt, make_receipt
 from ledger.store import Log
 
@@ -55,12 +54,11 @@ def facts_of(log: Log, link: str, size: int) -> Iterator[Placed]:
             yield Placed(index, entry.fact)
 
 
-def link_pack(log: Log, link: str) -> tuple[bytes, int]:
-    """The pack of a link under the head signed last, and how many entries are in it."""
-    note = newest_head(log)
+def link_pack(log: Log, link: str, note: bytes) -> tuple[bytes, int]:
+    """The pack of a link under the signed head `note`, and how many entries are in it."""
     lines = [HEADER, link]
     for leaf, _ in facts_of(log, link, parse_checkpoint(parse_note(note)[0]).size):
-        made = make_receipt(log, leaf)
+        made = make_receipt(log, leaf, note)
         lines.append(f"{leaf} {encode_base64(made.entry)} {encode_base64(b''.join(made.proof))}")
     return "\n".join([*lines, "", ""]).encode() + note, len(lines) - 2
 

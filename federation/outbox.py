@@ -27,28 +27,25 @@ from federation.witnessing import own_checkpoint
 from ledger.bank import Bank
 from ledger.checkpoint import parse_checkpoint
 from ledger.errors import Invalid
-from ledger.folder import RECOVERY
 from ledger.keyring import Keyring
 from ledger.notes import parse_note
-from ledger.publishing.folder import publish, read_checkpoint
-from ledger.publishing.heads import newest_head
+from ledger.publishing.folder import has_recovery_key, publish
+from ledger.publishing.heads import NAMED, newest_head, read_checkpoint
 from ledger.publishing.outgoing import Outgoing
 from ledger.reading import Reading
-
-PUBLISHED = "published"
 
 
 def published_folder(bank: Bank) -> Path:
     """Where this bank publishes for its neighbours: the folder that was named, else `published` in its own."""
     with bank.store.reading() as log:
-        named = log.meta(PUBLISHED)
-    return Path(named) if named else bank.folder.path / PUBLISHED
+        named = log.meta(NAMED)
+    return Path(named) if named else bank.folder.path / NAMED
 
 
 def publish_in(bank: Bank, folder: Path) -> None:
     """From now on publish there."""
     with bank.store.writing() as log:
-        log.set_meta(PUBLISHED, str(folder.resolve()))
+        log.set_meta(NAMED, str(folder.resolve()))
 
 
 def is_ahead(root: Path, page: Reading, side: Side) -> bool:
@@ -80,7 +77,7 @@ def _publish_log(bank: Bank, keyring: Keyring, root: Path) -> None:
     """Publish the log, and new cosignatures; a bank without a recovery key has nobody to seal it for."""
     with bank.store.reading() as log:
         is_there = read_checkpoint(root) == newest_head(log)
-    if not is_there and (bank.folder.keys / f"{RECOVERY}.pub").exists():
+    if not is_there and has_recovery_key(bank):
         publish(bank, keyring, root)
 
 

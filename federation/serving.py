@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from ledger.errors import Invalid, Problem, Unavailable, Usage
 from ledger.merkle import parse_tile_path
 from ledger.publishing import escrow
-from ledger.publishing.shelf import CHECKPOINT, FolderShelf
+from ledger.publishing.heads import CHECKPOINT
+from ledger.publishing.shelf import FolderShelf
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

@@ -24,6 +24,7 @@ from ledger.keyfiles import check_key_file, read_public
 from ledger.keyring import key_files
 from ledger.merkle import leaf_hash, root_from_tiles
 from ledger.points import checkpoint_keys
+from ledger.publishing.heads import own_folder
 from ledger.publishing.healing import published_head
 from ledger.reading import Reading
 from ledger.rebuild import read_head
@@ -285,7 +286,7 @@ def the_policy_sets_limits(page: Reading, patient: Patient) -> Iterator[Ailment]
 
 def what_is_published_is_of_this_log(page: Reading, patient: Patient) -> Iterator[Ailment]:
     """The published folder is neither ahead nor of another history, nor far behind."""
-    folder = patient.published or (Path(kept) if (kept := page.log.meta("published")) else None)
+    folder = patient.published or own_folder(page.log, patient.bank.folder.path)
     if folder is None:
         return
     head = read_head(published_head(folder))

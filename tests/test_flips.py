@@ -194,7 +194,7 @@ def test_every_bit_of_a_pack_counts(village: Village, tmp_path: Path) -> None:
 
 def test_every_bit_of_a_receipt_counts(village: Village) -> None:
     with village.bank.store.reading() as log:
-        raw = format_receipt(make_receipt(log, 5))
+        raw = format_receipt(make_receipt(log, 5, newest_head(log)))
     keys = [(ORIGIN, village.signer("checkpoint-2").public)]
     assert check_receipt(parse_receipt(raw), keys)
     for at, bit in flips(raw, 500, range(0, len(raw), 5)):

@@ -13,6 +13,7 @@ from federation.reconciling import Compared, compare
 from ledger import linkfacts as lf
 from ledger.entries import Act
 from ledger.errors import Invalid
+from ledger.publishing.heads import newest_head
 from tests.builders import ORIGIN, Village, found
 from tests.neighbours import ELM, LINK, OAK, Side, deliver, offer, pid_of, settle
 from tests.test_federation_lies import lie, talked
@@ -140,7 +141,7 @@ def logged(path: Path) -> tuple[Village, bytes, int]:
     village.forge(other._replace(link="1" * 32), {"committee-1": (Act("committee"),)})
     village.sign_head()
     with village.bank.store.reading() as log:
-        return village, link_pack(log, LINK)[0], len(oak.facts)
+        return village, link_pack(log, LINK, newest_head(log))[0], len(oak.facts)
 
 
 def test_a_pack_proves_each_entry_and_shows_no_other(tmp_path: Path) -> None:

@@ -18,8 +18,7 @@ from ledger.cosignatures import Cosigner
 from ledger.errors import Invalid, Problem
 from ledger.keyfiles import read_public
 from ledger.notes import parse_note
-from ledger.publishing.folder import read_checkpoint
-from ledger.publishing.heads import newest_head
+from ledger.publishing.heads import newest_head, read_checkpoint
 from ledger.publishing.shelf import open_folder_shelf
 from ledger.verifying.pins import Pins
 from ledger.verifying.published import verify_published

@@ -417,7 +417,7 @@ def test_private_details_that_are_not_the_ones_recorded_are_told(
 
 def receipt_of(village: Village, index: int) -> bytes:
     with village.bank.store.reading() as log:
-        return format_receipt(make_receipt(log, index))
+        return format_receipt(make_receipt(log, index, newest_head(log)))
 
 
 def key_of(village: Village) -> tuple[str, PublicKey]:
@@ -428,7 +428,7 @@ def test_a_receipt_of_every_entry_holds(village: Village) -> None:
     village.sign_head()
     with village.bank.store.reading() as log:
         for index in (*range(0, SIZE, 17), SIZE - 1):
-            raw = format_receipt(make_receipt(log, index))
+            raw = format_receipt(make_receipt(log, index, newest_head(log)))
             head, entry = check_receipt(parse_receipt(raw), [key_of(village)])
             assert (head.size, entry) == (SIZE, log.entry(index))
 

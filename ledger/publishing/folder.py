@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from ledger.bank import Bank
 from ledger.checkpoint import Checkpoint, parse_checkpoint
-from ledger.errors import Invalid, Problem, Refused, Unavailable
+from ledger.errors import Invalid, Problem, Refused
 from ledger.folder import RECOVERY
 from ledger.keyfiles import read_public
 from ledger.keyring import Keyring
@@ -35,12 +35,11 @@ from ledger.merkle import (
     root_from_tiles,
     tile_path,
 )
-from ledger.notes import MAX_NOTE_BYTES, parse_note
+from ledger.notes import parse_note
 from ledger.publishing import escrow
 from ledger.publishing.bundles import format_bundle
-from ledger.publishing.heads import newest_head
+from ledger.publishing.heads import CHECKPOINT, FIRST, newest_head, own_folder, read_checkpoint
 from ledger.publishing.outgoing import Outgoing
-from ledger.publishing.shelf import CHECKPOINT
 from ledger.store import Log
 
 Progress = Callable[[int, int], None]
@@ -82,7 +81,32 @@ def publish(
             out.put(CHECKPOINT, note)
             out.settle()
             out.drop(_outgrown(folder, before, head.size))
+        is_first = own_folder(log, bank.folder.path) is None
+    if is_first:
+        with bank.store.writing() as writing:
+            writing.set_meta(FIRST, str(folder.resolve()))
     return Published(folder, head, before, entries, out.written)
+
+
+def hand_out(bank: Bank, keyring: Keyring, progress: Progress | None = None) -> tuple[bytes, Path | None]:
+    """The head over all that is recorded, as it may leave the bank; and the folder in which its entries lie sealed.
+
+    Where the bank publishes, that is brought up to the head first: raises as `publish`. None: it publishes nowhere yet,
+    or has no recovery key, so that nothing sealed stands behind the head.
+    """
+    bank.sign_head(keyring)
+    with bank.store.reading() as log:
+        note, folder = newest_head(log), own_folder(log, bank.folder.path)
+    if folder is None or not has_recovery_key(bank):
+        return note, None
+    if read_checkpoint(folder) != note:
+        publish(bank, keyring, folder, progress=progress)
+    return read_checkpoint(folder), folder
+
+
+def has_recovery_key(bank: Bank) -> bool:
+    """Whether there is anybody to seal for."""
+    return (bank.folder.keys / f"{RECOVERY}.pub").exists()
 
 
 def recovery_key(bank: Bank) -> PublicKey:
@@ -92,18 +116,6 @@ def recovery_key(bank: Bank) -> PublicKey:
     except Problem:
         message = f"there is no {RECOVERY}.pub in {bank.folder.keys}: what is published is sealed for it"
         raise Refused("recovery_key_missing", message) from None
-
-
-def read_checkpoint(folder: Path) -> bytes:
-    """The head that a folder holds, a note, or nothing."""
-    path = folder / CHECKPOINT
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_NOTE_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        return b""
-    except OSError as error:
-        raise Unavailable("file_unavailable", f"{path} cannot be read: {error.strerror}") from error
 
 
 def _size_held(log: Log, head: Checkpoint, standing: bytes, folder: Path) -> int:

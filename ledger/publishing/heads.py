@@ -1,11 +1,21 @@
-"""The head as it leaves the bank: signed by the bank, then by whoever has cosigned that very head."""
+"""The head as it leaves the bank: signed, cosigned, and with its entries sealed in the folder the bank publishes in.
+
+A bank publishes in the folder that it named for its neighbours; or else in `published`, in its own; or else in the
+first that it ever published in. While that folder holds the very head, a lost disk costs no entry under it.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ledger.cosignatures import with_lines
-from ledger.notes import parse_note
+from ledger.errors import Unavailable
+from ledger.notes import MAX_NOTE_BYTES, parse_note
 from ledger.store import Log, Writing
 
+CHECKPOINT = "checkpoint"
+#: in the table `meta`: the folder named for neighbours (and what it is called, where none is), and the first of all
+NAMED, FIRST = "published", "sealed"
 #: where the cosignatures are kept: a note, in the table `meta`
 _COSIGNED = "cosigned"
 
@@ -26,3 +36,26 @@ def keep_cosigned(log: Writing, note: bytes) -> bool:
         return False
     log.set_meta(_COSIGNED, with_lines(newest, note).decode())
     return True
+
+
+def read_checkpoint(folder: Path) -> bytes:
+    """The head that a folder holds, a note, or nothing."""
+    path = folder / CHECKPOINT
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_NOTE_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    except OSError as error:
+        raise Unavailable("file_unavailable", f"{path} cannot be read: {error.strerror}") from error
+
+
+def own_folder(log: Log, bank: Path) -> Path | None:
+    """Where the bank in the folder `bank` publishes, if it does."""
+    named, first = log.meta(NAMED), log.meta(FIRST)
+    if named:
+        return Path(named)
+    for folder in [bank / NAMED] + ([Path(first)] if first else []):
+        if read_checkpoint(folder).startswith(f"{log.origin}\n".encode()):
+            return folder
+    return None

@@ -16,7 +16,8 @@ from ledger.keys import HeldKey
 from ledger.merkle import TILE_HASHES, entries_path
 from ledger.publishing import escrow
 from ledger.publishing.bundles import MOST_BUNDLE_BYTES, parse_bundle
-from ledger.publishing.shelf import CHECKPOINT, FolderShelf
+from ledger.publishing.heads import CHECKPOINT
+from ledger.publishing.shelf import FolderShelf
 
 MOST_HEAD_BYTES = 1_000_000
 

@@ -40,7 +40,7 @@ from ledger.merkle import (
 )
 from ledger.notes import MAX_NOTE_BYTES, parse_note
 from ledger.publishing.bundles import MOST_BUNDLE_BYTES, format_bundle
-from ledger.publishing.shelf import CHECKPOINT
+from ledger.publishing.heads import CHECKPOINT
 from ledger.reading import Reading
 from ledger.store import Log
 

@@ -24,7 +24,6 @@ from ledger.errors import Invalid
 from ledger.keys import PublicKey, decode_base64, encode_base64
 from ledger.merkle import HASH_BYTES, check_inclusion, inclusion_proof, leaf_hash
 from ledger.notes import MAX_NOTE_BYTES, parse_note
-from ledger.publishing.heads import newest_head
 from ledger.store import Log
 
 HEADER = "c2sp.org/tlog-proof@v1"
@@ -42,9 +41,8 @@ class Receipt(NamedTuple):
     checkpoint: bytes
 
 
-def make_receipt(log: Log, index: int) -> Receipt:
-    """The receipt of an entry that the signed head covers; it is checked before it is handed out."""
-    note = newest_head(log)
+def make_receipt(log: Log, index: int, note: bytes) -> Receipt:
+    """The receipt of an entry that the signed head `note` covers; it is checked before it is handed out."""
     head, raw = parse_checkpoint(parse_note(note)[0]), log.raw(index)
     proof = inclusion_proof(index, head.size, log.read_tile)
     check_inclusion(leaf_hash(raw), index, head.size, proof, head.root)

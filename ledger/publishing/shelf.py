@@ -19,8 +19,8 @@ from ledger.errors import Invalid, Unavailable
 from ledger.merkle import HASH_BYTES, TILE_BYTES, TILE_HASHES, entries_path, tile_path
 from ledger.notes import MAX_NOTE_BYTES, parse_note
 from ledger.publishing.bundles import MOST_BUNDLE_BYTES, parse_bundle
+from ledger.publishing.heads import CHECKPOINT
 
-CHECKPOINT = "checkpoint"
 #: so many bundles that are missing in a row end the log
 MOST_MISSING = 400
 

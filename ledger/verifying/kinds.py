@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ledger.errors import Invalid, Unavailable, Usage
 from ledger.folder import CONFIG
+from ledger.publishing.heads import CHECKPOINT
 from ledger.publishing.pack import BLOCK, is_pack
 from ledger.publishing.receipt import HEADER
-from ledger.publishing.shelf import CHECKPOINT
 
 BANK, FOLDER, PACK, RECEIPT = "bank", "folder", "pack", "receipt"
 
