@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Mapping
 
 from federation.frames import Offer
 from federation.link import Link
@@ -20,6 +21,7 @@ from ledger.reading import Reading
 
 ALIAS_LENGTH = 10
 _PAID = ("person", "institution", "community")
+_ACCOUNTS = "SELECT id FROM book WHERE kind = 'account'"
 
 
 def alias_secret(page: Reading, link: str) -> bytes:
@@ -37,22 +39,14 @@ def alias_of(secret: bytes, account: str) -> str:
     return base64.b32encode(made)[:ALIAS_LENGTH].decode().lower()
 
 
-def find_account(page: Reading, link: str, alias: str) -> str:
-    """The account of an alias on a link, or nothing."""
-    return next(iter(accounts_of(page, link, [alias])), "")
+def accounts_by_alias(page: Reading, link: str) -> dict[str, str]:
+    """Every account, by its alias on a link."""
+    secret = alias_secret(page, link)
+    return {alias_of(secret, account): account for (account,) in page.db.each(_ACCOUNTS)}
 
 
-def accounts_of(page: Reading, link: str, aliases: list[str]) -> list[str]:
-    """The accounts of some aliases, in no order; those that nobody has are left out."""
-    wanted, secret = set(aliases), alias_secret(page, link)
-    rows = page.db.each("SELECT id FROM book WHERE kind = 'account'")
-    return [str(account) for (account,) in rows if alias_of(secret, account) in wanted]
-
-
-def decider(page: Reading, link: Link) -> Decide:
+def decider(page: Reading, link: Link, accounts: Mapping[str, str]) -> Decide:
     """The verdict on each offer of one frame, in their order; what was taken before in it counts."""
-    secret = alias_secret(page, link.link)
-    accounts = {alias_of(secret, one): one for one in accounts_of(page, link.link, _payees(link))}
     taken: dict[str, int] = {}
     bal = link.bal
 
@@ -65,10 +59,6 @@ def decider(page: Reading, link: Link) -> Decide:
         return verdict
 
     return decide
-
-
-def _payees(link: Link) -> list[str]:
-    return [one.offer.payee for one in link.waiting]
 
 
 def _verdict(page: Reading, account: str, minutes: int, taken: dict[str, int]) -> Verdict:

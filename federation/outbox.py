@@ -21,7 +21,7 @@ from federation.carriers import format_bundle
 from federation.frames import Mark
 from federation.kept import BACK, OURS, Sealed
 from federation.parcels import Head, Parcel, Place, Way, format_head, frame_path, head_path, seal_head, seal_parcel
-from federation.sides import Side, side_of
+from federation.sides import Following, Side, side_of
 from federation.turns import logged_frames
 from federation.witnessing import own_checkpoint
 from ledger.bank import Bank
@@ -81,20 +81,20 @@ def _publish_log(bank: Bank, keyring: Keyring, root: Path) -> None:
         publish(bank, keyring, root)
 
 
-def publish_link(bank: Bank, keyring: Keyring, root: Path, link: str) -> int:
+def publish_link(bank: Bank, keyring: Keyring, root: Path, link: str, following: Following) -> int:
     """Bring the folder up to what was committed; the number of files written for the neighbour."""
     with bank.reading() as page:
-        side = side_of(page, link)
-        lost = _unsealed(page, side)
-        wanting = _wanting(page, root, side)
+        lost = _unsealed(page, following.at(page)[link])
     if lost:
         _seal_again(bank, link)
     _publish_log(bank, keyring, root)
-    if not lost and not wanting.frames and not wanting.head:
+    with bank.reading() as page:
+        wanting = _wanting(page, root, following.at(page)[link])
+    if not wanting.frames and not wanting.head:
         return 0
     with Outgoing(root) as out:
         with bank.reading() as page:
-            side = side_of(page, link)
+            side = following.at(page)[link]
             wanting = _wanting(page, root, side)
             for folder, place in wanting.frames:
                 sealed = kept.frame_at(page.db, link, folder, place)

@@ -101,7 +101,29 @@ def without_orders(side: Side, pids: set[str]) -> Side:
 
 def sides(page: Reading) -> Sides:
     """Every link of this bank as the whole log has made it."""
-    found, start = kept_sides(page.db)
+    return _followed(page, *kept_sides(page.db))
+
+
+class Following:
+    """The sides of one bank, followed on from where they were last looked at, while a process works on it."""
+
+    def __init__(self) -> None:
+        self._found: Sides = {}
+        self._size = 0
+
+    def at(self, page: Reading) -> Sides:
+        """As `sides`, at what the transaction sees."""
+        found, start = (self._found, self._size) if self._size else kept_sides(page.db)
+        self.hold(_followed(page, dict(found), start), page.log.size())
+        return dict(self._found)
+
+    def hold(self, found: Sides, size: int) -> None:
+        """Go on from these sides, as the first `size` entries have made them; they are committed."""
+        self._found, self._size = found, size
+
+
+def _followed(page: Reading, found: Sides, start: int) -> Sides:
+    """The sides after the entries from `start` on."""
     book = page.book
 
     def known(link: str, pid: str, index: int) -> bool:
@@ -127,11 +149,9 @@ def _read_side(text: str) -> Side:
 
 def keep_sides(db: Db, found: Sides, size: int) -> None:
     """Keep the sides as the first `size` entries have made them, all of them."""
-    before, start = kept_sides(db)
-    if found and (before != found or size > start):
-        db.run("DELETE FROM sides")
-        rows = [(link, size, c.format_json(c.to_object(side))) for link, side in sorted(found.items())]
-        db.many("INSERT INTO sides (link, leaf, side) VALUES (?, ?, ?)", rows)
+    db.run("DELETE FROM sides")
+    rows = [(link, size, c.format_json(c.to_object(side))) for link, side in sorted(found.items())]
+    db.many("INSERT INTO sides (link, leaf, side) VALUES (?, ?, ?)", rows)
 
 
 def side_of(page: Reading, link: str) -> Side:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from federation import kept
 from federation.carriers import Carrier
@@ -31,7 +31,7 @@ from federation.parcels import (
     open_parcel,
 )
 from federation.settlement import settlement_note, settlement_start
-from federation.sides import Side, side_of
+from federation.sides import Following, Side, Sides, side_of
 from federation.turns import Done, Pulled, logged_frames, take_turn
 from federation.witnessing import Fork, cosigned_note, heeded, keep_heeded, look_at, replace_seen
 from ledger.bank import Bank
@@ -44,12 +44,14 @@ from ledger.people import person
 from ledger.reading import Reading
 from ledger.records import public_key
 
-#: frames fetched for one turn
-MOST_PULLED = 100
+#: frames fetched for one turn: one transaction, and what one holds in memory
+MOST_PULLED = 10
 EVIDENCE = "evidence"
 
 #: called with the frames received so far, and how many the neighbour says there are
 Reached = Callable[[int, int], None]
+#: keeps, in the log of an open transaction, what was witnessed
+Witnessing = Callable[[Any], None]
 
 
 class Synced(NamedTuple):
@@ -78,19 +80,20 @@ def sync_link(
     keys = link_keys(bank, link)
     refuse_older(bank, root)
     total, files, evidence, expected = Done(), 0, None, 0
+    following = Following()
     unreachable: Unavailable | None = None
     while True:
         pulled = Pulled()
         if carrier is not None and unreachable is None:
             try:
-                _pull(bank, link, carrier, list(keys.values()), total.taken_back, pulled)
+                _pull(bank, following, link, carrier, list(keys.values()), total.taken_back, pulled)
             except Unavailable as problem:
                 unreachable = problem
-        _witness(bank, link, pulled)
-        done, found = _turn(bank, keyring, root, link, pulled, keys)
+        witnessing = _witness(bank, link, pulled)
+        done, found = _turn(bank, keyring, root, following, link, pulled, keys, witnessing)
         evidence = evidence or found
         total.add(done)
-        files += publish_link(bank, keyring, root, link)
+        files += publish_link(bank, keyring, root, link, following)
         expected = max(expected, total.received + pulled.behind - done.received)
         if reached and expected:
             reached(total.received, expected)
@@ -99,35 +102,57 @@ def sync_link(
 
 
 def _turn(
-    bank: Bank, keyring: Keyring, root: Path, link: str, pulled: Pulled, keys: dict[str, HeldKey]
+    bank: Bank,
+    keyring: Keyring,
+    root: Path,
+    following: Following,
+    link: str,
+    pulled: Pulled,
+    keys: dict[str, HeldKey],
+    witnessing: Witnessing | None,
 ) -> tuple[Done, Path | None]:
-    """Take a turn if it would write anything; the evidence file, if it ends in a lie."""
+    """Take a turn if it would write anything, and keep what was witnessed; the evidence file, if it ends in a lie."""
     evidence: list[Path] = []
 
     def is_lost(page: Reading, side: Side) -> bool:
         return is_ahead(root, page, side)
 
-    def work(page: Page) -> Done:
-        done = take_turn(page, link, pulled, keys, is_lost)
+    def work(page: Page) -> tuple[Done, Sides, int]:
+        if witnessing is not None:
+            witnessing(page.log)
+        sides = following.at(page)
+        done = take_turn(page, sides, link, pulled, keys, is_lost)
         if done.frozen:
             evidence.extend(_write_evidence(bank, page, link, pulled, done))
-        return done
+        return done, sides, page.size
 
     with bank.reading() as page:
-        done = take_turn(page, link, pulled, None, is_lost)
+        done = take_turn(page, following.at(page), link, pulled, None, is_lost)
     if done.wrote:
-        done = bank.write(work, keyring)
+        done, sides, size = bank.write(work, keyring)
+        following.hold(sides, size)
         bank.sign_head(keyring)
+    elif witnessing is not None:
+        with bank.store.writing() as log:
+            witnessing(log)
     return done, evidence[0] if evidence else None
 
 
 # Pulling.
 
 
-def _pull(bank: Bank, link: str, carrier: Carrier, keys: list[HeldKey], taken_back: int, pulled: Pulled) -> None:
+def _pull(
+    bank: Bank,
+    following: Following,
+    link: str,
+    carrier: Carrier,
+    keys: list[HeldKey],
+    taken_back: int,
+    pulled: Pulled,
+) -> None:
     """What the neighbour publishes and we have not applied, opened, at most `MOST_PULLED` frames of a kind."""
     with bank.reading() as page:
-        side = side_of(page, link)
+        side = following.at(page)[link]
     if side.link.frozen or side.link.closed:
         return
     files = _Files(carrier, side, keys, pulled)
@@ -203,36 +228,40 @@ class _Files:
 # Witnessing.
 
 
-def _witness(bank: Bank, link: str, pulled: Pulled) -> None:
-    """Check their newest checkpoint, keep and cosign it; take note of how far they have seen ours."""
-    if pulled.head is None:
-        return
+def _witness(bank: Bank, link: str, pulled: Pulled) -> Witnessing | None:
+    """Check their newest checkpoint and cosign it, and how far they have seen ours; what is to be kept of it."""
+    head = pulled.head
+    if head is None:
+        return None
     with bank.reading() as page:
         record, standing = page.book.link(link), kept.standing(page.db, link)
         checkpoint = page.book.key(page.book.office("checkpoint")[0])
         if record is None or checkpoint is None:
-            return
+            return None
         neighbour = record.neighbour
-        witnessed = heeded(page.log, public_key(checkpoint), neighbour, pulled.head)
+        witnessed = heeded(page.log, public_key(checkpoint), neighbour, head)
     try:
-        shown = look_at(standing, neighbour, pulled.head)
+        shown = look_at(standing, neighbour, head)
     except Invalid as problem:
         problem.message = f"their head: {problem.message}"
         pulled.refused.append(problem)
-        return
+        return None
     if isinstance(shown, Fork):
         pulled.fork = shown
-        return
+        return None
     if shown is None and witnessed in (None, standing.witnessed):
-        return
+        return None
     path = bank.folder.keys / WITNESS
     if shown is not None and path.exists():
         shown = cosigned_note(shown, bank.folder.origin, held_key(path), int(bank.clock.now().timestamp()))
-    with bank.store.writing() as log:
+
+    def keep(log: Any) -> None:
         if shown is not None:
             replace_seen(log, link, standing, shown)
         if witnessed is not None:
-            keep_heeded(log, link, witnessed, pulled.head.cosigned)
+            keep_heeded(log, link, witnessed, head.cosigned)
+
+    return keep
 
 
 # Evidence.

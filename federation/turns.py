@@ -1,8 +1,8 @@
-"""One turn on one link, in one transaction: hear what arrived, then say what there is to say, in one frame.
+"""One turn on one link, in one transaction: hear what arrived, say what there is to say, and so on until both are done.
 
 The order of steps is PROTOCOL.md §10's, and the judgement is `link`'s and `speaking`'s. A turn on a page that is only
-read tells whether there is anything to write; with keys, on a page that is written, it logs each frame with what it
-does. What was sealed is kept in the same transaction. No carrier and no published folder is touched here.
+read tells whether there is anything to write, and stops there; with keys, on a page that is written, it logs each frame
+with what it does. What was sealed is kept in the same transaction. No carrier and no published folder is touched here.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from federation import kept
-from federation.deciding import decider, find_account
+from federation.deciding import accounts_by_alias, decider
 from federation.frames import Frame, Mark, Offer, Quoted, open_frame, quote, sign_frame, unquote
 from federation.kept import BACK, OURS, Sealed
 from federation.link import Ahead, Applied, Heard, Lie, Passed, Waits, hear
 from federation.parcels import MOST_MEMO, Head, Parcel, Way, seal_parcel
-from federation.sides import Side, keep_sides, sides, without_orders
+from federation.sides import Side, Sides, keep_sides, without_orders
 from federation.speaking import Spoken, ask_to_resume, next_incarnation, recall, speak
 from federation.witnessing import Fork
 from ledger import linkfacts as lf
@@ -28,6 +28,9 @@ from ledger.page import Page
 from ledger.people import openings_of
 from ledger.reading import Reading
 from ledger.records import NEVER
+
+#: frames said in one transaction
+MOST_SPOKEN = 10
 
 
 @dataclass
@@ -97,19 +100,19 @@ Keys = Mapping[str, HeldKey]
 IsLost = Callable[[Reading, Side], bool]
 
 
-def take_turn(page: Page, link: str, pulled: Pulled, keys: Keys | None, is_lost: IsLost) -> Done:
-    """Take a turn; with our link keys on a page that is written, without on one that is only read."""
-    found = sides(page)
-    turn = _Turn(page, found[link], keys, lost=is_lost(page, found[link]))
+def take_turn(page: Page, found: Sides, link: str, pulled: Pulled, keys: Keys | None, is_lost: IsLost) -> Done:
+    """Take a turn; with our link keys on a page that is written, without on one that is only read.
+
+    `found` are the sides as they stand, and what was written changes them.
+    """
+    turn = _Turn(page, found[link], keys, is_lost)
     if turn.side.link.frozen or turn.side.link.closed:
         turn.done.waits = f"the link is {'closed' if turn.side.link.closed else 'frozen'}"
         return turn.done
     if pulled.fork is not None:
         turn.freeze("heads", "two different heads of one size are signed", pulled.fork.shown)
     else:
-        turn.hear_all(pulled)
-    if not turn.done.frozen:
-        turn.speak()
+        turn.take(pulled)
     if keys is not None and turn.done.wrote:
         turn.note_head()
         page.flush()
@@ -119,28 +122,44 @@ def take_turn(page: Page, link: str, pulled: Pulled, keys: Keys | None, is_lost:
 
 
 class _Turn:
-    def __init__(self, page: Page, side: Side, keys: Keys | None, *, lost: bool) -> None:
+    def __init__(self, page: Page, side: Side, keys: Keys | None, is_lost: IsLost) -> None:
         self.page, self.side, self.keys = page, side, keys
         self.link = side.link.link
         self.done = Done()
-        self._lost = lost or must_resume(page, self.side)
+        self._is_lost = is_lost
+        self._lost = False
         self._shown: list[Mark] = []
+        self._accounts: dict[str, str] | None = None
+
+    def take(self, pulled: Pulled) -> None:
+        """Hear and speak in turns: all that arrived, and all there is to say, as far as one transaction goes."""
+        self.done.refused += pulled.refused
+        frames, returned = deque(pulled.frames), deque(pulled.returned)
+        more = True
+        while more and self.done.sent < MOST_SPOKEN:
+            self._hear_all(frames, returned)
+            if self._is_over:
+                break
+            crowded, said = bool(frames) and self.side.link.crowded, self.done.sent
+            more = self._speak() or (crowded and self.done.sent > said)
+        self.done.more = not self.done.frozen and (pulled.more or more)
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the link froze, or this turn was only to show that there is something to write, and has."""
+        return bool(self.done.frozen) or (self.keys is None and self.done.wrote)
 
     # Hearing.
 
-    def hear_all(self, pulled: Pulled) -> None:
+    def _hear_all(self, frames: deque[Parcel], returned: deque[Parcel]) -> None:
         """Hear their frames and our own that come back, in the order of causes, as far as they go."""
-        self.done.refused += pulled.refused
-        self.done.more = pulled.more
-        frames, returned = deque(pulled.frames), deque(pulled.returned)
         while self._hear_some(frames) or self._recall_some(returned):
             pass
-        self.done.more |= bool(frames) and self.side.link.crowded
 
     def _hear_some(self, frames: deque[Parcel]) -> bool:
         """Hear frames until one waits; whether any was applied."""
         applied = False
-        while frames and not self.side.link.crowded and not self.done.frozen:
+        while frames and not self.side.link.crowded and not self._is_over:
             heard = self._hear(frames[0])
             if isinstance(heard, Waits):
                 self.done.waits = heard.why
@@ -217,7 +236,7 @@ class _Turn:
         except Invalid as problem:
             self.done.refused.append(problem)
             return None
-        found = recall(link, frame, lambda alias: find_account(self.page, self.link, alias))
+        found = recall(link, frame, lambda alias: self._by_alias().get(alias, ""))
         if isinstance(found, Spoken):
             self._follow(found)
             self.done.recalled += 1
@@ -233,24 +252,29 @@ class _Turn:
 
     # Speaking.
 
-    def speak(self) -> None:
-        """Ask to resume if what was said is lost; else say what there is to say."""
+    def _speak(self) -> bool:
+        """Ask to resume if what was said is lost; else say what there is to say; whether there is more than that."""
         link = self.side.link
-        if self._lost:
+        if self._lost or self._is_lost(self.page, self.side) or must_resume(self.page, self.side):
             if not link.requests or self._shown or must_resume(self.page, self.side):
                 inc = next_incarnation(link, self._shown, 1 + secrets.randbelow(2**32))
                 self._say(ask_to_resume(link, inc))
                 self.done.resumed = True
-            return
-        spoken = speak(link, self.side.orders, decider(self.page, link))
+            return False
+        spoken = speak(link, self.side.orders, decider(self.page, link, self._by_alias() if link.waiting else {}))
         if spoken is None:
-            return
+            return False
         self.done.sent += 1
         self.done.offered += spoken.offered
         self.done.accepted += spoken.accepted
         self.done.rejected += spoken.rejected
-        self.done.more |= spoken.more
         self._say(spoken)
+        return spoken.more
+
+    def _by_alias(self) -> dict[str, str]:
+        if self._accounts is None:
+            self._accounts = accounts_by_alias(self.page, self.link)
+        return self._accounts
 
     def _say(self, spoken: Spoken) -> None:
         before = self.side.link
@@ -289,7 +313,6 @@ class _Turn:
     def freeze(self, reason: str, why: str, note: bytes, *frames: str) -> None:
         """Freeze the link, for what the neighbour signed."""
         self.done.frozen, self.done.why, self.done.lie = reason, why, note
-        self.done.more = False
         if self.keys is not None:
             self.page.add(lf.LinkFrozen(self.link, reason, frames))
         self.side = self.side._replace(link=self.side.link._replace(frozen=reason))
