@@ -17,7 +17,7 @@ from cli.output import print_json, say
 @click.option("--committee", default=1, show_default=True, metavar="N", help="How many committee keys.")
 @click.option("--threshold", default=None, type=int, metavar="M", help="How many of them must sign (default: most).")
 @click.option("--founded-on", default="", metavar="DATE", help="The day the bank began, if before today.")
-@click.option("--database", default="", metavar="URL", help="A postgresql:// database, instead of bank.db.")
+@click.option("--store", default="", metavar="URL", help="A postgresql:// database, instead of the file bank.db.")
 @click.option("--no-passphrase", is_flag=True, help="Leave the committee's and broker's keys without a passphrase.")
 @click.option("--passphrase-file", metavar="FILE", type=click.Path(path_type=Path), help="Read the passphrase there.")
 @json_option
@@ -29,7 +29,7 @@ def init(
     committee: int,
     threshold: int | None,
     founded_on: str,
-    database: str,
+    store: str,
     no_passphrase: bool,
     passphrase_file: Path | None,
     as_json: bool,
@@ -39,10 +39,14 @@ def init(
     \b
     timebank init rushey-green --name "Rushey Green Time Bank" --origin rushey-green.example/hours
     timebank init DIR --name NAME --origin ORIGIN --committee 3 --threshold 2
+    timebank init DIR --name NAME --origin ORIGIN --store postgresql://banks@db.example/hours
 
     It gets its keys, its first policy and its community pot. One passphrase is asked for and protects the committee's
     and the broker's keys; hand the committee's keys out,
     and change their passphrases with ssh-keygen -p -f FILE.
+
+    In PostgreSQL every bank has a schema of its own, named after its origin, or in the URL: ?schema=NAME. A password
+    is best kept in ~/.pgpass; one in the URL goes into database.pgpass in DIR, which only you may read.
     """
     from ledger.folder import DATABASE
     from ledger.founding import Plan, found_bank
@@ -52,7 +56,7 @@ def init(
     started = parse_date(founded_on, now.today()).isoformat() if founded_on else ""
     phrase = None if no_passphrase else new_passphrase("the new keys", passphrase_file)
     signing = committee // 2 + 1 if threshold is None else threshold
-    plan = Plan(name, origin, committee, signing, phrase, database or DATABASE, started)
+    plan = Plan(name, origin, committee, signing, phrase, store or DATABASE, started)
     bank = found_bank(folder, plan, now)
     if as_json:
         print_json({"folder": str(folder), "origin": origin, "founding": bank.folder.founding})

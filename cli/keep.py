@@ -49,7 +49,7 @@ def backup(file: Path, bank_dir: Path | None, *, no_keys: bool, as_json: bool) -
     help="The key file that opens the escrow (default: the one in the backup).",
 )
 @click.option("--passphrase-file", metavar="FILE", type=click.Path(path_type=Path), help="Read its passphrase there.")
-@click.option("--database", default="", metavar="URL", help="An empty postgresql:// database, instead of bank.db.")
+@click.option("--store", default="", metavar="URL", help="A postgresql:// database, instead of the file bank.db.")
 @json_option
 def restore(
     file: Path,
@@ -59,7 +59,7 @@ def restore(
     head: Path | None,
     recovery: tuple[Path, ...],
     passphrase_file: Path | None,
-    database: str,
+    store: str,
     as_json: bool,
 ) -> None:
     """Restore the backup FILE into the new folder DIR. FILE may also be a folder that the bank published.
@@ -91,7 +91,7 @@ def restore(
             head=note,
             recovery=recovery,
             ask=passphrase_source(passphrase_file),
-            database=database or DATABASE,
+            database=store or DATABASE,
             progress=reached,
         )
     if as_json:

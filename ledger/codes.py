@@ -340,6 +340,10 @@ CODES: dict[str, tuple[str, str]] = {
         "another program holds the database",
         "wait until it has finished, then run the same command again",
     ),
+    "database_login": (
+        "the database server lets nobody in with this user, password and database",
+        "check user and database in timebank.toml, and the password: in ~/.pgpass, PGPASSWORD or database.pgpass",
+    ),
     "database_missing": (
         "there is no database where one should be",
         "check the folder, or restore a backup: timebank restore FILE DIR",
@@ -347,6 +351,14 @@ CODES: dict[str, tuple[str, str]] = {
     "database_read_only": (
         "the database may not be written",
         "check the owner and the mode of the folder and of bank.db",
+    ),
+    "database_replica": (
+        "the database server is a replica, or set to be read only",
+        "name the primary in timebank.toml, or every host and target_session_attrs=read-write",
+    ),
+    "database_rights": (
+        "the database role lacks a right",
+        "have its owner grant it: CREATE on the database, or a schema of its own: CREATE SCHEMA ... AUTHORIZATION ...",
     ),
     "database_unreachable": (
         "the database server does not answer",

@@ -1,7 +1,8 @@
 """A bank's folder: `timebank.toml`, `bank.db`, `keys/`, and `bank.head`, the highest head ever signed.
 
     timebank.toml   name, origin, database (a file here, or a postgresql:// URL), founding (hash of entry 0), broker
-    bank.db         the log and its tables
+    bank.db         the log and its tables, unless they are on a server
+    database.pgpass the password for that server, if one was given: libpq's password file, mode 0600
     bank.head       a copy of the highest signed head, so that an older database put in its place is noticed
     keys/           OpenSSH key files, mode 0600
 
@@ -21,11 +22,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.errors import Refused, Unavailable, Usage
+from ledger.store.address import is_url, settings, with_schema, with_setting, without_password
 
 CONFIG = "timebank.toml"
 DATABASE = "bank.db"
 HEAD = "bank.head"
 KEYS = "keys"
+PASSWORDS = "database.pgpass"
 #: the key file in keys/ for which the escrow is sealed; its private half is best kept elsewhere
 RECOVERY = "recovery"
 
@@ -43,7 +46,11 @@ class Folder(NamedTuple):
     @property
     def where(self) -> str:
         """The database as `Store` takes it."""
-        return self.database if "://" in self.database else str(self.path / self.database)
+        if not is_url(self.database):
+            return str(self.path / self.database)
+        passwords = self.path.absolute() / PASSWORDS
+        known = passwords.exists() and "passfile=" not in self.database
+        return with_setting(self.database, "passfile", str(passwords)) if known else self.database
 
     @property
     def keys(self) -> Path:
@@ -96,6 +103,28 @@ def write_config(folder: Folder) -> None:
     ]
     text = "# A time bank. `founding` is the hash of entry 0: give it to whoever is to check this bank.\n"
     replace_file(folder.path / CONFIG, (text + "\n".join(lines) + "\n").encode())
+
+
+def settled(path: Path, database: str, origin: str) -> str:
+    """How `timebank.toml` in the folder `path` names a database: with the bank's own schema, without a password.
+
+    A password in a URL is kept in the folder's password file.
+    """
+    if not is_url(database):
+        if "://" in database:
+            hint = "give a postgresql:// URL, or the name of a file in the bank's folder"
+            raise Usage("bad_config", f"{database.partition('://')[0][:40]}:// is no database known here", hint)
+        return database
+    url, password = without_password(with_schema(database, origin))
+    if password:
+        said = settings(url)
+        host = said.get("host", "*")
+        fields = ("*" if "," in host else host, "*", said.get("dbname", "*"), said.get("user", "*"), password)
+        line = ":".join(field.replace("\\", "\\\\").replace(":", "\\:") for field in fields)
+        file = path / PASSWORDS
+        earlier = file.read_text() if file.exists() else ""
+        replace_file(file, f"{line}\n{earlier}".encode(), 0o600)
+    return url
 
 
 def _toml(text: str) -> str:

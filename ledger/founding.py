@@ -15,11 +15,12 @@ from ledger import events as e
 from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.errors import Refused, Usage
-from ledger.folder import CONFIG, DATABASE, KEYS, RECOVERY, Folder, made_beside, open_folder, write_config
+from ledger.folder import CONFIG, DATABASE, KEYS, RECOVERY, Folder, made_beside, open_folder, settled, write_config
 from ledger.keyfiles import make_key
 from ledger.keyring import Keyring, key_files
 from ledger.keys import encode_key
 from ledger.store import Store
+from ledger.store.address import is_url
 from ledger.words import clean_text, quote
 
 _ORIGIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9._-]+)+")
@@ -61,7 +62,7 @@ def found_bank(path: Path, plan: Plan, clock: Clock) -> Bank:
     name = clean_text("the bank's name", plan.name, 200)
     path = path.resolve()
     _check_plan(path, plan)
-    in_file = "://" not in plan.database  # else what a founding left may hold the only keys to a log that was begun
+    in_file = not is_url(plan.database)  # else what a founding left may hold the only keys to a log that was begun
     with made_beside(path, "founding" if in_file else "unfinished", clear=in_file) as beside:
         _build(beside, plan, name, clock)
     folder = open_folder(path)
@@ -98,15 +99,15 @@ def _build(path: Path, plan: Plan, name: str, clock: Clock) -> None:
     )
     if founded.founded_on > today:
         raise Refused("future_date", f"the bank cannot have been founded on {founded.founded_on}, after today")
-    store = Store(plan.database if "://" in plan.database else str(path / plan.database))
+    folder = Folder(path, name, plan.origin, settled(path, plan.database, plan.origin), "founding", "broker-1")
+    store = Store(folder.where)
     store.create(plan.origin)
-    folder = Folder(path, name, plan.origin, plan.database, "founding", "broker-1")
     bank = Bank(folder, store, clock)
     keyring = Keyring(key_files(keys), lambda _: plan.passphrase or b"")
     recorded = bank.write(lambda page: page.add(founded, {"handle": "pot", "name": "Community pot"}), keyring)
     bank.sign_head(keyring)
     store.close()
-    write_config(Folder(path, name, plan.origin, plan.database, recorded.entry.hash.hex(), "broker-1"))
+    write_config(folder._replace(founding=recorded.entry.hash.hex()))
 
 
 _OFFICES = (("broker-1", "broker"), ("bank", "bank"), ("checkpoint", "checkpoint"))

@@ -39,6 +39,7 @@ from ledger.folder import (
     made_beside,
     made_folder,
     replace_file,
+    settled,
     write_config,
 )
 from ledger.keyfiles import read_public
@@ -82,7 +83,7 @@ def restore(
     that the backup lacks are taken from its escrow, with their private details, or from its `tile/entries`. The escrow
     is opened with the key files `recovery`, or with the backup's own, whose passphrase is asked of `ask`. `file` may be
     such a folder itself: the bank is then made again from its escrow alone. `head` is a head at hand, a note.
-    `database` may be a postgresql:// URL of an empty database; it is filled in one transaction.
+    `database` may be a postgresql:// URL; the bank's schema there must be empty, and is filled in one transaction.
     Raises `Invalid`: "not_a_backup", "backup_damaged", "older_backup" when a known head is over more entries than can
     be had, and whatever is wrong with an entry, a signature or a head; `Refused`: "bank_exists", "folder_not_empty".
     """
@@ -96,7 +97,8 @@ def restore(
         if head is not None:
             heads.append(_head(head, source.origin, "the head at hand"))
         with made_beside(folder, "restoring", clear=True) as beside:
-            settings = Folder(beside, source.name, source.origin, database, source.founding, source.broker)
+            named = settled(beside, database, source.origin)
+            settings = Folder(beside, source.name, source.origin, named, source.founding, source.broker)
             copy = _Copy(published, tuple(recovery), ask)
             restored = _make(source, settings, heads, copy, progress)
     return restored._replace(folder=restored.folder._replace(path=folder))

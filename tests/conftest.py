@@ -35,10 +35,9 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres_database(postgres_url: str) -> Iterator[str]:
-    """The URL of a new, empty database, dropped after the test."""
-    with postgres.fresh_database(postgres_url) as url:
-        yield url
+def postgres_database(postgres_url: str) -> str:
+    """The URL of a schema that nobody made yet."""
+    return postgres.fresh_schema(postgres_url)
 
 
 @pytest.fixture

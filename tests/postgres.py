@@ -74,6 +74,11 @@ def fresh_database(cluster_url: str) -> Iterator[str]:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 
+def fresh_schema(cluster_url: str) -> str:
+    """The URL of a schema that nobody made yet, in the cluster's own database: it costs nothing; none drops it."""
+    return f"{cluster_url}&schema=test_{next(_names)}"
+
+
 def _binaries() -> Path | None:
     """The directory that holds initdb and pg_ctl; Debian keeps one for each major version, off PATH."""
     majors = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: _major(path.parent.parent.name))

@@ -27,6 +27,7 @@ from ledger.restore import Restored, restore
 from ledger.store import Log, Store
 from ledger.store.sql import PROJECTIONS
 from tests.builders import FIRST_DAY, ORIGIN, Village, found, live_village
+from tests.postgres import fresh_schema
 
 TABLES = {name: columns for name, (_, columns) in PROJECTIONS.items()} | {
     "people": "account, handle, folded, name, contact, leaf",
@@ -263,39 +264,37 @@ def test_a_backup_with_entries_changed_under_the_head_is_not_made(village: Villa
 
 @pytest.mark.postgres
 def test_a_bank_lives_on_postgresql_and_moves_there_and_back(postgres_url: str, tmp_path: Path) -> None:
-    from tests.postgres import fresh_database
+    url, other_url = fresh_schema(postgres_url), fresh_schema(postgres_url)
+    village = Village(found_bank(tmp_path / "bank", Plan("Village", ORIGIN, database=url), Clock(FIRST_DAY)))
+    assert not (village.bank.folder.path / "bank.db").exists()
+    ada, bo = village.open("ada", mandate=True), village.open("bo", mandate=True)
+    village.exchange(ada, bo, 30, "broker-1", memo="lighter curtains")
+    village.sign_head()
+    village.exchange(bo, ada, 10, "broker-1")
+    check(village.bank)
+    before = contents(village.bank.store)
+    rebuild(village.bank)
+    assert contents(village.bank.store) == before
+    backup(village.bank, tmp_path / "backup")
+    village.bank.store.close()
 
-    with fresh_database(postgres_url) as url, fresh_database(postgres_url) as other_url:
-        village = Village(found_bank(tmp_path / "bank", Plan("Village", ORIGIN, database=url), Clock(FIRST_DAY)))
-        assert not (village.bank.folder.path / "bank.db").exists()
-        ada, bo = village.open("ada", mandate=True), village.open("bo", mandate=True)
-        village.exchange(ada, bo, 30, "broker-1", memo="lighter curtains")
-        village.sign_head()
-        village.exchange(bo, ada, 10, "broker-1")
-        check(village.bank)
-        before = contents(village.bank.store)
-        rebuild(village.bank)
-        assert contents(village.bank.store) == before
-        backup(village.bank, tmp_path / "backup")
-        village.bank.store.close()
+    local = Village(bank_of(restore(tmp_path / "backup", tmp_path / "local")))
+    assert contents(local.bank.store) == before
+    local.exchange(ada, bo, 5, "broker-1")
+    local.sign_head()
+    backup(local.bank, tmp_path / "local.backup")
+    before = contents(local.bank.store)
 
-        local = Village(bank_of(restore(tmp_path / "backup", tmp_path / "local")))
-        assert contents(local.bank.store) == before
-        local.exchange(ada, bo, 5, "broker-1")
-        local.sign_head()
-        backup(local.bank, tmp_path / "local.backup")
-        before = contents(local.bank.store)
-
-        back = Village(bank_of(restore(tmp_path / "local.backup", tmp_path / "back", database=other_url)))
-        assert contents(back.bank.store) == before
-        back.exchange(ada, bo, 5, "broker-1")
-        back.sign_head()
-        check(back.bank)
-        with pytest.raises(Refused) as caught:
-            restore(tmp_path / "local.backup", tmp_path / "more", database=other_url)
-        assert caught.value.code == "bank_exists"
-        assert not (tmp_path / "more").exists()
-        back.bank.store.close()
+    back = Village(bank_of(restore(tmp_path / "local.backup", tmp_path / "back", database=other_url)))
+    assert contents(back.bank.store) == before
+    back.exchange(ada, bo, 5, "broker-1")
+    back.sign_head()
+    check(back.bank)
+    with pytest.raises(Refused) as caught:
+        restore(tmp_path / "local.backup", tmp_path / "more", database=other_url)
+    assert caught.value.code == "bank_exists"
+    assert not (tmp_path / "more").exists()
+    back.bank.store.close()
 
 
 # Restoring refuses.

@@ -14,10 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ledger.errors import Invalid, Problem, Refused, Unavailable
+from ledger.errors import Invalid, Refused, Unavailable
 from ledger.merkle import tile_growth
+from ledger.store.address import is_url, settings, shown
 from ledger.store.log import Log, log_id
 from ledger.store.sql import SCHEMA, UNWIPED, Db, SqliteDb, create_statements, patiently
+from ledger.store.troubles import explained
 
 __all__ = ["UNWIPED", "Db", "Log", "Store", "Writing", "explained", "log_id"]
 
@@ -62,12 +64,13 @@ class Store:
         self.where = where
         self.origin = origin
         self._recorder: Any = None
+        self._server: Any = None
         #: called when another program's lock holds this one up for more than a moment
         self.waiting: Callable[[], None] = lambda: None
 
     @property
     def is_sqlite(self) -> bool:
-        return not self.where.startswith(("postgresql://", "postgres://"))
+        return not is_url(self.where)
 
     def create(self, origin: str) -> None:
         """Make the tables of an empty bank; `Refused("bank_exists")` where a log has begun.
@@ -79,7 +82,8 @@ class Store:
             recorder = self._open(create=True)
             with recorder.appending(self.waiting) as db:
                 if db.row("SELECT 1 FROM stored_events LIMIT 1"):
-                    raise Refused("bank_exists", f"{_shown(self.where)} already holds the log of a bank")
+                    hint = "" if self.is_sqlite else "name another schema in the URL: ?schema=NAME"
+                    raise Refused("bank_exists", f"{shown(self.where)} already holds the log of a bank", hint)
                 if not db.has_table("meta"):
                     for statement in create_statements(db.dialect):
                         db.run(statement)
@@ -93,7 +97,7 @@ class Store:
         with explained(self.where), self._reading_db() as db:
             log: Log = self._checked(Log(db, self.origin))
             if int(log.meta("schema")) < SCHEMA and _missing(log.db):
-                what = f"{_shown(self.where)} was made by an earlier version of timebank"
+                what = f"{shown(self.where)} was made by an earlier version of timebank"
                 raise Unavailable("older_version", what)
             yield log
 
@@ -127,8 +131,11 @@ class Store:
     def close(self) -> None:
         """Let go of the database."""
         recorder, self._recorder = self._recorder, None
+        server, self._server = self._server, None
         if recorder is not None:
             recorder.datastore.close()
+        if server is not None:
+            server.close()
 
     def wipe(self, gone: Sequence[bytes] = ()) -> None:
         """Overwrite what erased details left in the free space of the database's files; `gone`: their bytes, if known.
@@ -149,14 +156,24 @@ class Store:
         if self._recorder is None:
             from ledger.store import recorders
 
-            opened = recorders.open_sqlite if self.is_sqlite else recorders.open_postgres
-            self._recorder = opened(self.where, create=create)
+            if self.is_sqlite:
+                self._recorder = recorders.open_sqlite(self.where, create=create)
+            else:
+                self._recorder = recorders.open_postgres(self._opened_server(), create=create)
         return self._recorder
+
+    def _opened_server(self) -> Any:
+        if self._server is None:
+            settings(self.where)  # says it if psycopg is not installed
+            from ledger.store.postgres import Server
+
+            self._server = Server(self.where)
+        return self._server
 
     @contextmanager
     def _reading_db(self) -> Iterator[Db]:
         if not self.is_sqlite:
-            with self._open(create=False).reading() as db:
+            with self._opened_server().reading() as db:
                 yield db
             return
         self._must_exist()
@@ -175,12 +192,12 @@ class Store:
         """Refuse a database of a newer version, or of another bank."""
         schema, origin = log.meta("schema"), log.meta("origin")
         if not schema.isdecimal() or not origin:
-            raise Invalid("not_a_database", f"{_shown(self.where)} is not the database of a time bank")
+            raise Invalid("not_a_database", f"{shown(self.where)} is not the database of a time bank")
         if int(schema) > SCHEMA:
-            what = f"{_shown(self.where)} is of version {schema}, and this program knows {SCHEMA}"
+            what = f"{shown(self.where)} is of version {schema}, and this program knows {SCHEMA}"
             raise Unavailable("newer_version", what)
         if self.origin and origin != self.origin:
-            raise Invalid("foreign_origin", f"{_shown(self.where)} holds the log {origin}, not {self.origin}")
+            raise Invalid("foreign_origin", f"{shown(self.where)} holds the log {origin}, not {self.origin}")
         return log
 
 
@@ -212,76 +229,3 @@ def _connect_read_only(path: str, waiting: Callable[[], None]) -> sqlite3.Connec
 
 #: what SQLite says of a folder in which it may not make the files beside a database
 _NOT_WRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-
-
-@contextmanager
-def explained(where: str) -> Iterator[None]:
-    """Turn what a database raises into a problem with a code."""
-    try:
-        yield
-    except Problem:
-        raise
-    except sqlite3.Error as error:
-        raise _sqlite_problem(error, where) from error
-    except Exception as error:
-        cause = error.__cause__ or error
-        if isinstance(cause, sqlite3.Error):
-            raise _sqlite_problem(cause, where) from error
-        if type(error).__name__ == "ConnectionUnavailableError":  # another thread of this process writes
-            raise Unavailable("database_locked", f"{_shown(where)} is in use by this program itself") from error
-        if type(cause).__module__.startswith(("psycopg", "eventsourcing")):
-            raise _postgres_problem(cause, where) from error
-        raise
-
-
-_SQLITE_CODES = {
-    sqlite3.SQLITE_BUSY: ("database_locked", "is locked by another program"),
-    sqlite3.SQLITE_LOCKED: ("database_locked", "is locked by another program"),
-    sqlite3.SQLITE_READONLY: ("database_read_only", "cannot be written"),
-    sqlite3.SQLITE_PERM: ("database_read_only", "may not be opened"),
-    sqlite3.SQLITE_FULL: ("disk_full", "cannot grow: the disk is full"),
-    sqlite3.SQLITE_IOERR: ("disk_error", "could not be read or written: the disk reports an error"),
-    sqlite3.SQLITE_CANTOPEN: ("database_missing", "cannot be opened"),
-}
-
-
-#: what SQLite and Python say of a database that is not as it was made
-_DAMAGE = ("no such table", "no such column", "Could not decode")
-
-
-def _sqlite_problem(error: sqlite3.Error, where: str) -> Problem:
-    number = getattr(error, "sqlite_errorcode", 0) or 0
-    if number == sqlite3.SQLITE_IOERR_SHMSIZE:  # there was no room for the index of the write-ahead log
-        number = sqlite3.SQLITE_FULL
-    if number & 0xFF == sqlite3.SQLITE_NOTADB:
-        return Invalid("not_a_database", f"{where} is not a database")
-    if "no such table: meta" in str(error):
-        return Invalid("not_a_database", f"{where} is not the database of a time bank")
-    if number & 0xFF == sqlite3.SQLITE_CANTOPEN and Path(where).exists():
-        return Unavailable("database_read_only", f"{where} cannot be opened: SQLite writes files beside it")
-    if number & 0xFF == sqlite3.SQLITE_CORRUPT or any(sign in str(error) for sign in _DAMAGE):
-        return Invalid("database_damaged", f"{where} is damaged: {error}")
-    code, what = _SQLITE_CODES.get(number & 0xFF, ("database_error", f"reports: {error}"))
-    return Unavailable(code, f"{where} {what}")
-
-
-_POSTGRES_CODES = {
-    "25006": "database_read_only",
-    "42501": "database_read_only",
-    "42P01": "not_a_database",
-    "53100": "disk_full",
-    "55P03": "database_locked",
-}
-
-
-def _postgres_problem(error: BaseException, where: str) -> Problem:
-    state = getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None) or ""
-    gone = not state or state[:2] in ("08", "28", "3D", "57")  # no connection, no such user or database, shut down
-    code = _POSTGRES_CODES.get(state, "database_unreachable" if gone else "database_error")
-    problem: type[Problem] = Invalid if code == "not_a_database" else Unavailable
-    return problem(code, f"{_shown(where)}: {str(error).splitlines()[0]}")
-
-
-def _shown(where: str) -> str:
-    """A database as it may be shown: never its password."""
-    return f"the database {where.rsplit('@', 1)[-1]}" if "://" in where else where

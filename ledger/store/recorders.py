@@ -21,13 +21,10 @@ from eventsourcing.persistence import InfrastructureFactory, StoredEvent
 from eventsourcing.sqlite import SQLiteAggregateRecorder, SQLiteApplicationRecorder, SQLiteCursor
 from eventsourcing.utils import Environment
 
-from ledger.errors import Usage
 from ledger.store import sql
 from ledger.store.sql import Db, SqliteDb, patiently
 
 _PRAGMAS = ("synchronous = FULL", "secure_delete = ON", "cache_size = -16384", "wal_autocheckpoint = 4000")
-CONNECT_SECONDS = 10
-IDLE_SECONDS = 600  # the library's 5 would cut a transaction off while a person confirms a signature
 
 
 class SQLiteLog(SQLiteApplicationRecorder):
@@ -81,38 +78,23 @@ def stored(log: UUID, index: int, kind: str, raw: bytes) -> StoredEvent:
     return StoredEvent(originator_id=log, originator_version=index + 1, topic=kind, state=raw)
 
 
-def open_postgres(url: str, *, create: bool) -> Any:
-    """The recorder over a PostgreSQL database, from the library's factory; `url` is any that libpq takes.
+def open_postgres(server: Any, *, create: bool) -> Any:
+    """The recorder over a bank's schema of a PostgreSQL database, from the library's factory."""
+    from ledger.store.pglog import OneConnection
 
-    The factory knows five of libpq's settings; the pool is given what the URL says, all of it (sslmode, for one).
-    """
-    from psycopg import Error
-    from psycopg.conninfo import conninfo_to_dict
-
-    try:
-        said = conninfo_to_dict(url)
-    except Error as error:
-        raise Usage("bad_config", f"the database URL cannot be understood: {error}") from None
+    said = dict.fromkeys(("DBNAME", "HOST", "USER", "PASSWORD"), "")  # the URL says them, and all else
     factory = _factory(
         {
             "PERSISTENCE_MODULE": "eventsourcing.postgres",
-            "APPLICATION_RECORDER_TOPIC": "ledger.store.postgres:PostgresLog",
-            "POSTGRES_DBNAME": "",
-            "POSTGRES_HOST": "",
-            "POSTGRES_USER": "",
-            "POSTGRES_PASSWORD": "",
-            "POSTGRES_LOCK_TIMEOUT": str(sql.LOCK_SECONDS),
-            "POSTGRES_CONNECT_TIMEOUT": str(CONNECT_SECONDS),
-            "POSTGRES_IDLE_IN_TRANSACTION_SESSION_TIMEOUT": str(IDLE_SECONDS),
-            "POSTGRES_POOL_SIZE": "1",
+            "APPLICATION_RECORDER_TOPIC": "ledger.store.pglog:PostgresLog",
             "POSTGRES_ENABLE_DB_FUNCTIONS": "no",
             "CREATE_TABLE": "yes" if create else "no",
+            **{f"POSTGRES_{name}": value for name, value in said.items()},
         }
     )
-    pool = factory.datastore.pool
-    pool.kwargs = {"connect_timeout": CONNECT_SECONDS, **said, "row_factory": pool.kwargs["row_factory"]}
+    factory.datastore = OneConnection(server)
     try:
         return factory.application_recorder()
     except BaseException:
-        factory.close()  # else its threads go on trying to connect
+        factory.close()
         raise

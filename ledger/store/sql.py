@@ -176,11 +176,8 @@ class PostgresDb:
     dialect = "postgresql"
 
     def __init__(self, connection: Any) -> None:
-        from psycopg.rows import tuple_row
-
         self._connection = connection
-        self._tuple_row = tuple_row
-        self._cursor = connection.cursor(row_factory=tuple_row)
+        self._cursor = connection.cursor()
         self._names = count()
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
@@ -192,7 +189,7 @@ class PostgresDb:
         return found
 
     def each(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Row]:
-        with self._connection.cursor(name=f"each_{next(self._names)}", row_factory=self._tuple_row) as cursor:
+        with self._connection.cursor(name=f"each_{next(self._names)}") as cursor:
             cursor.itersize = 2000
             yield from cursor.execute(_percent(sql), params)
 

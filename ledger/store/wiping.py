@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ledger.errors import Unavailable
+from ledger.store.address import connecting
 from ledger.store.sql import UNWIPED, patiently
 
 CHUNK = 1 << 20
@@ -69,7 +70,7 @@ def wipe_postgres(url: str) -> None:
     """Write the tables that hold private details anew."""
     import psycopg
 
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(**connecting(url), autocommit=True) as connection:
         for table in _PRIVATE:
             connection.execute(f"VACUUM FULL {table}")
         connection.execute(_DONE)
