@@ -8,7 +8,7 @@ import click
 
 from cli.context import bank_option, json_option, open_bank, passphrase_source
 from cli.output import counted, print_json, progress, say
-from ledger.errors import Usage
+from ledger.errors import Problem, Usage
 
 
 @click.command()
@@ -25,10 +25,15 @@ def backup(file: Path, bank_dir: Path | None, *, no_keys: bool, as_json: bool) -
     The file holds names and private keys as they lie in keys/: keep it where you would keep those.
     """
     from ledger.backup import backup as write_backup
+    from ledger.backup import note_backup
 
     bank = open_bank(bank_dir)
     with progress("backing up") as reached:
         size = write_backup(bank, file, keys=not no_keys, progress=reached)
+    try:
+        note_backup(bank)
+    except Problem as problem:
+        say(f"note: the backup is whole; its day could not be noted: {problem.message}")
     if as_json:
         print_json({"file": str(file), "size": size})
     else:

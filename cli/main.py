@@ -27,6 +27,8 @@ COMMANDS = {
     "balance": "cli.seeing:balance",
     "statement": "cli.seeing:statement",
     "institutions": "cli.institutions:institutions",
+    "today": "cli.today:today",
+    "sheet": "cli.today:sheet",
     "key": "cli.key:key",
     "mandate": "cli.mandate:mandate",
     "policy": "cli.policy:policy",

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Synced", "after_restore", "sync_neighbour", "to_sync"]
 
+#: before a link's id: the name in `meta` of the day on which that neighbour was last heard
+SYNCED = "synced-"
+
 
 def to_sync(bank: Bank, names: tuple[str, ...], carrier: Carrier | None = None) -> list[tuple[str, str]]:
     """The neighbours to sync with, each a name and a link: those named, else all that a bundle, or a place, is of."""
@@ -57,4 +60,17 @@ def sync_neighbour(bank: Bank, keyring: Keyring, link: str, carrier: Carrier | N
         with bank.reading() as page:
             place = kept.standing(page.db, link).place
         carrier = carrier_to(place) if place else None
-    return sync_link(bank, keyring, published_folder(bank), link, carrier, reached)
+    done = sync_link(bank, keyring, published_folder(bank), link, carrier, reached)
+    if carrier is not None and done.unreachable is None:
+        _note_day(bank, link)
+    return done
+
+
+def _note_day(bank: Bank, link: str) -> None:
+    """Keep that the neighbour was heard today; beside the log, and once a day."""
+    today = bank.clock.today().isoformat()
+    with bank.reading() as page:
+        if page.log.meta(SYNCED + link) == today:
+            return
+    with bank.store.writing() as log:
+        log.set_meta(SYNCED + link, today)

@@ -34,6 +34,8 @@ from ledger.page import BATCH
 from ledger.rebuild import Progress, read_head
 from ledger.store import Log, explained
 
+#: the name in `meta` of the day of the last backup
+BACKED_UP = "backed-up"
 #: 2 brought the tables about neighbours
 VERSION = 2
 APPLICATION = 0x74626B70  # "tbkp", in the header of the file: what `file` and SQLite call its application id
@@ -105,6 +107,12 @@ def backup(bank: Bank, file: Path, *, keys: bool = True, progress: Progress | No
         with explained(str(file)):
             out.execute("COMMIT")
     return size
+
+
+def note_backup(bank: Bank) -> None:
+    """Keep that a backup was made today."""
+    with bank.store.writing() as log:
+        log.set_meta(BACKED_UP, bank.clock.today().isoformat())
 
 
 def _copy_entries(

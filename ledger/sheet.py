@@ -6,22 +6,27 @@
 
 CSV as spreadsheets write it: comma, semicolon or tab, UTF-8 with or without a byte order mark. The first line may
 name the columns, in any order; `giver`, `receiver` and `time` must be there, and without a heading the columns are
-those above. Blank lines and lines that begin with # are passed over. `free` and `again` are yes or empty.
+those above. Lines that name nobody, and lines that begin with #, are passed over. `free` and `again` are yes or empty.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from ledger.errors import Problem, Refused, Several, Usage
-from ledger.events import EVERYDAY_NATURES
+from ledger.events import EVERYDAY_NATURES, FEDERATION_KINDS
 from ledger.exchanges import Said, between, record_exchange
+from ledger.hours import show_minutes
 from ledger.page import Page
+from ledger.people import everyone
+from ledger.reading import Reading
+from ledger.views import exchange_indexes, exchanges
 from ledger.words import quote
 
 COLUMNS = ("giver", "receiver", "time", "for", "category", "on", "nature", "free", "again")
@@ -125,6 +130,25 @@ def _yes(column: str, cell: str) -> bool:
         raise Usage("bad_sheet", message, "write yes, or nothing") from None
 
 
+def blank_sheet(page: Reading, day: str, lines: int) -> str:
+    """A sheet for a day, to be filled in: whom one may name and what is recorded already, as remarks; empty lines."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerow([f"# {page.book.founded.name}, {day}; a time is 1h30 or 90m; then: timebank record --sheet FILE"])
+    for account, found in sorted(everyone(page.db).items(), key=lambda item: item[1].handle.casefold()):
+        record = page.book.account(account)
+        if record is not None and record.status == "open" and record.kind not in FEDERATION_KINDS:
+            writer.writerow([f"# {found.handle}: {found.name}"])
+    for row in exchanges(page, exchange_indexes(page, since=day, until=day)):
+        gave, received = ", ".join(row.givers), ", ".join(row.receivers)
+        what = f": {row.memo}" if row.memo else ""
+        writer.writerow([f"# recorded {row.leaf}: {gave} gave {received} {show_minutes(row.minutes)}{what}"])
+    column = COLUMNS.index("on")
+    writer.writerows([[day if number == column else "" for number in range(len(COLUMNS))]] * lines)
+    return out.getvalue()
+
+
 def read_rows(path: Path, name: str, problems: list[Problem]) -> Iterator[SheetRow]:
     """The lines of a sheet; one of the wrong shape is added to `problems`."""
     try:
@@ -156,7 +180,9 @@ def _rows(file: TextIO, name: str, problems: list[Problem]) -> Iterator[SheetRow
             message = f"{len(cells)} columns, where 3 to {len(columns)} are expected"
             problems.append(Usage("bad_sheet", message, file=name, line=reader.line_num))
             continue
-        yield SheetRow(reader.line_num, _EMPTY | dict(zip(columns, cells, strict=False)))
+        row = _EMPTY | dict(zip(columns, cells, strict=False))
+        if any(row[column] for column in COLUMNS[:4]):
+            yield SheetRow(reader.line_num, row)
 
 
 def _lines(file: TextIO) -> Iterator[str]:

@@ -93,6 +93,7 @@ LEDGER_ORDER = (
     "audit",
     "verifying",
     "doctor",
+    "attention",
 )
 
 MAY_NOT_IMPORT = {"ledger": {"cli", "federation"}, "federation": {"cli"}, "cli": set[str]()}

@@ -18,7 +18,7 @@ OPTION_FAMILIES = (
     "--sign-with", "--passphrase-file", "TIMEBANK_PASSPHRASE", "--propose",
 )  # fmt: skip
 #: nothing that a machine would read comes of the first two; the last names its format as an argument
-WITHOUT_JSON = {"timebank demo", "timebank completion", "timebank export", "timebank serve"}
+WITHOUT_JSON = {"timebank sheet", "timebank demo", "timebank completion", "timebank export", "timebank serve"}
 NEED_NO_BANK = {f"timebank {words}" for words in ("init", "demo", "completion", "restore", "sign", "key new", "serve")}
 
 
