@@ -36,7 +36,7 @@ Place = tuple[int, int]
 #: offers heard before something is said: a frame has room for more decisions than these and those of one frame more
 MOST_WAITING = 100
 NOWHERE: Place = (-1, 0)
-UNDECIDED: Place = (-1, 0)
+NOT_VOID: Place = (-1, 0)
 _place = c.pair(c.whole(-1), c.whole(0))
 
 
@@ -51,30 +51,31 @@ class Standing(NamedTuple):
     left: int
 
 
-@c.shape(offer=c.part(Offer), hash=hash_text, place=_place, left=c.whole(), decided=_place)
+@c.shape(offer=c.part(Offer), hash=hash_text, place=_place, left=c.whole(), void=_place)
 class Asked(NamedTuple):
-    """An offer of theirs, said in their frame at `place`; `left` more of our frames may decide it.
+    """An offer of theirs, said in their frame at `place`, not decided; `left` more of our frames may decide it.
 
-    `decided` is our frame that decided it, or in which it became void; then it is kept until they have acknowledged it.
+    `void` is our frame in which it became void; then it is kept until they have acknowledged that.
     """
 
     offer: Offer
     hash: str
     place: Place
     left: int
-    decided: Place = UNDECIDED
+    void: Place = NOT_VOID
 
     @property
     def is_open(self) -> bool:
-        return self.decided == UNDECIDED
+        return self.void == NOT_VOID
 
 
-@c.shape(mark=read_mark, accepted=c.whole(0))
+@c.shape(mark=read_mark, accepted=c.whole(0), decided=c.whole(0))
 class Unacked(NamedTuple):
-    """A frame of ours that they have not acknowledged, and the minutes it accepted."""
+    """A frame of ours that they have not acknowledged: the minutes it accepted, and all that it decided."""
 
     mark: Mark
     accepted: int = 0
+    decided: int = 0
 
 
 @c.shape(
@@ -179,27 +180,31 @@ def say(link: Link, frame: Frame) -> Link:
     mark = frame.mark
     if frame.items and isinstance(frame.items[0], Resume):
         return link._replace(requests=tuple(sorted((*link.requests, mark))))
-    decided: set[str] = set()
-    accepted = 0
-    standing = list(link.standing)
+    decisions: dict[str, Accept | Reject] = {}
+    offered: list[Standing] = []
     changes: dict[str, Any] = {}
-    asked = {one.hash: one for one in link.asked}
     for item in frame.items:
         if isinstance(item, Offer):
             hashed = offer_hash(link.link, item)
-            standing.append(Standing(item.pid, hashed, item.minutes, mark.place, item.window + 1))
+            offered.append(Standing(item.pid, hashed, item.minutes, mark.place, item.window + 1))
         elif isinstance(item, Accept | Reject):
-            decided.add(item.of)
-            if isinstance(item, Accept) and item.of in asked:
-                accepted += asked[item.of].offer.minutes
+            decisions[item.of] = item
         elif isinstance(item, Rekey):
             changes = {"our_key": item.key}
+    asked: list[Asked] = []
+    accepted = decided = 0
+    for one in link.asked:
+        if one.hash in decisions and one.is_open and counts(frame.ack.place, one.place):
+            decided += one.offer.minutes
+            accepted += one.offer.minutes if isinstance(decisions[one.hash], Accept) else 0
+        else:
+            asked.append(_after_ours(one, frame))
     return link._replace(
         sent=mark,
         bal=link.bal - accepted,
-        standing=tuple(standing),
-        asked=tuple([_after_ours(one, frame, decided) for one in link.asked]),
-        unacked=(*link.unacked, Unacked(mark, accepted)),
+        standing=(*link.standing, *offered),
+        asked=tuple(asked),
+        unacked=(*link.unacked, Unacked(mark, accepted, decided)),
         told=max(link.told, frame.ack.place),
         answer=None,
         rekey=None if changes else link.rekey,
@@ -207,14 +212,12 @@ def say(link: Link, frame: Frame) -> Link:
     )
 
 
-def _after_ours(asked: Asked, frame: Frame, decided: set[str]) -> Asked:
-    """An offer of theirs after a frame of ours: decided, or one frame nearer to being void."""
-    if not asked.is_open or frame.ack.place < asked.place:
+def _after_ours(asked: Asked, frame: Frame) -> Asked:
+    """An offer of theirs that a frame of ours does not decide: one frame nearer to being void."""
+    if not asked.is_open or not counts(frame.ack.place, asked.place):
         return asked
-    if asked.hash in decided:
-        return asked._replace(decided=frame.place)
     left = asked.left - 1
-    return asked._replace(left=left, decided=UNDECIDED if left > 0 else frame.place)
+    return asked._replace(left=left, void=NOT_VOID if left > 0 else frame.place)
 
 
 # What a frame of theirs does.
@@ -337,18 +340,19 @@ def _judge_base(link: Link, resumed: Resumed) -> Heard | None:
 
 
 def _apply(link: Link, frame: Frame, known: Callable[[str], bool]) -> Heard:
-    standing = {one.hash: one for one in link.standing}
-    decidable = {one.hash for one in link.standing if counts(frame.ack.place, one.place)}
+    ack = frame.ack.place
+    named = {item.of for item in frame.items if isinstance(item, Accept | Reject)}
+    standing = {one.hash: one for one in link.standing if one.hash in named} if named else {}
     pids = {one.offer.pid for one in link.asked}
     posted: list[tuple[str, int]] = []
     voided: list[str] = []
-    asked = [one for one in link.asked if not _acknowledged(one, frame.ack.place)]
+    asked = [one for one in link.asked if not _acknowledged(one, ack)]
     changes: dict[str, Any] = {}
     accepted = 0
     for item in frame.items:
         if isinstance(item, Accept | Reject):
             one = standing.pop(item.of, None)
-            if one is None or item.of not in decidable:
+            if one is None or not counts(ack, one.place):
                 return Lie("decision", f"frame {frame.seq} decides what is no open offer of ours")
             if isinstance(item, Accept):
                 accepted += one.minutes
@@ -361,7 +365,7 @@ def _apply(link: Link, frame: Frame, known: Callable[[str], bool]) -> Heard:
             pids.add(item.pid)
             asked.append(Asked(item, offer_hash(link.link, item), frame.place, item.window + 1))
         elif isinstance(item, Resumed):
-            if frame.ack.place not in [mark.place for mark in link.requests]:
+            if ack not in [mark.place for mark in link.requests]:
                 return Lie("resume", "they answer a request to resume that was not made here")
             changes |= _resumed(link, frame.ack)
         elif isinstance(item, Rekey):
@@ -371,16 +375,20 @@ def _apply(link: Link, frame: Frame, known: Callable[[str], bool]) -> Heard:
         else:
             return Lie("resume", "a request to resume stands in the middle")
     still = []
-    for one in standing.values():
-        left = one.left - 1 if one.hash in decidable else one.left
-        if left > 0:
-            still.append(one._replace(left=left))
+    for one in link.standing:
+        if one.hash in named:
+            continue
+        if not counts(ack, one.place):
+            still.append(one)
+        elif one.left > 1:
+            still.append(one._replace(left=one.left - 1))
         else:
             voided.append(one.pid)
-    their_bal = link.their_bal - accepted + _paid(link, frame.ack.place)
+    unacked = tuple([one for one in link.unacked if one.mark.place > ack])
+    their_bal = link.their_bal - accepted + _paid(link, ack)
     if frame.bal != their_bal:
         return Lie("balance", f"frame {frame.seq} says a balance of {frame.bal} minutes; it is {their_bal}")
-    held = sum([one.offer.minutes for one in asked])
+    held = sum([one.offer.minutes for one in asked]) + sum([one.decided for one in unacked])
     if frame.held != held:
         return Lie("balance", f"frame {frame.seq} says that {frame.held} minutes are held; it is {held}")
     after = link._replace(
@@ -390,7 +398,7 @@ def _apply(link: Link, frame: Frame, known: Callable[[str], bool]) -> Heard:
         their_bal=their_bal,
         standing=tuple(still),
         asked=tuple(asked),
-        unacked=tuple([one for one in link.unacked if one.mark.place > frame.ack.place]),
+        unacked=unacked,
         heard=frame.place if frame.items else link.heard,
     )._replace(**changes)
     return Applied(after, tuple(posted), tuple(voided))
@@ -402,7 +410,7 @@ def counts(ack: Place, offered: Place) -> bool:
 
 
 def _acknowledged(asked: Asked, ack: Place) -> bool:
-    return not asked.is_open and asked.decided <= ack
+    return not asked.is_open and asked.void <= ack
 
 
 def _paid(link: Link, ack: Place) -> int:

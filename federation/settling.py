@@ -68,8 +68,10 @@ class Account(NamedTuple):
 
 def account_of(page: Reading, link: Link) -> Account:
     """How a link stands here."""
-    taken = [one.offer.pid for one in link.asked if not one.is_open]
-    accepted = [pid for pid in taken if (found := page.book.incoming(link.link, pid)) and found.account]
+    unacked = {one.mark.place for one in link.unacked if one.accepted}
+    sent = [entry.fact for _, entry in page.log.of_kinds(("link.sent/1",), page.log.size()) if unacked]
+    saying = [fact for fact in sent if fact.link == link.link and (fact.inc, fact.seq) in unacked]
+    accepted = [pid for fact in saying for pid, _, _ in fact.accepted]
     known = [link.sent.inc, link.got.inc, *[mark.inc for mark in link.requests]]
     standing = tuple([(one.pid, one.minutes) for one in link.standing])
     return Account(link.link, link.ours, max(known), link.bal, link.sent, standing, tuple(accepted))

@@ -283,12 +283,12 @@ def test_a_frame_that_is_changed_or_cut_anywhere_is_refused() -> None:
 
 
 def test_an_item_of_an_unknown_kind_is_named_and_the_link_is_not_lost() -> None:
-    from federation.frames import frame_text, said
+    from federation.frames import frame_text
     from ledger.notes import format_note, sign_text
 
     oak, elm = talked()
     frame = next_frame(elm.link, (offer(7, 5),), elm.link.bal, 5)
-    text = frame_text(said(frame).replace('{"offer":{', '{"barter":{'))
+    text = frame_text(frame.line.replace('{"offer":{', '{"barter":{'))
     raw = format_note(text, [sign_text(text.encode(), LINK, elm.key)])
     with pytest.raises(Invalid) as refused:
         oak.hear(raw)
