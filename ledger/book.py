@@ -13,8 +13,10 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from ledger import events as e
+from ledger import helpfacts as hf
 from ledger import linkfacts as lf
 from ledger.entries import Entry
+from ledger.helpbook import FOLDS as HELP_FOLDS
 from ledger.keys import decode_key, key_hash
 from ledger.linkbook import FOLDS as LINK_FOLDS
 from ledger.posting import change, enrol, post
@@ -92,6 +94,19 @@ class Book:
         found: Incoming | None = self.tables.get("incoming", incoming_key(link, pid))
         return found
 
+    def listing(self, listing: str) -> hf.Listing | None:
+        found: hf.Listing | None = self.tables.get("listing", listing)
+        return found
+
+    def referral(self, referral: str) -> hf.Referral | None:
+        found: hf.Referral | None = self.tables.get("referral", referral)
+        return found
+
+    def payback(self, exchange: str, account: str) -> hf.Payback | None:
+        """What an account agreed to give back for an exchange."""
+        found: hf.Payback | None = self.tables.get("payback", hf.payback_key(exchange, account))
+        return found
+
     def contest(self, entry_id: str) -> Contest:
         found: Contest | None = self.tables.get("contest", entry_id)
         return found or Contest()
@@ -155,7 +170,7 @@ class Book:
         if fold is not None:
             fold(self, fact, entry, index)
         else:
-            LINK_FOLDS[type(fact)](self.tables, fact, entry, index)
+            _ELSEWHERE[type(fact)](self.tables, fact, entry, index)
             if isinstance(fact, lf.PaymentOrdered):
                 _use_mandates(self, ((fact.account, -fact.minutes),), entry)
         bank = self.bank
@@ -398,9 +413,13 @@ _FOLDS: dict[type, Callable[[Book, Any, Entry, int], None]] = {
 }
 
 
+#: what other modules fold, over the tables alone
+_ELSEWHERE = LINK_FOLDS | HELP_FOLDS
+
 #: facts after which the same keys speak for the same accounts (a mandate may run out on a new day)
 _LEAVE_KEYS = frozenset((
     *(e.ExchangeRecorded, e.ExchangeReversed, e.ExchangeDisputed, e.DisputeResolved),
     *(lf.PaymentOrdered, lf.LinkSent, lf.LinkReceived),
+    *HELP_FOLDS,
 ))
 _MOST_JUDGED = 20_000

@@ -576,6 +576,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the words of a link were not yet compared",
         "read them out by telephone, then timebank neighbour verify NAME WORDS",
     ),
+    "listing_withdrawn": (
+        "a listing was withdrawn already",
+        "nothing needs doing",
+    ),
     "mandate_cap": (
         "a mandate's daily cap is used up",
         "record the rest tomorrow, or have the member sign: --propose FILE",
@@ -640,6 +644,10 @@ CODES: dict[str, tuple[str, str]] = {
         "no bank was found",
         "name it with --bank DIR, or found one: timebank init DIR --name NAME --origin ORIGIN",
     ),
+    "no_consent": (
+        "a referral without consent",
+        "ask whoever is to be referred, then say how consent was given: --consent HOW",
+    ),
     "no_file": (
         "there is no file of this name",
         "check the name",
@@ -651,6 +659,10 @@ CODES: dict[str, tuple[str, str]] = {
     "no_legs": (
         "an exchange moves no minutes, or says it twice",
         "give one time for it",
+    ),
+    "no_payback": (
+        "nothing was agreed to be given back",
+        "see what was: timebank payback list",
     ),
     "no_rows": (
         "the imported files hold no exchange that counts",
@@ -720,6 +732,10 @@ CODES: dict[str, tuple[str, str]] = {
         "an imported file is no CSV and no text",
         "export it as CSV",
     ),
+    "not_up_front": (
+        "an entry gave an account no hours up front",
+        "name a gift or starting credit: timebank exchange list --nature gift",
+    ),
     "not_whole": (
         "a reversal is not the whole exchange",
         "reverse with timebank exchange reverse ENTRY",
@@ -772,6 +788,18 @@ CODES: dict[str, tuple[str, str]] = {
         "a key needs a passphrase and no one is there to type it",
         "use --passphrase-file FILE, TIMEBANK_PASSPHRASE, or ssh-agent",
     ),
+    "payback_agreed": (
+        "what is to be given back was agreed already",
+        "nothing needs doing; to agree anew, let it go first: timebank payback forgive",
+    ),
+    "payback_backdated": (
+        "hours cannot be given back by a day that is past",
+        "name a later day",
+    ),
+    "payback_exceeds": (
+        "more is to be given back than was given",
+        "agree on as much or less",
+    ),
     "payment_open": (
         "a payment to a neighbour is not decided yet",
         "wait for its answer: timebank sync",
@@ -803,6 +831,14 @@ CODES: dict[str, tuple[str, str]] = {
     "recovery_key_missing": (
         "there is no recovery key to seal for, or to open with",
         "make one, and keep its private half elsewhere: timebank key new keys/recovery",
+    ),
+    "referral_closed": (
+        "a referral is closed",
+        "make another, with consent of its own: timebank referral make",
+    ),
+    "referral_taken_up": (
+        "a referral was taken up already",
+        "nothing needs doing",
     ),
     "remainder": (
         "a time cannot be shared in whole minutes",
@@ -952,6 +988,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a link is not in this bank",
         "see the neighbours: timebank neighbour list",
     ),
+    "unknown_listing": (
+        "no listing has this id or number",
+        "see them: timebank listing list",
+    ),
     "unknown_mandate": (
         "a mandate is not there, or for someone else",
         "see the mandates: timebank mandate list",
@@ -967,6 +1007,10 @@ CODES: dict[str, tuple[str, str]] = {
     "unknown_payment": (
         "a payment is not in this bank",
         "see the payments: timebank payment list",
+    ),
+    "unknown_referral": (
+        "no referral has this id or number",
+        "see them: timebank referral list",
     ),
     "unknown_state": (
         "the old system's state of a payment is not known",

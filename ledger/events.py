@@ -71,7 +71,9 @@ def read_commitments(value: Any) -> Commitments:
     return value
 
 
-field_name = c.one_of("handle", "name", "contact", "memo", "reason", "consent")
+#: the names that a private detail can have
+PRIVATE_FIELDS = ("handle", "name", "contact", "memo", "reason", "consent", "text", "account", "exchange")
+field_name = c.one_of(*PRIVATE_FIELDS)
 _MOST_LEGS = 5000
 _MOST_LEG_MINUTES = 10**9
 

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from ledger import events as e
+from ledger import helpfacts as hf
 from ledger import linkfacts as lf
 from ledger.book import Book
 from ledger.entries import Act, Entry
@@ -209,6 +210,36 @@ def _need_cancelled(fact: lf.PaymentCancelled, book: Book) -> tuple[Need, ...]:
     return (*own, Need(offices=(Office("committee"),)))
 
 
+def _need_posted(fact: hf.ListingPosted, book: Book) -> tuple[Need, ...]:
+    """Who holds keys says herself what she can do; for others it is written down, and moves nothing."""
+    return _own_word(fact.account, book) or _need_clerk(fact, book)
+
+
+def _need_withdrawn(fact: hf.ListingWithdrawn, book: Book) -> tuple[Need, ...]:
+    found = book.listing(fact.listing)
+    return (*_own_word(found.account, book), *_need_clerk(found, book)) if found else _clerk()
+
+
+def _need_referral(fact: hf.ReferralMade, book: Book) -> tuple[Need, ...]:
+    return _own_word(fact.institution, book) or _clerk()
+
+
+def _need_referral_told(fact: hf.ReferralTakenUp | hf.ReferralClosed, book: Book) -> tuple[Need, ...]:
+    """Never the word of whoever was referred: her key would tell who she is."""
+    found = book.referral(fact.referral)
+    return (*_clerk(), *(_own_word(found.institution, book) if found else ()))
+
+
+def _need_payback(fact: hf.PaybackAgreed, book: Book) -> tuple[Need, ...]:
+    return (Need(words=(Word(fact.account, "member", "exchange"),)),)
+
+
+def _need_forgiven(fact: hf.PaybackForgiven, book: Book) -> tuple[Need, ...]:
+    original = book.about(fact.about)
+    legs = original.fact.legs if original is not None else ()
+    return (Need(words=tuple(Word(account, "member", "gift") for account, minutes in legs if minutes < 0)),)
+
+
 def parties(fact: Any) -> tuple[str, ...]:
     """The accounts of an exchange."""
     return tuple([account for account, _ in fact.legs or getattr(fact, "uncredited", ())])
@@ -250,6 +281,13 @@ _NEEDS: dict[type, Callable[[Any, Book], tuple[Need, ...]]] = {
     lf.PaymentOrdered: _need_order,
     lf.PaymentCancelled: _need_cancelled,
     lf.PaymentReleased: _need_committee,
+    hf.ListingPosted: _need_posted,
+    hf.ListingWithdrawn: _need_withdrawn,
+    hf.ReferralMade: _need_referral,
+    hf.ReferralTakenUp: _need_referral_told,
+    hf.ReferralClosed: _need_referral_told,
+    hf.PaybackAgreed: _need_payback,
+    hf.PaybackForgiven: _need_forgiven,
 }
 
 

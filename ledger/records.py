@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from ledger import canonical as c
 from ledger import events as e
 from ledger.entries import Entry
+from ledger.helpfacts import Listing, Payback, Referral
 from ledger.keys import PublicKey, decode_key
 from ledger.linkfacts import Neighbour
 
@@ -288,6 +289,9 @@ RECORDS: dict[str, type] = {
     "link": Link,
     "payment": Payment,
     "incoming": Incoming,
+    "listing": Listing,
+    "referral": Referral,
+    "payback": Payback,
 }
 
 

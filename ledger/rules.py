@@ -16,6 +16,7 @@ from ledger import linkfacts as lf
 from ledger.book import Book, credits_of
 from ledger.entries import Entry
 from ledger.errors import Refused
+from ledger.helprules import RULES as HELP_RULES
 from ledger.hours import show_minutes
 from ledger.limits import known_account, open_account, within_limits
 from ledger.linkrules import RULES as LINK_RULES
@@ -383,6 +384,7 @@ def _may_erase(fact: e.DetailsErased, book: Book) -> None:
 
 _FACT_RULES: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
     **LINK_RULES,
+    **HELP_RULES,
     e.BankFounded: (_founding_sound,),
     e.AccountOpened: (_account_new, _import_fits),
     e.AccountEdited: (_account_known,),

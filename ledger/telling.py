@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ledger import events as e
+from ledger import helpfacts as hf
 from ledger import linkfacts as lf
 from ledger.entries import Entry
 from ledger.hours import show_minutes
@@ -46,6 +47,12 @@ class Names:
 
     def payment(self, pid: str) -> str:
         return f"the payment {pid[-8:]}"
+
+    def listing(self, listing: str) -> str:
+        return f"the listing {listing[-8:]}"
+
+    def referral(self, referral: str) -> str:
+        return f"the referral {referral[-8:]}"
 
 
 class _Known(Names):
@@ -84,15 +91,28 @@ class _Known(Names):
         seen = self._page.tables.seen(pid)
         return f"payment {seen.leaf}" if seen else super().payment(pid)
 
+    def listing(self, listing: str) -> str:
+        found = self._page.book.listing(listing)
+        return f"listing {found.since} of {self.account(found.account)}" if found else super().listing(listing)
+
+    def referral(self, referral: str) -> str:
+        found = self._page.book.referral(referral)
+        return f"referral {found.since} of {self.account(found.institution)}" if found else super().referral(referral)
+
 
 def describe(page: Reading, index: int, entry: Entry) -> str:
-    """An entry of a bank, with the private text that is kept for it."""
-    return _tell(entry, _Known(page), private(page, index, entry, "memo"))
+    """An entry of a bank, with the private text that is kept for it; of a referral nothing: lists lie about."""
+    words = private(page, index, entry, "memo") or private(page, index, entry, "text")
+    return _tell(entry, _Known(page), words)
 
 
 def describe_proposal(proposal: Proposal) -> str:
     """A proposal, with the names its proposer gives, and the log it is for."""
-    memo = next((opening.value for opening in proposal.openings if opening.field == "memo"), "")
+    told = {opening.field: opening.value for opening in proposal.openings}
+    memo = told.get("memo") or told.get("text", "")
+    if isinstance(proposal.entry.fact, hf.ReferralMade):
+        who = proposal.names.get(told["account"], told["account"])
+        memo = ", ".join([f"{who} (consent: {told['consent']})", *([told["reason"]] if "reason" in told else [])])
     return f"{_tell(proposal.entry, Names(proposal.names), memo)} (at {proposal.entry.origin})"
 
 
@@ -213,6 +233,20 @@ def _ordered(fact: lf.PaymentOrdered, names: Names) -> str:
     return f"{names.account(fact.account)} pays {minutes} to {fact.payee} of {name}{refund}"
 
 
+def _posted(fact: hf.ListingPosted, names: Names) -> str:
+    what = "something" if fact.category == "other" else fact.category
+    return f"{names.account(fact.account)} {'offers' if fact.side == 'offer' else 'needs'} {what}"
+
+
+def _agreed(fact: hf.PaybackAgreed, names: Names) -> str:
+    what = f"gives back {show_minutes(fact.minutes)} of help by {fact.by}"
+    return f"{names.account(fact.account)} {what}, for {names.exchange(fact.about)}"
+
+
+def _forgiven(fact: hf.PaybackForgiven, names: Names) -> str:
+    return f"{names.account(fact.account)} need give nothing back for {names.exchange(fact.about)}"
+
+
 _WORDS: dict[type, Callable[[Any, Names], str]] = {
     e.BankFounded: lambda fact, _: f"{fact.name} founded",
     e.AccountOpened: _opened,
@@ -248,5 +282,12 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     lf.HeadSeen: lambda fact, names: f"a head of {names.neighbour(fact.link)} seen, over {fact.checkpoint[1]} entries",
     lf.PaymentOrdered: _ordered,
     lf.PaymentCancelled: lambda fact, names: f"{names.payment(fact.pid)} withdrawn",
+    hf.ListingPosted: _posted,
+    hf.ListingWithdrawn: lambda fact, names: f"{names.listing(fact.listing)} withdrawn",
+    hf.ReferralMade: lambda fact, names: f"a referral by {names.account(fact.institution)}, with consent",
+    hf.ReferralTakenUp: lambda fact, names: f"{names.referral(fact.referral)} taken up",
+    hf.ReferralClosed: lambda fact, names: f"{names.referral(fact.referral)} closed",
+    hf.PaybackAgreed: _agreed,
+    hf.PaybackForgiven: _forgiven,
     lf.PaymentReleased: lambda fact, names: f"{names.payment(fact.pid)} released at the bank's own risk",
 }

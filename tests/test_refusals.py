@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import events as e
+from ledger import helpfacts as hf
 from ledger import linkfacts as lf
 from ledger.book import Book
 from ledger.drafts import draft_entry
@@ -111,6 +112,7 @@ class World:
         self.exchanges: dict[str, Entry] = {}
         self.told: dict[str, str] = {}
         self.payments: dict[str, str] = {}
+        self.helped: dict[str, Entry] = {}
 
     def add(self, fact: Any, *signers: Signer) -> Entry:
         size = len(self.tables.entries)
@@ -222,6 +224,29 @@ def neighbourly() -> World:
     }
     offered = ((world.payments["first"], 10), (world.payments["second"], 10))
     world.add(lf.LinkSent(LINK, 0, 1, "{}", "A", offered=offered, rejected=(REFUSED,)), LINK_KEY)
+    return obliging(world)
+
+
+#: what a referral commits to
+PATIENT = {"account": "0" * 64, "consent": "1" * 64}
+DUO_GIVES = (by(DUO, Act("receiver", DUO)), by("duo-2", Act("receiver", DUO), name=DUO))
+DUO_SAYS = (by(DUO, Act("member", DUO)), by("duo-2", Act("member", DUO), name=DUO))
+
+
+def obliging(world: World) -> World:
+    """Listings, referrals and hours given up front, in every state."""
+    gift = help_given(DUO, INN, 15)._replace(nature="gift")
+    helped = {name: world.add(gift, by(INN, Act("receiver", INN))) for name in ("gift", "agreed", "undone")}
+    world.add(hf.PaybackAgreed(ref(helped["agreed"]), DUO, 15, TODAY), *DUO_SAYS)
+    world.add(turned(helped["undone"]), *DUO_GIVES)
+    for name in ("up", "down"):
+        helped[name] = world.add(hf.ListingPosted(ADA, "offer", "gardening"), by(ADA, Act("member", ADA)))
+    world.add(hf.ListingWithdrawn(helped["down"].id), BROKER)
+    for name in ("referred", "taken", "closed"):
+        helped[name] = world.add(hf.ReferralMade(OAK, PATIENT), BROKER)
+    world.add(hf.ReferralTakenUp(helped["taken"].id), BROKER)
+    world.add(hf.ReferralClosed(helped["closed"].id), BROKER)
+    world.helped = helped
     return world
 
 
@@ -739,6 +764,83 @@ LINK_WALKS: dict[str, tuple[Draft, Steps]] = {
     ),
 }
 WALKS |= LINK_WALKS
+
+HELPED = WORLD.helped
+OPEN: Steps = [
+    ("unknown_account", says(account=NOBODY)),
+    ("account_closed", says(account=GONE)),
+    ("account_suspended", says(account=RESTING)),
+    ("neighbour_account", says(account=NEAR)),
+]
+INSTITUTIONS: Steps = [(code, says(institution=account)) for code, account in zip(
+    ("unknown_account", "account_closed", "account_suspended", "neighbour_account", "not_institution"),
+    (NOBODY, GONE, RESTING, NEAR, ADA),
+    strict=True,
+)]  # fmt: skip
+
+HELP_WALKS: dict[str, tuple[Draft, Steps]] = {
+    "listing.posted": (
+        Draft(hf.ListingPosted(ADA, "need", "errands"), (by(ADA, Act("member", ADA)),)),
+        [*before(), *OPEN, *after()],
+    ),
+    "listing.withdrawn": (
+        Draft(hf.ListingWithdrawn(HELPED["up"].id), (BROKER,)),
+        [
+            *before(),
+            ("unknown_listing", says(listing="0" * 31 + "e")),
+            ("listing_withdrawn", says(listing=HELPED["down"].id)),
+            *after(),
+        ],
+    ),
+    "referral.made": (
+        Draft(hf.ReferralMade(OAK, PATIENT), (BROKER,)),
+        [
+            *before(),
+            *INSTITUTIONS,
+            ("no_consent", says(institution=OAK, commitments={"account": "0" * 64})),
+            ("not_committed", says(commitments={"consent": "0" * 64})),
+            *after(),
+        ],
+    ),
+    "referral.taken_up": (
+        Draft(hf.ReferralTakenUp(HELPED["referred"].id), (BROKER,)),
+        [
+            *before(),
+            ("unknown_referral", says(referral="0" * 31 + "e")),
+            ("referral_closed", says(referral=HELPED["closed"].id)),
+            ("referral_taken_up", says(referral=HELPED["taken"].id)),
+            *after(),
+        ],
+    ),
+    "referral.closed": (
+        Draft(hf.ReferralClosed(HELPED["taken"].id), (BROKER,)),
+        [
+            *before(),
+            ("unknown_referral", says(referral="0" * 31 + "e")),
+            ("referral_closed", says(referral=HELPED["closed"].id)),
+            *after(),
+        ],
+    ),
+    "payback.agreed": (
+        Draft(hf.PaybackAgreed(ref(HELPED["gift"]), DUO, 15, TODAY), DUO_SAYS),
+        [
+            *before(),
+            *OPEN,
+            ("unknown_exchange", says(about=e.Ref("0" * 64, HELPED["gift"].id), account=DUO)),
+            ("already_reversed", says(about=ref(HELPED["undone"]))),
+            ("not_up_front", says(about=ref(HELPED["gift"]), account=ADA)),
+            ("payback_exceeds", says(account=DUO, minutes=16)),
+            ("payback_agreed", says(about=ref(HELPED["agreed"]), minutes=15)),
+            ("payback_backdated", says(about=ref(HELPED["gift"]), by=YESTERDAY)),
+            *after(),
+        ],
+    ),
+    "payback.forgiven": (
+        Draft(hf.PaybackForgiven(ref(HELPED["agreed"]), DUO), (by(INN, Act("member", INN)),)),
+        [*before(), ("no_payback", says(about=ref(HELPED["gift"]))), *after()],
+    ),
+}
+WALKS |= HELP_WALKS
 
 
 EVERY_STEP = [(kind, number) for kind, (_, steps) in WALKS.items() for number in range(len(steps))]

@@ -701,7 +701,7 @@ BESIDE = {
 
 #: what only a bank with neighbours meets: the second verifier refuses its log at the first of their entries
 NEIGHBOURS = {"neighbour_account", "payment_open"}
-NEIGHBOUR_KINDS = ("link.", "head.", "payment.")
+NEIGHBOUR_KINDS = ("link.", "head.", "payment.", "listing.", "referral.", "payback.")
 
 
 def test_a_log_with_neighbours_is_refused_by_the_second_and_not_passed_unread(spare: History) -> None:
