@@ -19,6 +19,7 @@ from typing import Protocol
 
 from ledger.errors import Invalid, Unavailable
 from ledger.keys import decode_base64, encode_base64
+from ledger.publishing.shelf import plain_file
 
 BUNDLE_HEADER = "timebank/bundle/v1"
 MOST_BUNDLE_BYTES = 1_000_000_000
@@ -46,17 +47,16 @@ class FolderCarrier:
         self._root = root
 
     def fetch(self, path: str, most_bytes: int) -> bytes | None:
-        """A file under the folder; a folder that is gone (a disk not mounted) is not an empty one."""
+        """A plain file under the folder; a folder that is gone (a disk not mounted) is not an empty one."""
         try:
-            with (self._root / path).open("rb") as file:
-                found = file.read(most_bytes + 1)
-        except (FileNotFoundError, NotADirectoryError):
-            if not self._root.is_dir():
-                raise Unavailable("neighbour_unreachable", f"there is no folder {self.where}") from None
-            return None
+            found = plain_file(self._root.resolve(), path, most_bytes + 1)
         except OSError as error:
             message = f"{self._root / path} cannot be read: {error.strerror}"
             raise Unavailable("neighbour_unreachable", message) from error
+        if found is None:
+            if not self._root.is_dir():
+                raise Unavailable("neighbour_unreachable", f"there is no folder {self.where}")
+            return None
         if len(found) > most_bytes:
             raise too_long(f"{self._root / path}", most_bytes)
         return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,11 +32,28 @@ def test_a_folder_that_vanished_is_not_an_empty_one(tmp_path: Path) -> None:
     assert caught.value.code == "neighbour_unreachable"
 
 
-def test_a_folder_where_a_file_should_be_cannot_be_read(tmp_path: Path) -> None:
-    (tmp_path / "links/0f/head").mkdir(parents=True)
-    with pytest.raises(Unavailable) as caught:
-        FolderCarrier(tmp_path).fetch("links/0f/head", 256)
-    assert caught.value.code == "neighbour_unreachable"
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link", "link on the way", "link to nothing"])
+def test_what_is_no_plain_file_is_not_read(kind: str, tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.mkdir()
+    (private / "head").write_bytes(b"not theirs to choose")
+    drop = tmp_path / "web/links/0f"
+    drop.parent.mkdir(parents=True)
+    if kind == "link on the way":
+        drop.symlink_to(private)
+    else:
+        drop.mkdir()
+        head = drop / "head"
+        made: dict[str, Callable[[], None]] = {
+            "folder": head.mkdir,
+            "pipe": lambda: os.mkfifo(head),
+            "link": lambda: head.symlink_to(private / "head"),
+            "link to nothing": lambda: head.symlink_to(private / "nothing"),
+        }
+        made[kind]()
+    with pytest.raises(Problem) as caught:
+        FolderCarrier(tmp_path / "web").fetch("links/0f/head", 256)
+    assert caught.value.code == "bad_folder"
 
 
 def test_a_file_that_goes_on_for_ever_is_not_read_to_its_end(tmp_path: Path) -> None:

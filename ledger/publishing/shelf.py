@@ -40,23 +40,34 @@ class FolderShelf:
 
     def read(self, path: str, most_bytes: int) -> bytes | None:
         """See `Shelf`."""
-        where = self._root / path
-        if where.resolve() != where:
-            raise Invalid("bad_folder", f"{path} is reached through a symbolic link")
         try:
-            handle = os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+            content = plain_file(self._root, path, most_bytes + 1)
         except OSError as error:
-            raise Unavailable("file_unavailable", f"{where} cannot be read: {error.strerror}") from error
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise Invalid("bad_folder", f"{path} is no plain file")
-        with os.fdopen(handle, "rb") as file:
-            content = file.read(most_bytes + 1)
+            raise Unavailable("file_unavailable", f"{self._root / path} cannot be read: {error.strerror}") from error
+        if content is None:
+            return None
         if len(content) > most_bytes:
             raise Invalid("bad_tile", f"{path} has more than {most_bytes} bytes")
         return content
+
+
+def plain_file(root: Path, path: str, most_bytes: int) -> bytes | None:
+    """The first bytes of a plain file under a resolved folder, or None if it is not there; OSError.
+
+    `Invalid("bad_folder")` for a link, a pipe, a device: whoever wrote the folder may not choose what is read.
+    """
+    where = root / path
+    if where.resolve() != where:
+        raise Invalid("bad_folder", f"{path} is reached through a symbolic link")
+    try:
+        handle = os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise Invalid("bad_folder", f"{path} is no plain file")
+    with os.fdopen(handle, "rb") as file:
+        return file.read(most_bytes)
 
 
 class PublishedLog:
