@@ -36,12 +36,13 @@ def reconcile(name: str, file: Path, bank_dir: Path | None, *, as_json: bool) ->
     JSON: agree, neighbour, frames (on which both agree), on_the_way: {ours, theirs}, balance_minutes (what we owe
     them), differs: {sender, inc, seq, why} or null.
     """
+    from federation.headkeys import known_keys
     from federation.linkpack import facts_of, open_link_pack
     from federation.pairing import neighbour_link
     from federation.reconciling import compare
+    from federation.sides import side_of
     from ledger.errors import Refused
     from ledger.folder import named_file
-    from ledger.keys import PublicKey, decode_key
 
     raw = named_file(file)
     with open_reading(bank_dir) as page:
@@ -50,7 +51,8 @@ def reconcile(name: str, file: Path, bank_dir: Path | None, *, as_json: bool) ->
         if record is None:
             raise Refused("unknown_link", f"no link {link[:12]} in this bank")
         them = record.neighbour
-        theirs = open_link_pack(raw, link, them.origin, PublicKey.parse(decode_key(them.checkpoint_key)))
+        keys = known_keys(them.checkpoint_key, side_of(page, link).link.their_heads)
+        theirs = open_link_pack(raw, link, them.origin, keys)
         found = compare(facts_of(page.log, link, page.size), page.log.origin, theirs, them.origin)
     if as_json:
         print_json(_json(name, found))

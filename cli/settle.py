@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from cli.context import bank_option, json_option, open_bank, signing_keyring, signing_options
 from cli.output import print_json, print_table, say
 from cli.recorded import finish, sign_and_finish
-from ledger.errors import Usage
+from ledger.errors import Refused, Usage
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _output = click.option(
 @click.option("--we-owe", "we_owe", metavar="TIME", help="What people agreed: so much we owe them.")
 @click.option("--they-owe", "they_owe", metavar="TIME", help="What people agreed: so much they owe us.")
 @click.option("--closes", is_flag=True, help="The link ends.")
+@click.option("--by", "by_name", metavar="NEW", default="", help="Sign with the keys of NEW: one of NAME's is lost.")
 @click.option("--alone", is_flag=True, help="The neighbour is gone: end the link without its signature.")
 @_output
 @signing_options
@@ -47,27 +48,56 @@ def settle(
     What the payee's bank took is paid, all else that is open is not. If the balances still differ, agree by telephone,
     and say it in step 2 with --we-owe or --they-owe. With --closes in step 2 the link ends; --closes --alone ends it
     when the neighbour is gone: what it owed is lost.
+
+    When the key of a link is lost at either bank: pair again, as NEW, compare the words, and close the old link with
+    --by NEW in every step, and --closes --we-owe 0 in step 2. Then settle NEW, with what was owed in --we-owe or
+    --they-owe: so the balance goes over, and nothing is lost.
     """
     from federation.settling import is_account, signatures_of
     from ledger.folder import named_file
 
-    closes, is_alone = options.pop("closes"), options.pop("alone")
+    closes, is_alone, by_name = options.pop("closes"), options.pop("alone"), options.pop("by_name")
     if is_alone != (closes and file is None and output is None):
         raise Usage("usage", "--alone goes with --closes, and with no file", "see: timebank neighbour settle --help")
     minutes = _agreed(we_owe, they_owe)
     raw = named_file(file) if file else b""
     bank = open_bank(options["bank_dir"])
-    link, key = _link_of(bank, name)
+    of = _signing(bank, name, by_name)
     if is_alone:
-        _end_alone(bank, link, key, options)
+        _end_alone(bank, of, options)
     elif not raw:
-        _write_account(bank, link, key, output)
+        _write_account(bank, of, output)
     elif is_account(raw):
-        _write_settlement(bank, link, key, raw, minutes, output, closes=closes)
+        _write_settlement(bank, of, raw, minutes, output, closes=closes)
     elif signatures_of(raw) == 1:
-        _sign_and_record(bank, link, key, raw, output, options)
+        _sign_and_record(bank, of, raw, output, options)
     else:
-        _record(raw, link, options)
+        _record(raw, of, options)
+
+
+class _Signing(NamedTuple):
+    """The link that is settled, the one whose keys sign, and our key of that."""
+
+    link: Link
+    by: Link
+    key: HeldKey
+
+
+def _signing(bank: Bank, name: str, by_name: str) -> _Signing:
+    by, key = _link_of(bank, by_name or name)
+    if not by_name:
+        return _Signing(by, by, key)
+    from federation.pairing import neighbour_link
+    from federation.sides import side_of
+    from ledger.records import NEVER
+
+    with bank.reading() as page:
+        link, record = side_of(page, neighbour_link(page, name)).link, page.book.link(by.link)
+    if record is None or record.verified == NEVER:
+        raise Refused("link_unverified", f"the words were not yet compared with {by_name}")
+    if by.theirs != link.theirs:
+        raise Refused("unknown_neighbour", f"{by_name} is no link with the bank of {name}")
+    return _Signing(link, by, key)
 
 
 def _agreed(we_owe: str | None, they_owe: str | None) -> int | None:
@@ -89,7 +119,10 @@ def _link_of(bank: Bank, name: str) -> tuple[Link, HeldKey]:
 
     with bank.reading() as page:
         link = side_of(page, neighbour_link(page, name)).link
-    return link, link_keys(bank, link.link)[link.our_key]
+    found = link_keys(bank, link.link).get(link.our_key)
+    if found is None:
+        raise Refused("link_key_missing", f"the key of the link with {name} is not in {bank.folder.keys}")
+    return link, found
 
 
 def _put(raw: bytes, output: Path | None) -> None:
@@ -98,57 +131,57 @@ def _put(raw: bytes, output: Path | None) -> None:
     put(raw, output)
 
 
-def _write_account(bank: Bank, link: Link, key: HeldKey, output: Path | None) -> None:
+def _write_account(bank: Bank, of: _Signing, output: Path | None) -> None:
     from federation.settling import account_of, format_account
 
     with bank.reading() as page:
-        raw = format_account(account_of(page, link), key)
+        raw = format_account(account_of(page, of.link), of.key, of.by.link)
     _put(raw, output)
     say("hint: send it to them; they answer with: timebank neighbour settle NAME FILE -o ANSWER")
 
 
 def _write_settlement(
-    bank: Bank, link: Link, key: HeldKey, raw: bytes, minutes: int | None, output: Path | None, *, closes: bool
+    bank: Bank, of: _Signing, raw: bytes, minutes: int | None, output: Path | None, *, closes: bool
 ) -> None:
     from federation.settling import agree, open_account, sign_settlement
 
-    theirs = open_account(raw, link)
+    theirs = open_account(raw, of.link, of.by)
+    if of.by != of.link and not closes:
+        raise Usage("usage", "a link whose key is lost can only be closed", "say --closes")
     with bank.reading() as page:
-        found = agree(page, link, theirs, minutes, closes=closes)
-    _put(sign_settlement(found, link, key), output)
-    _tell(found, link)
+        found = agree(page, of.link, theirs, minutes, closes=closes)
+    _put(sign_settlement(found, of.by, of.key), output)
+    _tell(found, of.link)
     say("hint: nothing is recorded yet; send it back, and record what they return")
 
 
-def _sign_and_record(
-    bank: Bank, link: Link, key: HeldKey, raw: bytes, output: Path | None, options: dict[str, Any]
-) -> None:
+def _sign_and_record(bank: Bank, of: _Signing, raw: bytes, output: Path | None, options: dict[str, Any]) -> None:
     from federation.settling import is_recorded, open_proposal, sign_settlement
 
-    found = open_proposal(raw, link)
-    _tell(found, link)
-    both = sign_settlement(found, link, key, raw)
+    found = open_proposal(raw, of.link, of.by)
+    _tell(found, of.link)
+    both = sign_settlement(found, of.by, of.key, raw)
     if output is None:
         raise Usage("usage", "what we sign has to go back to them", "name the file for it: -o FILE")
-    if not is_recorded(raw, link):
-        _record(both, link, options)
+    if not is_recorded(raw, of.link):
+        _record(both, of, options)
     if not output.exists():
         _put(both, output)
     say("hint: send it back to them; they record it with: timebank neighbour settle NAME FILE")
 
 
-def _record(raw: bytes, link: Link, options: dict[str, Any]) -> None:
+def _record(raw: bytes, of: _Signing, options: dict[str, Any]) -> None:
     from federation.settling import settled_fact
 
-    sign_and_finish(options, lambda _page: settled_fact(raw, link))
+    sign_and_finish(options, lambda _page: settled_fact(raw, of.link, of.by))
 
 
-def _end_alone(bank: Bank, link: Link, key: HeldKey, options: dict[str, Any]) -> None:
+def _end_alone(bank: Bank, of: _Signing, options: dict[str, Any]) -> None:
     from federation.settling import alone, sign_settlement
 
     with bank.reading() as page:
-        found = alone(page, link)
-    _record(sign_settlement(found, link, key), link, options)
+        found = alone(page, of.link)
+    _record(sign_settlement(found, of.by, of.key), of, options)
 
 
 def _tell(found: Settlement, link: Link) -> None:

@@ -6,7 +6,8 @@
     LENGTH⏎note LENGTH⏎note …                       notes, each after its length in bytes
 
 `banks` are the two banks, each with the key by which it signs and the hash its frames begin from (a card's, or a
-settlement's). A `fork` is two frames of the accused that contradict each other; `heads` are two heads of one size; else
+settlement's). A `fork` is two frames of the accused that contradict each other; `heads` are two heads of one size, each
+change of the checkpoint key between them behind them (`headkeys`); else
 the notes are both banks' frames from the beginning, or from the last settlement, which then comes first, signed by
 both; and the last, of the accused, is the first that cannot be. The accuser cannot
 have bent his own: the accused's `ack` names their hashes.
@@ -16,11 +17,13 @@ have bent his own: the accused's `ack` names their hashes.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from federation.frames import Frame, Resume, check_frame, hash_text, parse_said, quote
+from federation.frames import CheckpointKey, Frame, Resume, check_frame, hash_text, parse_said, quote
+from federation.headkeys import known_keys, open_statement, statement_note
 from federation.link import Link, opened, settled
 from federation.replay import replay
 from federation.settlement import HEADER as SETTLEMENT
 from federation.settlement import open_settlement, settlement_start
+from federation.witnessing import Fork
 from ledger import canonical as c
 from ledger.checkpoint import open_checkpoint
 from ledger.errors import Invalid
@@ -125,9 +128,11 @@ def _two_frames(charge: Charge, notes: Sequence[bytes]) -> str:
 
 
 def _two_heads(charge: Charge, notes: Sequence[bytes]) -> str:
-    if len(notes) != 2:
+    if len(notes) < 2:
         raise _bad("two heads are needed")
-    one, other = (open_checkpoint(note, [(charge.accused, _key_of(charge))]) for note in notes)
+    changes = [open_statement(charge.accused, note) for note in notes[2:]]
+    keys = [(charge.accused, key) for key in known_keys(encode_key(_key_of(charge).raw), changes)]
+    one, other = (open_checkpoint(note, keys) for note in notes[:2])
     if one.origin != charge.accused or other.origin != charge.accused:
         raise _bad("the heads are of another log")
     if one.size != other.size or one.root == other.root:
@@ -177,6 +182,30 @@ def two_heads_charge(link: str, accused: str, key: PublicKey, accuser: tuple[str
     """A charge of two heads; `key` is the accused's checkpoint key, `accuser` our origin and key, `start` any hash."""
     banks = ((accused, encode_key(key.raw), start), (*accuser, start))
     return Charge(accused, "heads", link, tuple(sorted(banks)))
+
+
+def two_heads_evidence(
+    link: str, accused: str, first: str, changes: Sequence[CheckpointKey], accuser: tuple[str, str, str], heads: Fork
+) -> bytes:
+    """The file that proves two heads; `first` is the checkpoint key on the card, `changes` are those since.
+
+    It is held against the key that signed both; if there is none, against the first, with every change since.
+    """
+    for key in known_keys(first, changes):
+        charge = two_heads_charge(link, accused, key, accuser[:2], accuser[2])
+        raw = format_evidence(charge, heads)
+        if _proves(raw):
+            return raw
+    charge = two_heads_charge(link, accused, PublicKey.parse(decode_key(first)), accuser[:2], accuser[2])
+    return format_evidence(charge, [*heads, *[statement_note(accused, item) for item in changes]])
+
+
+def _proves(raw: bytes) -> bool:
+    try:
+        verify_evidence(raw)
+    except Invalid:
+        return False
+    return True
 
 
 def _bad(what: str) -> Invalid:

@@ -120,7 +120,16 @@ class Rekey(NamedTuple):
     proof: str
 
 
-Item = Offer | Accept | Reject | Resume | Resumed | Rekey
+@c.shape(old=c.key_text, key=c.key_text, proofs=c.pair(c.line_of(100), c.line_of(100)))
+class CheckpointKey(NamedTuple):
+    """The sender's heads are by `key` from now on, by `old` before; both signed that (`headkeys`), in base64."""
+
+    old: str
+    key: str
+    proofs: tuple[str, str]
+
+
+Item = Offer | Accept | Reject | Resume | Resumed | Rekey | CheckpointKey
 _ITEMS: dict[str, type] = {
     "offer": Offer,
     "accept": Accept,
@@ -128,6 +137,7 @@ _ITEMS: dict[str, type] = {
     "resume": Resume,
     "resumed": Resumed,
     "rekey": Rekey,
+    "checkpoint_key": CheckpointKey,
 }
 _IS: dict[type, str] = {cls: word for word, cls in _ITEMS.items()}
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from federation.frames import (
     Accept,
+    CheckpointKey,
     Frame,
     Mark,
     Offer,
@@ -27,6 +28,7 @@ from federation.frames import (
     read_mark,
     rekey_text,
 )
+from federation.headkeys import is_proven
 from ledger import canonical as c
 from ledger.errors import Invalid
 from ledger.keys import PublicKey, decode_base64, decode_key
@@ -100,6 +102,8 @@ class Unacked(NamedTuple):
     requests=c.many(read_mark),
     answer=c.part(Resumed),
     rekey=c.part(Rekey),
+    our_head=c.key_text,
+    their_heads=c.many(c.part(CheckpointKey), most=c.MOST_INTEGER),
     frozen=c.line_of(40),
     closed=c.flag,
 )
@@ -109,7 +113,8 @@ class Link(NamedTuple):
     `sent`: our last frame; `got`: the last of theirs applied; `acked`: the last of ours they acknowledged. `bal` is
     our balance of their account, `their_bal` theirs of ours as it follows from their frames up to `got`. `heard`:
     their last frame with items; `told`: what our last frame acknowledged. `requests`: frames of ours that ask to resume
-    and have no answer yet; while there is one, nothing else is said. `answer`, `rekey`: to be said next.
+    and have no answer yet; while there is one, nothing else is said. `answer`, `rekey`: to be said next. `our_head`:
+    the checkpoint key that we told them of last, after that on our card; `their_heads`: the changes of theirs, as told.
     """
 
     link: str
@@ -133,6 +138,8 @@ class Link(NamedTuple):
     requests: tuple[Mark, ...] = ()
     answer: Resumed | None = None
     rekey: Rekey | None = None
+    our_head: str = ""
+    their_heads: tuple[CheckpointKey, ...] = ()
     frozen: str = ""
     closed: bool = False
 
@@ -190,7 +197,9 @@ def say(link: Link, frame: Frame) -> Link:
         elif isinstance(item, Accept | Reject):
             decisions[item.of] = item
         elif isinstance(item, Rekey):
-            changes = {"our_key": item.key}
+            changes["our_key"] = item.key
+        elif isinstance(item, CheckpointKey):
+            changes["our_head"] = item.key
     asked: list[Asked] = []
     accepted = decided = 0
     for one in link.asked:
@@ -207,7 +216,7 @@ def say(link: Link, frame: Frame) -> Link:
         unacked=(*link.unacked, Unacked(mark, accepted, decided)),
         told=max(link.told, frame.ack.place),
         answer=None,
-        rekey=None if changes else link.rekey,
+        rekey=None if "our_key" in changes else link.rekey,
         **changes,
     )
 
@@ -372,6 +381,10 @@ def _apply(link: Link, frame: Frame, known: Callable[[str], bool]) -> Heard:
             if not _proven(link, item):
                 return Lie("rekey", "the new key did not sign for itself")
             changes |= {"their_key": item.key, "their_seal": item.seal}
+        elif isinstance(item, CheckpointKey):
+            if not is_proven(link.theirs, item):
+                return Lie("rekey", "the old and the new checkpoint key did not both sign the change")
+            changes["their_heads"] = (*changes.get("their_heads", link.their_heads), item)
         else:
             return Lie("resume", "a request to resume stands in the middle")
     still = []

@@ -11,7 +11,7 @@ which account number a payment was credited. No name, no memo and no other link 
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ledger import linkfacts as lf
@@ -63,8 +63,8 @@ def link_pack(log: Log, link: str, note: bytes) -> tuple[bytes, int]:
     return "\n".join([*lines, "", ""]).encode() + note, len(lines) - 2
 
 
-def open_link_pack(raw: bytes, link: str, origin: str, key: PublicKey) -> list[Placed]:
-    """The facts of the neighbour's log about a link, each proven to be under a head that `key` signed.
+def open_link_pack(raw: bytes, link: str, origin: str, keys: Sequence[PublicKey]) -> list[Placed]:
+    """The facts of the neighbour's log about a link, each proven to be under a head that one of `keys` signed.
 
     `Invalid`: "bad_link_pack"; and what is wrong with the head, a proof or an entry.
     """
@@ -82,7 +82,7 @@ def open_link_pack(raw: bytes, link: str, origin: str, key: PublicKey) -> list[P
         receipt = _receipt(line, number, checkpoint)
         if found and receipt.leaf <= found[-1].leaf:
             raise _bad(f"line {number} is out of order")
-        at, entry = check_receipt(receipt, [(origin, key)])
+        at, entry = check_receipt(receipt, [(origin, key) for key in keys])
         if at.origin != origin or not isinstance(entry.fact, FACTS) or entry.fact.link != link:
             raise _bad(f"entry {receipt.leaf} is of another log or link")
         found.append(Placed(receipt.leaf, entry.fact))

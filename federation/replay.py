@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from federation.frames import (
     Accept,
+    CheckpointKey,
     Frame,
     Mark,
     Offer,
@@ -20,6 +21,7 @@ from federation.frames import (
     check_frame,
     parse_said,
 )
+from federation.headkeys import is_proven
 from federation.link import Applied, Lie, Link, hear, opened, say, settled
 from federation.settlement import check_settlement, settlement_start
 from ledger import linkfacts as lf
@@ -86,6 +88,8 @@ def _follow_ours(link: Link, fact: lf.LinkSent | lf.LinkResumed) -> Link:
         _differs("offered", list(fact.offered), offers)
         _differs("accepted", [(p, m) for p, _, m in fact.accepted], [(one.pid, one.minutes) for one in taken if one])
         _differs("rejected", list(fact.rejected), [one.pid for one in refused if one])
+        if not all(is_proven(link.ours, item) for item in frame.items if isinstance(item, CheckpointKey)):
+            raise Invalid("link_differs", "our frame names a checkpoint key that did not sign, or whose elder did not")
         if not link.requests:  # else it was brought back, and they may have been heard further than it says
             _differs("acknowledged", frame.ack, link.got)
             _differs("owed", (frame.bal, frame.held), (after.bal, after.held))

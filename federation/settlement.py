@@ -84,7 +84,8 @@ def propose(link: Link, inc: int, minutes: int, accepted: tuple[str, ...] = (), 
 def check_settlement(link: Link, line: str, signatures: tuple[str, ...], signers: Link | None = None) -> Settlement:
     """The settlement, of this link and signed; `signers` is another link of the two banks, if a key was lost.
 
-    Both sign; only one that closes may have our own signature alone: a neighbour that is gone signs nothing.
+    Both sign; only one that closes may have our own signature alone: a neighbour that is gone signs nothing. A link
+    whose key is lost can only close: nobody could say anything more on it.
     """
     found = parse_settlement(line)
     by = signers or link
@@ -93,6 +94,8 @@ def check_settlement(link: Link, line: str, signatures: tuple[str, ...], signers
         raise Invalid("bad_settlement", "the settlement is of another link")
     if (by.ours, by.theirs) != (link.ours, link.theirs):
         raise Invalid("bad_settlement", "it is signed on a link with another bank")
+    if by.link != link.link and not found.closes:
+        raise Invalid("bad_settlement", "the keys of another link can only close this one", "agree on --closes")
     needed = [keys[one.origin] for one in found.banks]
     if found.closes and len(signatures) == 1:
         needed = [keys[link.ours]]

@@ -8,6 +8,9 @@
 What one bank accepted and the other still holds open is posted; all else that is open is voided. If the balances then
 differ, people have to say what stands.
 
+Where a link key is lost, the two banks pair again, and the keys of the new link sign the settlement that closes the old
+one: `by` is the link whose keys sign, which is the link itself where nothing else is said.
+
     timebank/account/v1⏎
     {"accepted":[PID…],"inc":N,"link":ID,"minutes":N,"open":[[PID,MINUTES]…],"origin":ORIGIN,"sent":MARK}⏎
     ⏎
@@ -77,10 +80,10 @@ def account_of(page: Reading, link: Link) -> Account:
     return Account(link.link, link.ours, max(known), link.bal, link.sent, standing, tuple(accepted))
 
 
-def format_account(account: Account, signer: Signer) -> bytes:
+def format_account(account: Account, signer: Signer, by: str) -> bytes:
     """The file with which one bank begins to settle."""
     text = f"{HEADER}\n{c.format_json(c.to_object(account))}\n"
-    return format_note(text, [sign_text(text.encode(), account.link, signer)])
+    return format_note(text, [sign_text(text.encode(), by, signer)])
 
 
 def _opened(raw: bytes) -> tuple[str, str, list[Signature]]:
@@ -102,7 +105,7 @@ def is_account(raw: bytes) -> bool:
     return raw.startswith(f"{HEADER}\n".encode())
 
 
-def open_account(raw: bytes, link: Link) -> Account:
+def open_account(raw: bytes, link: Link, by: Link) -> Account:
     """The neighbour's account of a link, signed by it; `Invalid("bad_settlement")`."""
     _, line, signatures = _opened(raw)
     try:
@@ -111,12 +114,12 @@ def open_account(raw: bytes, link: Link) -> Account:
         raise Invalid("bad_settlement", f"not an account of a link: {error.message}") from None
     if (found.link, found.origin) != (link.link, link.theirs) or len(signatures) != 1:
         raise Invalid("bad_settlement", "it is of another link, or our own: it is for the other bank")
-    _check(f"{HEADER}\n{line}\n", signatures[0], link.link, link.their_key)
+    _check(f"{HEADER}\n{line}\n", signatures[0], by)
     return found
 
 
-def _check(text: str, signature: Signature, link: str, key: str) -> None:
-    check_signature(text, _encoded(signature), link, PublicKey.parse(decode_key(key)))
+def _check(text: str, signature: Signature, by: Link) -> None:
+    check_signature(text, _encoded(signature), by.link, PublicKey.parse(decode_key(by.their_key)))
 
 
 def _encoded(signature: Signature) -> str:
@@ -149,23 +152,23 @@ def alone(page: Reading, link: Link) -> Settlement:
     return propose(link, account_of(page, link).inc + 1, 0, closes=True)
 
 
-def sign_settlement(settlement: Settlement, link: Link, signer: Signer, before: bytes = b"") -> bytes:
+def sign_settlement(settlement: Settlement, by: Link, signer: Signer, before: bytes = b"") -> bytes:
     """The file with our signature, beside the one that stands in `before`; in the order of the banks."""
     text = settlement_text(settlement_line(settlement))
-    found = {link.ours: sign_text(text.encode(), link.link, signer)}
+    found = {by.ours: sign_text(text.encode(), by.link, signer)}
     if before:
-        found[link.theirs] = _opened(before)[2][0]
+        found[by.theirs] = _opened(before)[2][0]
     ordered = [found[one.origin] for one in settlement.banks if one.origin in found]
     return format_note(text, ordered)
 
 
-def open_proposal(raw: bytes, link: Link) -> Settlement:
+def open_proposal(raw: bytes, link: Link, by: Link) -> Settlement:
     """A settlement that the neighbour has signed and we have not; `Invalid("bad_settlement")` or "bad_signature"."""
     _, line, signatures = _opened(raw)
     found = parse_settlement(line)
     if found.link != link.link or {one.origin for one in found.banks} != {link.ours, link.theirs}:
         raise Invalid("bad_settlement", "the settlement is of another link")
-    _check(settlement_text(line), signatures[0], link.link, link.their_key)
+    _check(settlement_text(line), signatures[0], by)
     return found
 
 
@@ -180,11 +183,11 @@ def signatures_of(raw: bytes) -> int:
     return len(_opened(raw)[2])
 
 
-def settled_fact(raw: bytes, link: Link) -> tuple[lf.LinkSettled, dict[str, str]]:
+def settled_fact(raw: bytes, link: Link, by: Link) -> tuple[lf.LinkSettled, dict[str, str]]:
     """The entry of a settlement that is signed as it must be; `Invalid`: "bad_settlement", "bad_signature"."""
     _, line, signatures = _opened(raw)
     signed = tuple([_encoded(one) for one in signatures])
-    agreed = check_settlement(link, line, signed)
+    agreed = check_settlement(link, line, signed, by)
     ours = {one.pid for one in link.standing}
     minutes = next(one.minutes for one in agreed.banks if one.origin == link.ours)
     posted = tuple([pair for pair in agreed.posted if pair[0] in ours])

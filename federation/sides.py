@@ -10,8 +10,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from federation.frames import Offer
+from federation.headkeys import known_keys
 from federation.link import Link
 from federation.replay import follow
+from federation.witnessing import open_theirs
 from ledger import canonical as c
 from ledger import linkfacts as lf
 from ledger.entries import Entry
@@ -35,15 +37,16 @@ KINDS = tuple(
     cards=c.pair(c.key_text, c.key_text),
     keys=c.pair(c.key_text, c.key_text),
     drops=c.pair(c.entry_id, c.entry_id),
+    head_key=c.key_text,
     asked=c.whole(-1),
     seen=c.whole(-1),
 )
 class Side(NamedTuple):
     """The state of a link, and `orders` not yet offered, oldest first.
 
-    `cards`, `keys`: the hashes of the cards and the link keys with which it was opened; `drops`: the folders in which
-    we and they publish (each: ours, theirs). `asked`, `seen`: the last entry that asked to resume, and that notes a
-    head of theirs.
+    `cards`: the hashes of the cards with which it was opened; `keys`: the link keys with which it was opened, or last
+    settled; `drops`: the folders in which we and they publish (each: ours, theirs). `head_key`: the checkpoint key on
+    their card. `asked`, `seen`: the last entry that asked to resume, and that notes a head of theirs.
     """
 
     link: Link
@@ -51,6 +54,7 @@ class Side(NamedTuple):
     cards: tuple[str, str]
     keys: tuple[str, str]
     drops: tuple[str, str]
+    head_key: str
     asked: int = -1
     seen: int = -1
 
@@ -68,7 +72,7 @@ def follow_entry(found: Sides, origin: str, entry: Entry, index: int, known: Kno
     after = follow(links, origin, fact, lambda pid: known(name, pid, index))
     if after is not None and isinstance(fact, lf.LinkOpened):
         keys = (fact.key.key, fact.neighbour.link_key)
-        found[name] = Side(after, (), fact.marks, keys, fact.drops)
+        found[name] = Side(after, (), fact.marks, keys, fact.drops, fact.neighbour.checkpoint_key)
         return
     side = found.get(name)
     if side is not None:
@@ -87,9 +91,19 @@ def _noted(side: Side, fact: Any, entry: Entry, index: int) -> Side:
             return without_orders(side, {pid for pid, _ in fact.offered})
         case lf.LinkResumed():
             return side._replace(asked=index)
+        case lf.LinkSettled():
+            return side._replace(keys=(side.link.our_key, side.link.their_key))
         case lf.HeadSeen():
+            keys = known_keys(side.head_key, side.link.their_heads)
+            open_theirs(_note_of(fact.checkpoint), side.link.theirs, keys)
             return side._replace(seen=index)
     return side
+
+
+def _note_of(lines: tuple[str, ...]) -> bytes:
+    """The head that an entry quotes, without its empty line."""
+    text = [line for line in lines if not line.startswith("\u2014 ")]
+    return "\n".join([*text, "", *lines[len(text) :], ""]).encode()
 
 
 def without_orders(side: Side, pids: set[str]) -> Side:

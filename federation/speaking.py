@@ -8,7 +8,7 @@ it. Nothing here reads a clock or a file: who is credited, and whether, is the c
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from federation.frames import Accept, Frame, Item, Mark, Offer, Reject, Resume, item_line
+from federation.frames import Accept, CheckpointKey, Frame, Item, Mark, Offer, Reject, Resume, item_line
 from federation.link import Asked, Lie, Link, Passed, Waits, say
 from ledger.linkfacts import RISK
 
@@ -44,10 +44,11 @@ class Spoken(NamedTuple):
     more: bool = False
 
 
-def speak(link: Link, orders: Iterable[Offer], decide: Decide) -> Spoken | None:
+def speak(link: Link, orders: Iterable[Offer], decide: Decide, news: CheckpointKey | None = None) -> Spoken | None:
     """The next frame, or None when there is nothing to say, or nothing may be said.
 
-    `orders` are payments ordered and not yet offered, oldest first; those beyond the limit stay where they are.
+    `orders` are payments ordered and not yet offered, oldest first; those beyond the limit stay where they are. `news`:
+    a checkpoint key of ours that they were not told of.
     """
     if link.silent:
         return None
@@ -56,7 +57,7 @@ def speak(link: Link, orders: Iterable[Offer], decide: Decide) -> Spoken | None:
     offered: list[tuple[str, int]] = []
     accepted: list[tuple[str, str, int]] = []
     rejected: list[str] = []
-    for due in (link.answer, link.rekey):
+    for due in (link.answer, link.rekey, news):
         if due is not None:
             page.add(due)
     for one in link.waiting:

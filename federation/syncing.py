@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from federation import kept
 from federation.carriers import Carrier
-from federation.evidence import charge_of, format_evidence, two_heads_charge, verify_evidence
+from federation.evidence import charge_of, format_evidence, two_heads_evidence, verify_evidence
+from federation.headkeys import chain, known_keys
 from federation.kept import BACK, OURS
 from federation.outbox import is_ahead, publish_link, refuse_older
 from federation.pairing import WITNESS, held_key, link_key_file
@@ -38,11 +39,11 @@ from ledger.bank import Bank
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.folder import made_folder, replace_file
 from ledger.keyring import Keyring, key_files
-from ledger.keys import HeldKey, PublicKey, decode_key, encode_key
+from ledger.keys import HeldKey, encode_key
 from ledger.page import Page
 from ledger.people import person
+from ledger.points import checkpoint_keys
 from ledger.reading import Reading
-from ledger.records import public_key
 
 #: frames fetched for one turn: one transaction, and what one holds in memory
 MOST_PULLED = 10
@@ -89,8 +90,10 @@ def sync_link(
                 _pull(bank, following, link, carrier, list(keys.values()), total.taken_back, pulled)
             except Unavailable as problem:
                 unreachable = problem
-        witnessing = _witness(bank, link, pulled)
+        witnessing, unknown = _witness(bank, following, link, pulled)
         done, found = _turn(bank, keyring, root, following, link, pulled, keys, witnessing)
+        if unknown is not None:  # their frames may have told of the key that signed it
+            done.more |= _witness_again(bank, following, link, pulled, done)
         evidence = evidence or found
         total.add(done)
         files += publish_link(bank, keyring, root, link, following)
@@ -126,7 +129,7 @@ def _turn(
             evidence.extend(_write_evidence(bank, page, link, pulled, done))
         return done, sides, page.size
 
-    with bank.reading() as page:
+    with bank.reading(keyring) as page:
         done = take_turn(page, following.at(page), link, pulled, None, is_lost)
     if done.wrote:
         done, sides, size = bank.write(work, keyring)
@@ -228,29 +231,37 @@ class _Files:
 # Witnessing.
 
 
-def _witness(bank: Bank, link: str, pulled: Pulled) -> Witnessing | None:
-    """Check their newest checkpoint and cosign it, and how far they have seen ours; what is to be kept of it."""
+def _witness(
+    bank: Bank, following: Following, link: str, pulled: Pulled
+) -> tuple[Witnessing | None, Invalid | None]:
+    """Check their newest checkpoint and cosign it, and how far they have seen ours; what is to be kept of it.
+
+    What is wrong with it is noted; but returned if it is signed by no key of theirs that is known.
+    """
     head = pulled.head
     if head is None:
-        return None
+        return None, None
     with bank.reading() as page:
         record, standing = page.book.link(link), kept.standing(page.db, link)
-        checkpoint = page.book.key(page.book.office("checkpoint")[0])
-        if record is None or checkpoint is None:
-            return None
-        neighbour = record.neighbour
-        witnessed = heeded(page.log, public_key(checkpoint), neighbour, head)
+        if record is None:
+            return None, None
+        neighbour, side = record.neighbour, following.at(page)[link]
+        ours = [key for key, _, _ in checkpoint_keys(page.book)]
+        witnessed = heeded(page.log, ours, neighbour, head)
     try:
-        shown = look_at(standing, neighbour, head)
+        keys = known_keys(neighbour.checkpoint_key, side.link.their_heads)
+        shown = look_at(standing, neighbour.origin, keys, head)
     except Invalid as problem:
         problem.message = f"their head: {problem.message}"
+        if problem.code == "unsigned_checkpoint":
+            return None, problem
         pulled.refused.append(problem)
-        return None
+        return None, None
     if isinstance(shown, Fork):
         pulled.fork = shown
-        return None
+        return None, None
     if shown is None and witnessed in (None, standing.witnessed):
-        return None
+        return None, None
     path = bank.folder.keys / WITNESS
     if shown is not None and path.exists():
         shown = cosigned_note(shown, bank.folder.origin, held_key(path), int(bank.clock.now().timestamp()))
@@ -261,7 +272,18 @@ def _witness(bank: Bank, link: str, pulled: Pulled) -> Witnessing | None:
         if witnessed is not None:
             keep_heeded(log, link, witnessed, head.cosigned)
 
-    return keep
+    return keep, None
+
+
+def _witness_again(bank: Bank, following: Following, link: str, pulled: Pulled, done: Done) -> bool:
+    """Check it once more, after their frames were heard; whether another turn has to freeze the link."""
+    witnessing, problem = _witness(bank, following, link, pulled)
+    if witnessing is not None:
+        with bank.store.writing() as log:
+            witnessing(log)
+    if problem is not None and not done.more:
+        done.refused.append(problem)
+    return pulled.fork is not None
 
 
 # Evidence.
@@ -286,13 +308,13 @@ def _evidence(page: Page, side: Side, pulled: Pulled, done: Done) -> bytes:
     ours, theirs = side.link.ours, side.link.theirs
     record = page.book.link(side.link.link)
     if pulled.fork is not None and record is not None:
-        key = PublicKey.parse(decode_key(record.neighbour.checkpoint_key))
-        charge = two_heads_charge(side.link.link, theirs, key, (ours, side.keys[0]), side.cards[0])
-        return format_evidence(charge, [pulled.fork.seen, pulled.fork.shown])
+        first = record.neighbour.checkpoint_key
+        changes, accuser = chain(first, side.link.their_heads), (ours, side.keys[0], side.cards[0])
+        return two_heads_evidence(side.link.link, theirs, first, changes, accuser, pulled.fork)
     heard = logged_frames(page, side, theirs)
-    start, first, inc = _beginning(page, side)
+    start, agreed, inc = _beginning(page, side)
     frames = sorted([*logged_frames(page, side, ours), *heard])
-    whole = [*first, *[note for _, note, place in frames if place[0] >= inc], done.lie]
+    whole = [*agreed, *[note for _, note, place in frames if place[0] >= inc], done.lie]
     for keys in dict.fromkeys((side.keys, (side.link.our_key, side.link.their_key))):  # one of them may be replaced
         charge = charge_of(side.link, done.frozen, start, keys)
         for notes in ([*[note for _, note, _ in heard[-1:]], done.lie], whole):

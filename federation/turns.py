@@ -13,19 +13,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from federation import kept
+from federation.card import open_card
 from federation.deciding import accounts_by_alias, decider
-from federation.frames import Frame, Mark, Offer, Quoted, open_frame, quote, sign_frame, unquote
+from federation.frames import CheckpointKey, Frame, Mark, Offer, Quoted, open_frame, quote, sign_frame, unquote
+from federation.headkeys import sign_statement
 from federation.kept import BACK, OURS, Sealed
-from federation.link import Ahead, Applied, Heard, Lie, Passed, Waits, hear
+from federation.link import Ahead, Applied, Heard, Lie, Link, Passed, Waits, hear
 from federation.parcels import MOST_MEMO, Head, Parcel, Way, seal_parcel
 from federation.sides import Side, Sides, keep_sides, without_orders
 from federation.speaking import Spoken, ask_to_resume, next_incarnation, recall, speak
 from federation.witnessing import Fork
 from ledger import linkfacts as lf
 from ledger.errors import Invalid, Problem
-from ledger.keys import HeldKey, PublicKey, decode_key
+from ledger.keys import HeldKey, PublicKey, decode_key, encode_key, key_hash
 from ledger.page import Page
 from ledger.people import openings_of
+from ledger.points import checkpoint_keys
 from ledger.reading import Reading
 from ledger.records import NEVER
 
@@ -261,7 +264,8 @@ class _Turn:
                 self._say(ask_to_resume(link, inc))
                 self.done.resumed = True
             return False
-        spoken = speak(link, self.side.orders, decider(self.page, link, self._by_alias() if link.waiting else {}))
+        decide = decider(self.page, link, self._by_alias() if link.waiting else {})
+        spoken = speak(link, self.side.orders, decide, new_head_key(self.page, link))
         if spoken is None:
             return False
         self.done.sent += 1
@@ -331,6 +335,27 @@ class _Turn:
         lines = [line for line in head.decode().split("\n") if line]
         index = self.page.add(lf.HeadSeen(self.link, tuple(lines))).index
         self.side = self.side._replace(seen=index)
+
+
+def new_head_key(page: Page, link: Link) -> CheckpointKey | None:
+    """The change of our checkpoint key of which the neighbour was not told, if the key it knows is still at hand."""
+    told, keyring = link.our_head or _on_our_card(page, link.link), page.keyring
+    key = page.book.key(page.book.office("checkpoint")[0])
+    if key is None or keyring is None or told in ("", key.public):
+        return None
+    old, new = key_hash(decode_key(told)), page.book.office("checkpoint")[0]
+    if not (keyring.at_hand(old) and keyring.at_hand(new)):
+        return None
+    return sign_statement(link.ours, keyring.unlock(old), keyring.unlock(new))
+
+
+def _on_our_card(page: Reading, link: str) -> str:
+    """The checkpoint key on our card; where no card is kept, the one that was in force when the link was opened."""
+    found, record = kept.pairing(page.db, link), page.book.link(link)
+    if found is not None:
+        return open_card(found.ours).bank.checkpoint_key
+    keys = checkpoint_keys(page.book) if record is not None else []
+    return next((encode_key(key.raw) for key, since, until in keys if record and since < record.since <= until), "")
 
 
 def must_resume(page: Reading, side: Side) -> bool:

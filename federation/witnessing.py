@@ -5,6 +5,7 @@ committed before the cosignature can leave. Two heads of one size with different
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from federation import kept
@@ -28,14 +29,16 @@ class Fork(NamedTuple):
     shown: bytes
 
 
-def look_at(standing: Standing, neighbour: Neighbour, head: Head) -> bytes | Fork | None:
+def look_at(standing: Standing, origin: str, keys: Sequence[PublicKey], head: Head) -> bytes | Fork | None:
     """The neighbour's checkpoint if it is new and goes on from the one seen; None if there is nothing to do.
+
+    `origin` is the name of its log, `keys` are those by which it may sign heads.
 
     `Invalid` where it is not theirs, or not shown to go on: "bad_consistency_proof" and what is wrong with the note.
     """
     if not head.checkpoint:
         return None
-    found = _theirs(head.checkpoint, neighbour)
+    found = open_theirs(head.checkpoint, origin, keys)
     if found.size < standing.size:
         return None
     if found.size == standing.size:
@@ -49,9 +52,10 @@ def look_at(standing: Standing, neighbour: Neighbour, head: Head) -> bytes | For
     return head.checkpoint
 
 
-def _theirs(note: bytes, neighbour: Neighbour) -> Checkpoint:
-    found = open_checkpoint(note, [(neighbour.origin, PublicKey.parse(decode_key(neighbour.checkpoint_key)))])
-    if found.origin != neighbour.origin:
+def open_theirs(note: bytes, origin: str, keys: Sequence[PublicKey]) -> Checkpoint:
+    """A neighbour's head, signed by one of these keys; `Invalid` where it is not, or of another log."""
+    found = open_checkpoint(note, [(origin, key) for key in keys])
+    if found.origin != origin:
         raise Invalid("foreign_origin", f"the head is of the log {found.origin[:80]!r}")
     return found
 
@@ -67,10 +71,10 @@ def replace_seen(log: Writing, link: str, old: Standing, note: bytes) -> bool:
     return kept.keep_head(log.db, link, old.size, parse_checkpoint(parse_note(note)[0]).size, note)
 
 
-def heeded(log: Log, own: PublicKey, neighbour: Neighbour, head: Head) -> int | None:
+def heeded(log: Log, own: Sequence[PublicKey], neighbour: Neighbour, head: Head) -> int | None:
     """Over how many entries the head of ours is that the neighbour cosigned; None if it shows none that holds.
 
-    `own` is this bank's checkpoint key.
+    `own` are this bank's checkpoint keys, ended ones too.
 
     `Invalid("older_database")`, "fork": the neighbour holds a head signed here that this database does not reach.
     """
@@ -81,7 +85,7 @@ def heeded(log: Log, own: PublicKey, neighbour: Neighbour, head: Head) -> int | 
     if not cosignatures(text, lines, [cosigner]):
         return None
     try:
-        ours = open_checkpoint(head.cosigned, [(log.origin, own)])
+        ours = open_checkpoint(head.cosigned, [(log.origin, key) for key in own])
     except Invalid:
         return None
     if ours.origin != log.origin:

@@ -147,30 +147,30 @@ def logged(path: Path) -> tuple[Village, bytes, int]:
 def test_a_pack_proves_each_entry_and_shows_no_other(tmp_path: Path) -> None:
     village, raw, count = logged(tmp_path)
     key = village.signer("checkpoint").public
-    facts = open_link_pack(raw, LINK, ORIGIN, key)
+    facts = open_link_pack(raw, LINK, ORIGIN, [key])
     assert len(facts) == count + 2  # opened, limited
     assert all(one.fact.link == LINK for one in facts)
     assert b"account.opened" not in raw
     for spoiled in (raw[:-1], raw[:200], b"", raw.replace(LINK.encode(), b"1" * 32, 1), raw + b"x"):
         with pytest.raises(Invalid):
-            open_link_pack(spoiled, LINK, ORIGIN, key)
+            open_link_pack(spoiled, LINK, ORIGIN, [key])
     lines = raw.split(b"\n")
     for swapped in ([*lines[:2], lines[3], lines[2], *lines[4:]], [*lines[:2], lines[2], lines[2], *lines[3:]]):
         with pytest.raises(Invalid):
-            open_link_pack(b"\n".join(swapped), LINK, ORIGIN, key)
+            open_link_pack(b"\n".join(swapped), LINK, ORIGIN, [key])
     with pytest.raises(Invalid):
-        open_link_pack(raw, LINK, ORIGIN, village.signer("committee-1").public)
+        open_link_pack(raw, LINK, ORIGIN, [village.signer("committee-1").public])
     with pytest.raises(Invalid):
-        open_link_pack(raw, "1" * 32, ORIGIN, key)
+        open_link_pack(raw, "1" * 32, ORIGIN, [key])
 
 
 def test_a_pack_that_is_changed_anywhere_is_refused(tmp_path: Path) -> None:
     village, raw, _ = logged(tmp_path)
     key = village.signer("checkpoint").public
-    facts = open_link_pack(raw, LINK, ORIGIN, key)
+    facts = open_link_pack(raw, LINK, ORIGIN, [key])
     for place in range(0, len(raw), 41):
         spoiled = raw[:place] + bytes([raw[place] ^ 2]) + raw[place + 1 :]
         try:
-            assert open_link_pack(spoiled, LINK, ORIGIN, key) == facts
+            assert open_link_pack(spoiled, LINK, ORIGIN, [key]) == facts
         except Invalid:
             continue
