@@ -2,8 +2,9 @@
 
     PUBLISHED/links/DROP/f/INC/SEQ, r/INC/N, head          (PROTOCOL.md §10)
 
-What is missing there is published again, from the bytes kept when it was sealed. A head that says nothing new is not
-written. `bundle` packs what the neighbour has not acknowledged as one file.
+What is missing there is published again, from the bytes kept when it was sealed: a frame until it is acknowledged, and
+the head, are compared with what was kept, so that a power cut need not find them flushed. A head that says nothing new
+is not written. `bundle` packs what the neighbour has not acknowledged as one file.
 
 The log is published in the same folder first, as hashes and sealed copy: no head leaves that a lost disk could not be
 healed up to.
@@ -99,12 +100,11 @@ def publish_link(bank: Bank, keyring: Keyring, root: Path, link: str, following:
             for folder, place in wanting.frames:
                 sealed = kept.frame_at(page.db, link, folder, place)
                 if sealed is not None:
-                    out.put(frame_path(side.drops[0], folder, place), sealed.content)
+                    out.put(frame_path(side.drops[0], folder, place), sealed.content, lasting=folder == BACK)
         out.settle()
         if wanting.head:
             sealed_head = seal_head(wanting.head, _way(side), side.link.their_seal)
-            out.put(head_path(side.drops[0]), sealed_head)
-            out.settle()
+            out.put(head_path(side.drops[0]), sealed_head, lasting=False)
         written = out.written
     if wanting.head:
         with bank.store.writing() as log:

@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from ledger import events as e
+from ledger import linkfacts as lf
 from ledger import rules, signers
 from ledger.book import Book
 from ledger.clock import Clock
@@ -88,7 +89,7 @@ class Page(Reading):
         self._unwritten: deque[_Batch] = deque()
         self._scribe: Scribe | None = None
         self._randomness, self._drawn = b"", 0
-        #: who signs what kind of exchange, until an entry of another kind is added
+        #: who signs what kind of exchange or payment, until an entry of another kind is added
         self._plans: dict[Any, tuple[Signer, ...]] = {}
         self._warned: list[str] = []
         self._names: dict[str, str] = {}
@@ -290,7 +291,7 @@ class Page(Reading):
         if self.writing and isinstance(entry.fact, e.DetailsErased):
             self._forget(entry.fact)
         self.book.apply(entry, index)
-        if not isinstance(entry.fact, e.ExchangeRecorded):
+        if not isinstance(entry.fact, e.ExchangeRecorded | lf.PaymentOrdered):
             self._plans.clear()
         self.tables.drawn = ""
         self.tables.fresh[index] = entry
@@ -322,7 +323,12 @@ def _nothing_at_hand(_key: str) -> bool:
 
 
 def _plan_of(fact: Any) -> Any:
-    """What the choice of signers depends on, for an exchange: its nature, and who stands on which side."""
+    """What the choice of signers depends on, for an exchange: its nature, and who stands on which side.
+
+    For a payment to a neighbour's member it is who pays.
+    """
+    if isinstance(fact, lf.PaymentOrdered):
+        return "payment", fact.account
     if not isinstance(fact, e.ExchangeRecorded):
         return None
     if fact.imported:

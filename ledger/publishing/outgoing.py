@@ -58,8 +58,11 @@ class Outgoing:
             (self._beside / _SCRATCH).unlink(missing_ok=True)
             self._beside.rmdir()
 
-    def put(self, name: str, content: bytes) -> None:
-        """Put a file at `name`, a path in the folder with strokes."""
+    def put(self, name: str, content: bytes, *, lasting: bool = True) -> None:
+        """Put a file at `name`, a path in the folder with strokes.
+
+        One that is not `lasting` may be gone or empty after a power cut: whoever puts it there looks after it.
+        """
         path, beside = self.root / name, self._beside / _SCRATCH
         try:
             self._make_folder(path.parent)
@@ -67,13 +70,15 @@ class Outgoing:
             try:
                 write_all(handle, content)
                 os.fchmod(handle, _FILE)
-                os.fsync(handle)
+                if lasting:
+                    os.fsync(handle)
             finally:
                 os.close(handle)
             beside.replace(path)
         except OSError as error:
             raise cannot_write(path, error) from error
-        self._touched.add(path.parent)
+        if lasting:
+            self._touched.add(path.parent)
         self.written += 1
 
     def settle(self) -> None:
