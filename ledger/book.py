@@ -15,6 +15,7 @@ from typing import Any, cast
 from ledger import events as e
 from ledger import helpfacts as hf
 from ledger import linkfacts as lf
+from ledger.canonical import made
 from ledger.entries import Entry
 from ledger.helpbook import FOLDS as HELP_FOLDS
 from ledger.keys import decode_key, key_hash
@@ -163,18 +164,18 @@ class Book:
 
     def apply(self, entry: Entry, index: int) -> None:
         """Fold the entry at `index` in."""
-        fact = entry.fact
-        if type(fact) not in _LEAVE_KEYS or len(self.judged) > _MOST_JUDGED:
+        fact, kind = entry.fact, type(entry.fact)
+        if kind not in _LEAVE_KEYS or len(self.judged) > _MOST_JUDGED:
             self.judged.clear()
-        fold = _FOLDS.get(type(fact))
+        fold = _FOLDS.get(kind)
         if fold is not None:
             fold(self, fact, entry, index)
         else:
-            _ELSEWHERE[type(fact)](self.tables, fact, entry, index)
+            _ELSEWHERE[kind](self.tables, fact, entry, index)
             if isinstance(fact, lf.PaymentOrdered):
                 _use_mandates(self, ((fact.account, -fact.minutes),), entry)
         bank = self.bank
-        self.tables.add_seen(entry.id, Seen(index, entry.hash, bank.day if bank else ""))
+        self.tables.add_seen(entry.id, made(Seen, (index, entry.hash, bank.day if bank else "")))
 
     # The strokes of `posting`, on this book.
 
@@ -315,7 +316,8 @@ def _count_imported(book: Book, begun: str, accounts: int, exchanges: int, minut
     if found is not None:
         since, due_accounts, due_exchanges, due_minutes, opened, recorded, credited, until = found
         came = opened + accounts, recorded + exchanges, credited + minutes
-        book.tables.put("import", begun, Import(since, due_accounts, due_exchanges, due_minutes, *came, until))
+        after = since, due_accounts, due_exchanges, due_minutes, *came, until
+        book.tables.put("import", begun, made(Import, after))
 
 
 def _use_mandates(book: Book, legs: e.Legs, entry: Entry) -> None:

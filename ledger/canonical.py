@@ -21,7 +21,7 @@ from datetime import date
 from functools import lru_cache
 from itertools import pairwise
 from json.scanner import make_scanner
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ledger.errors import Invalid
 
@@ -51,6 +51,14 @@ def _no_float(text: str) -> Any:
 
 # The scanner under `JSONDecoder.decode`, without its two searches for white space, which would not be canonical.
 _scan = make_scanner(json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float))  # type: ignore[arg-type]
+
+
+if TYPE_CHECKING:
+
+    def made(cls: type[T], values: tuple[Any, ...]) -> T:
+        """A named tuple of all its values, in their order; half the cost of calling its class."""
+else:
+    made = tuple.__new__
 
 
 def shape(**readers: Reader) -> Callable[[type[T]], type[T]]:

@@ -7,10 +7,10 @@ below, good or bad, is read the long way, which alone says what is wrong.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from binascii import a2b_base64
-from functools import cache
+from functools import cache, lru_cache
+from hashlib import sha256
 from typing import Any
 
 from ledger import canonical as c
@@ -46,9 +46,9 @@ def everyday_body(fact: e.ExchangeRecorded) -> str:
     )
 
 
-_LEGS = r'\[\["([a-z2-7]{6,16})",(-?)([1-9][0-9]{0,9})\],\["([a-z2-7]{6,16})",(-?)([1-9][0-9]{0,9})\]\]'
+_LEGS = r'\[\["([a-z2-7]{6,16})",(-?[1-9][0-9]{0,9})\],\["([a-z2-7]{6,16})",(-?[1-9][0-9]{0,9})\]\]'
 _LINE = (
-    r'\{"at":"([0-9-]{10})(T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)",'
+    r'\{"at":"([0-9-]{10}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)",'
     r'"body":\{"category":"([^"\\\n]{1,40})",'
     r'(?:"commitments":\{"(memo|reason|consent|contact|handle|name)":"([0-9a-f]{64})"\},)?'
     r'(?:"imported":"([0-9a-f]{32})",)?'
@@ -79,15 +79,13 @@ def read_everyday(raw: bytes, origin: str) -> Entry | None:
         found = _pattern()(raw.decode())
         if found is None:
             return None
-        (text, of, day, time, category, field, committed, imported, one, sign, minutes, other, against, as_much,
+        (text, of, at, category, field, committed, imported, one, credited, other, against,
          nature, served_on, entry_id, stretch, name, signed, second, countersigned) = found.groups()  # fmt: skip
-        # Two legs that sum to zero: as much with opposite signs, of two accounts in their order.
-        if of != origin or minutes != as_much or sign == against or one >= other:
+        # Two legs that sum to zero, of two accounts in their order.
+        moved = int(credited)
+        if of != origin or one >= other or moved + int(against) or not -_MOST_MINUTES <= moved <= _MOST_MINUTES:
             return None
-        moved = int(minutes)
-        if moved > _MOST_MINUTES:
-            return None
-        c.day(day), c.day(served_on), c.word(category), _nature(nature)
+        _read_words(at[:10], served_on, category, nature)
         signers = read_signers(stretch)
     except (UnicodeDecodeError, Invalid):
         return None
@@ -98,14 +96,19 @@ def read_everyday(raw: bytes, origin: str) -> Entry | None:
         if signers[1].name != second:
             return None
         signatures = (signatures[0], _signature(second, countersigned))
-    if sign:
-        moved = -moved
     sealed = {field: committed} if field else None
-    fact = e.ExchangeRecorded(served_on, category, nature, ((one, moved), (other, -moved)), (), sealed, imported or "")
-    hashed = hashlib.sha256(raw[: raw.index(b"\n\n") + 1]).digest()
-    return Entry(text, hashed, origin, KIND, day + time, entry_id, fact, signers, signatures)
+    legs = ((one, moved), (other, -moved))
+    fact = c.made(e.ExchangeRecorded, (served_on, category, nature, legs, (), sealed, imported or ""))
+    hashed = sha256(raw[: raw.index(b"\n\n") + 1]).digest()
+    return c.made(Entry, (text, hashed, origin, KIND, at, entry_id, fact, signers, signatures))
+
+
+@lru_cache(maxsize=4096)
+def _read_words(day: str, served_on: str, category: str, nature: str) -> None:
+    """Read what is said again and again; `Invalid`."""
+    c.day(day), c.day(served_on), c.word(category), _nature(nature)
 
 
 def _signature(name: str, encoded: str) -> Signature:
     data = a2b_base64(encoded)
-    return Signature(name, data[:KEY_ID_BYTES], data[KEY_ID_BYTES:])
+    return c.made(Signature, (name, data[:KEY_ID_BYTES], data[KEY_ID_BYTES:]))

@@ -1,92 +1,127 @@
-"""A process beside this one that reads entries ahead of whoever folds them: bytes in, what a fold needs of them out.
+"""A process beside this one that reads a log ahead of whoever folds it, and tells of each entry what a fold needs.
 
-Only everyday exchanges are read there; any other entry, good or bad, is read here, which alone says what is wrong.
-Where there can be no process, or it dies, all is read here. The process ends with its parent.
+It reads the database for itself. Only everyday exchanges are told; any other entry, good or bad, is read here, which
+alone says what is wrong. Where there can be no process, or it dies, all is read here. It ends with its parent.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future
+import marshal
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from typing import Any
 
-from ledger.entries import Entry
+from ledger.canonical import made
+from ledger.entries import Act, Entry, Signer
+from ledger.errors import Problem
 from ledger.events import ExchangeRecorded
-from ledger.everyday import KIND, parse_one_of_many, read_everyday
+from ledger.everyday import KIND, read_everyday
 from ledger.merkle import leaf_hash
 from ledger.processes import ends_with_parent
+from ledger.store import Log, Store
 
-Row = tuple[int, str, bytes]  # index, topic, bytes
-Read = tuple[int, str, Callable[[], Entry], bytes]  # index, topic, the entry (which may be `Invalid`), leaf hash
-#: what comes back of an everyday exchange: instant, id, hash of the text, the fact's fields, the signers, leaf hash
-Gist = tuple[str, str, bytes, tuple[Any, ...], tuple[Any, ...], bytes]
+#: index, topic, the entry or the bytes that it is still to be read from, leaf hash
+Read = tuple[int, str, Entry | bytes, bytes]
+#: what is told of an everyday exchange: index, instant, id, hash of the text, the fact's fields, which of the sets of
+#: signers, leaf hash; of another entry its index
+Gist = tuple[int, str, str, bytes, tuple[Any, ...], int, bytes] | tuple[int]
+#: the sets of signers, each once, and the entries. Written by `marshal`, which is made for plain values and for one
+#: interpreter, and takes half the time of `pickle`
+Frame = tuple[list[Any], list[Gist]]
 
-#: rows from which on a process is worth starting
+#: entries from which on a process is worth starting, and those read here until it has started
 MANY = 20_000
-BATCH = 2000
-AHEAD = 3
+MEANWHILE = 3000
+BATCH = 500
+#: bytes on their way, where the system lets it be chosen: several batches, so that neither waits for the other
+PIPE_BYTES = 2**20
 
 
-def foreread(rows: Iterator[Row], count: int, origin: str) -> Iterator[Read]:
-    """The rows of a log, `count` of them at most, in their order, with their entries."""
-    pool = _process() if count >= MANY else None
-    if pool is None:
-        yield from (read_here(row, origin) for row in rows)
-        return
-    with pool:
-        waiting: deque[tuple[list[Row], Future[list[Gist | None]] | None]] = deque()
-        while True:
-            while len(waiting) < AHEAD and (some := list(islice(rows, BATCH))):
-                waiting.append((some, _send(pool, some, origin)))
-            if not waiting:
-                return
-            some, made = waiting.popleft()
-            for row, gist in zip(some, _wait(made, len(some)), strict=True):
-                yield read_here(row, origin) if gist is None else _unfolded(row, gist, origin)
+def foreread(log: Log, where: str, first: int, stop: int) -> Generator[Read, None, None]:
+    """The entries of a log from `first` up to and without `stop`, in their order; `where` is its database."""
+    if stop - first >= MANY:
+        with _reader(where, log.origin, first + MEANWHILE, stop) as frames:
+            yield from read_here(log, first, first + MEANWHILE)
+            first += MEANWHILE
+            for frame in frames:
+                for read in _unfolded(log, frame):
+                    yield read
+                    first = read[0] + 1
+    yield from read_here(log, first, stop)
 
 
-def read_here(row: Row, origin: str) -> Read:
-    """A row and its entry, read in this process."""
-    index, topic, raw = row
-    return index, topic, lambda: parse_one_of_many(raw, origin), leaf_hash(raw)
+def read_here(log: Log, first: int, stop: int) -> Generator[Read, None, None]:
+    """The same, as bytes."""
+    for index, topic, raw in log.each(first, stop):
+        yield index, topic, raw, leaf_hash(raw)
 
 
-def _unfolded(row: Row, gist: Gist, origin: str) -> Read:
-    at, entry_id, hashed, fact, signers, leaf = gist
-    entry = Entry("", hashed, origin, KIND, at, entry_id, ExchangeRecorded(*fact), signers, ())
-    return row[0], row[1], lambda: entry, leaf
+def _unfolded(log: Log, frame: Frame) -> Iterator[Read]:
+    told, gists = frame
+    known = [tuple([Signer(tuple([Act(*act) for act in acts]), key, name) for acts, key, name in one]) for one in told]
+    origin = log.origin
+    for gist in gists:
+        if len(gist) == 1:
+            yield from read_here(log, gist[0], gist[0] + 1)
+            continue
+        index, at, entry_id, hashed, fact, signers, leaf = gist
+        said = made(ExchangeRecorded, fact)
+        yield index, KIND, made(Entry, ("", hashed, origin, KIND, at, entry_id, said, known[signers], ())), leaf
 
 
-def _process() -> Executor | None:
-    from concurrent.futures import ProcessPoolExecutor
+@contextmanager
+def _reader(where: str, origin: str, first: int, stop: int) -> Iterator[Iterator[Frame]]:
+    """The process; what it tells, until it has told all or dies."""
     from multiprocessing import get_context
 
-    try:
-        return ProcessPoolExecutor(1, get_context("spawn"), initializer=ends_with_parent)
-    except (OSError, ImportError, ValueError):
-        return None
+    context = get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    _widen(ours.fileno())
+    reader = context.Process(target=_read_ahead, args=(theirs, where, origin, first, stop), daemon=True)
+    with ours:
+        try:
+            reader.start()
+        except OSError:
+            theirs.close()
+            yield iter(())
+            return
+        theirs.close()
+        yield _frames(ours)
+    reader.join()
 
 
-def _send(pool: Executor, rows: list[Row], origin: str) -> Future[list[Gist | None]] | None:
-    try:
-        return pool.submit(_gists, [raw for _, _, raw in rows], origin)
-    except (BrokenExecutor, OSError, RuntimeError):
-        return None
+def _frames(pipe: Any) -> Iterator[Frame]:
+    with suppress(EOFError, OSError):
+        while True:
+            yield marshal.loads(pipe.recv_bytes())  # noqa: S302  what a process of ours wrote
 
 
-def _wait(made: Future[list[Gist | None]] | None, count: int) -> list[Gist | None]:
-    try:
-        return made.result() if made is not None else [None] * count
-    except (BrokenExecutor, OSError):
-        return [None] * count
+def _widen(pipe: int) -> None:
+    with suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
-def _gists(entries: list[bytes], origin: str) -> list[Gist | None]:
-    """In the process. The signers of many entries are one object, and travel once."""
-    found: list[Gist | None] = []
-    for raw in entries:
-        entry = read_everyday(raw, origin)
-        found.append(entry and (entry.at, entry.id, entry.hash, tuple(entry.fact), entry.signers, leaf_hash(raw)))
-    return found
+def _read_ahead(pipe: Any, where: str, origin: str, first: int, stop: int) -> None:
+    """In the process. What it cannot read, its parent reads."""
+    ends_with_parent()
+    store = Store(where, origin)
+    with closing(store), pipe, suppress(OSError, Problem), store.reading() as log:
+        rows = log.each(first, stop)
+        while some := list(islice(rows, BATCH)):
+            pipe.send_bytes(marshal.dumps(_frame(some, origin), 2))  # the version that looks for no twins
+
+
+def _frame(rows: list[tuple[int, str, bytes]], origin: str) -> Frame:
+    known: dict[Any, int] = {}
+    gists: list[Gist] = []
+    for index, topic, raw in rows:
+        entry = read_everyday(raw, origin) if topic == KIND else None
+        if entry is None:
+            gists.append((index,))
+            continue
+        signers = known.setdefault(entry.signers, len(known))
+        gists.append((index, entry.at, entry.id, entry.hash, tuple(entry.fact), signers, leaf_hash(raw)))
+    return [[([tuple(act) for act in one.acts], one.key, one.name) for one in signers] for signers in known], gists

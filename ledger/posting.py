@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ledger import events as e
+from ledger.canonical import made
 from ledger.keys import decode_key, key_hash
 from ledger.records import Account, Key, Line, Tables
 
@@ -30,7 +31,7 @@ def post(tables: Tables, legs: e.Legs, uncredited: e.Legs, served_on: str, index
         before = tables.get("account", account)
         if before is not None:
             tables.put("account", account, _credited(before, minutes))
-        tables.add_line(Line(account, served_on, index, minutes, 0))
+        tables.add_line(made(Line, (account, served_on, index, minutes, 0)))
     for account, minutes in uncredited:
         tables.add_line(Line(account, served_on, index, 0, minutes))
 
@@ -38,7 +39,8 @@ def post(tables: Tables, legs: e.Legs, uncredited: e.Legs, served_on: str, index
 def _credited(account: Account, minutes: int) -> Account:
     """The account after a leg; spelled out because it is what a book does most, and `_replace` is slow."""
     kind, opened, status, before, keys, threshold, started, mandates, held, told = account
-    return Account(kind, opened, status, before + minutes, keys, threshold, started, mandates, held, told)
+    after = kind, opened, status, before + minutes, keys, threshold, started, mandates, held, told
+    return made(Account, after)
 
 
 def hold(tables: Tables, account: str, minutes: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from ledger import events as e
@@ -11,13 +12,14 @@ from ledger.book import Book
 from ledger.checkpoint import Checkpoint, parse_checkpoint
 from ledger.entries import Entry
 from ledger.errors import Invalid, Refused
+from ledger.everyday import parse_one_of_many
 from ledger.foreread import foreread, read_here
 from ledger.forgetting import forget
 from ledger.merkle import root_from_tiles
 from ledger.naming import NAMING, name_account
 from ledger.notes import parse_note
 from ledger.openings import Opening, commitment
-from ledger.page import BATCH, check_signatures
+from ledger.page import check_signatures
 from ledger.people import openings_of
 from ledger.store import UNWIPED, Db, Writing
 from ledger.store.sql import PROJECTIONS, create_statements
@@ -26,6 +28,8 @@ from ledger.store.tables import SqlTables
 #: called with the entries done so far, and how many there are
 Progress = Callable[[int, int], None]
 
+#: entries written at once: many, because their lines go in in the order of the table
+BATCH = 8000
 _CACHE_RECORDS = 20_000
 
 
@@ -42,7 +46,7 @@ def rebuild(bank: Bank, progress: Progress | None = None) -> int:
             raise Invalid("older_database", f"a head over {highest.size} entries was signed; {size} are here")
         heads += [highest] if highest is not None else []
         _empty_projections(log.db)
-        fold = Fold(log)
+        fold = Fold(log, bank.store.where)
         fold.through(size, progress)
         for head in heads:
             fold.must_be(head)
@@ -61,10 +65,14 @@ def _empty_projections(db: Db) -> None:
 
 
 class Fold:
-    """The log folded into empty tables, in batches and flat memory; with `verify`, signatures and openings checked."""
+    """The log folded into empty tables, in batches and flat memory; with `verify`, signatures and openings checked.
 
-    def __init__(self, log: Writing, *, verify: bool = False) -> None:
+    `where` is the database, if the log is in it by now: then it may be read ahead.
+    """
+
+    def __init__(self, log: Writing, where: str = "", *, verify: bool = False) -> None:
         self._log = log
+        self._where = where
         self._tables = SqlTables(log.db, log.entry)
         self._book = Book(self._tables)
         self._leaves: list[bytes] = []
@@ -76,19 +84,19 @@ class Fold:
 
     def through(self, stop: int, progress: Progress | None) -> None:
         """Fold on, up to and without entry `stop`."""
-        first, origin = self.size, self._log.origin
-        rows = self._log.each(first, stop)
-        read = (read_here(row, origin) for row in rows) if self._verify else foreread(rows, stop - first, origin)
-        for index, kind, entry, leaf in read:
-            if index != self.size:
-                break
-            self._add(index, kind, entry)
-            self._leaves.append(leaf)
-            self.size += 1
-            if len(self._leaves) >= BATCH:
-                self._flush()
-                if progress:
-                    progress(self.size, stop)
+        log, where = self._log, self._where
+        read = foreread(log, where, self.size, stop) if where else read_here(log, self.size, stop)
+        with closing(read):
+            for index, kind, entry, leaf in read:
+                if index != self.size:
+                    break
+                self._add(index, kind, entry)
+                self._leaves.append(leaf)
+                self.size += 1
+                if len(self._leaves) >= BATCH:
+                    self._flush()
+                    if progress:
+                        progress(self.size, stop)
         self._flush()
         if self.size != stop:
             raise Invalid("missing_entry", f"entry {self.size} is not in the log")
@@ -102,21 +110,29 @@ class Fold:
         if root_from_tiles(head.size, self._log.read_tile) != head.root:
             raise Invalid(code, f"the head over {head.size} entries is not over the entries that are here")
 
-    def _add(self, index: int, kind: str, read: Callable[[], Entry]) -> None:
+    def _add(self, index: int, kind: str, read: Entry | bytes) -> None:
+        entry = read if isinstance(read, Entry) else self._read(index, kind, read)
+        if self._verify or not isinstance(entry.fact, e.ExchangeRecorded):
+            self._add_details(index, entry)
+        self._book.apply(entry, index)
+
+    def _read(self, index: int, kind: str, raw: bytes) -> Entry:
         try:
-            entry = read()
+            entry = parse_one_of_many(raw, self._log.origin)
             if entry.kind != kind:
                 raise Invalid("bad_entry", f"it is kept as {kind[:40]!r} and says {entry.kind}")
             if self._verify:
                 check_signatures(entry, self._book)
         except (Invalid, Refused) as problem:
             raise Invalid(problem.code, f"entry {index}: {problem.message}") from None
+        return entry
+
+    def _add_details(self, index: int, entry: Entry) -> None:
         openings = self._openings(entry, index)
         if isinstance(entry.fact, NAMING):
             self._name(entry.fact, index, {field: opening.value for field, opening in openings.items()})
         if isinstance(entry.fact, e.DetailsErased):
             self.gone += forget(self._log, self._book, entry.fact)
-        self._book.apply(entry, index)
 
     def _openings(self, entry: Entry, index: int) -> dict[str, Opening]:
         committed = getattr(entry.fact, "commitments", None) or {}

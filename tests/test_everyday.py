@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from ledger import foreread as foreread_module
 from ledger.entries import Act, Entry, Signer, parse_entry
 from ledger.errors import Invalid
 from ledger.everyday import everyday_body, parse_one_of_many
-from ledger.foreread import foreread
+from ledger.foreread import foreread, read_here
 from tests.builders import found
 from tests.example import ADA, MARY, ORIGIN, POT, by, drafted, signed
 
@@ -178,25 +177,31 @@ def test_both_ways_write_and_read_alike(
     same((raw[:start] + long + raw[end:]).encode())
 
 
-def test_entries_read_ahead_by_a_process_are_those_read_here(tmp_path: Path) -> None:
+def test_entries_read_ahead_by_a_process_are_those_read_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     village = found(tmp_path)
     ada, bo = village.open("ada"), village.open("bo")
     for minutes in range(1, 40):
         village.exchange(*((bo, ada) if minutes % 2 else (ada, bo)), minutes)
-    with village.bank.store.reading() as log:
-        rows = list(log.each(0, log.size()))
-        rows[7] = (rows[7][0], rows[7][1], rows[7][2][:-9])
-        ahead = [_gist(*one) for one in foreread(iter(rows), foreread_module.MANY, log.origin)]
-        here = [_gist(*one) for one in foreread(iter(rows), len(rows), log.origin)]
-    assert ahead == here
-    assert ahead[7][2] == "bad_note"
-    assert len(ahead) == len(rows)
+    bank = village.bank
+    with bank.store.writing() as log:
+        raw, size = log.raw(9), log.size()
+        log.db.run("UPDATE stored_events SET state = ? WHERE originator_version = 10", (raw[:-9],))
+    monkeypatch.setattr(foreread_module, "MEANWHILE", 2)
+    with bank.store.reading() as log:
+        here = [_gist(*one, log.origin) for one in read_here(log, 0, size)]
+        monkeypatch.setattr(foreread_module, "MANY", size)
+        ahead = list(foreread(log, bank.store.where, 0, size))
+        assert len([one for one in ahead[2:] if isinstance(one[2], Entry)]) == 38  # these the process has read
+        assert [_gist(*one, log.origin) for one in ahead] == here
+        assert (len(ahead), here[9][2]) == (size, "bad_note")
+        # of a database that it cannot read, it says nothing
+        assert [_gist(*one, log.origin) for one in foreread(log, str(tmp_path), 0, size)] == here
 
 
-def _gist(index: int, topic: str, read: Callable[[], Entry], leaf: bytes) -> tuple[Any, ...]:
+def _gist(index: int, topic: str, read: Entry | bytes, leaf: bytes, origin: str) -> tuple[Any, ...]:
     """What a fold needs of an entry, or the code with which it is refused."""
     try:
-        entry = read()
+        entry = read if isinstance(read, Entry) else parse_entry(read, origin)
     except Invalid as problem:
         return index, topic, problem.code, leaf
     return index, topic, entry.kind, entry.at, entry.id, entry.hash, entry.fact, entry.signers, leaf

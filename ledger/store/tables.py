@@ -90,6 +90,7 @@ class SqlTables:
             "INSERT INTO entries (id, leaf, hash, day) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
             [(entry_id, *seen) for entry_id, seen in self._seen.items() if seen.entry],
         )
+        self._lines.sort()  # as the table has them: each place in it is looked for once, and most follow one another
         self.db.many(
             "INSERT INTO lines (account, served_on, leaf, minutes, uncredited) VALUES (?, ?, ?, ?, ?)", self._lines
         )
