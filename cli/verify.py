@@ -68,7 +68,8 @@ def verify(
 
     JSON: ok, origin, size, root, entries, signatures, problems: [code, index, message, hint], attestation: {both,
     debited, broker, imported}, under_mandate, unsigned, erased, day, holders: {offices, threshold, accounts, own_keys,
-    mandate_only}, since, witnesses: {name: seconds}, witness_quorum, fork: {older, newer, proof}, kind, state (digest).
+    mandate_only}, since, witnesses: {name: seconds}, witness_quorum, rotated (the entry that ended the
+    pinned key, or null), founding, fork: {older, newer, proof}, kind, state (digest).
     A receipt: ok, kind, origin, size, root, index, entry, id, at, says, signers, witnesses. Evidence: ok, kind,
     accused, neighbour, reason, why, link, key.
     """
@@ -246,6 +247,9 @@ def _print_verdict(report: Report, *, hashes: bool) -> None:
         click.echo(f"note: by its policy a head is to be cosigned by {wanted}; this one is by {len(report.witnesses)}")
     if report.unsigned:
         click.echo(f"not under a signed head yet: {counted(report.unsigned, 'entry', 'entries')}")
+    if report.rotated is not None:
+        click.echo(f"the pinned key ended in entry {report.rotated}, and handed over to the one that signed the head")
+        click.echo(f"note: who has stolen an old key can sign other logs by it; pin --founding {report.founding}")
     if report.erased:
         click.echo(f"{counted(report.erased, 'private detail')} erased, and withheld: the entries hold without them")
     if report.open_import:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ledger.checkpoint import HANDOVERS
 from ledger.errors import Invalid, Problem, Unavailable, Usage
 from ledger.merkle import parse_tile_path
 from ledger.publishing import escrow
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
 _LINK = re.compile(r"links/[0-9a-f]{32}/(head|[fr]/(0|[1-9][0-9]{0,18})/[1-9][0-9]{0,18})")
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 #: what is replaced when there is news; all else is written once
-_CHANGING = re.compile(rf"{CHECKPOINT}|links/[0-9a-f]{{32}}/head")
+_CHANGING = re.compile(rf"{CHECKPOINT}|{HANDOVERS}|links/[0-9a-f]{{32}}/head")
 
 
 def is_published(path: str) -> bool:
     """Whether a path belongs to what a bank publishes."""
-    if path == CHECKPOINT or _LINK.fullmatch(path):
+    if path in (CHECKPOINT, HANDOVERS) or _LINK.fullmatch(path):
         return True
     folder, _, name = path.partition("/")
     if folder == escrow.FOLDER:
@@ -67,7 +68,7 @@ def _giver(shelf: FolderShelf) -> Callable[[Request], Response]:
         if content is None:
             return Response("there is no such file\n", 404, media_type="text/plain")
         kept = "no-cache" if _CHANGING.fullmatch(path) else "max-age=31536000, immutable"
-        media = "text/plain; charset=utf-8" if path == CHECKPOINT else "application/octet-stream"
+        media = "text/plain; charset=utf-8" if path in (CHECKPOINT, HANDOVERS) else "application/octet-stream"
         return Response(content, headers={"Cache-Control": kept, "X-Content-Type-Options": "nosniff"}, media_type=media)
 
     return give

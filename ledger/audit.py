@@ -102,6 +102,7 @@ def _closed(case: Case) -> Report:
     report.one_founder = bank is not None and bank.threshold == 1
     report.open_import = bank is not None and bool(bank.importing)
     report.erased = _erased(walk)
+    report.founding = walk.founding
     report.day = bank.day if bank is not None else ""
     report.holders = _holders(walk) if bank is not None else None
     report.problems.sort(key=lambda problem: walk.size if problem.index is None else problem.index)

@@ -14,7 +14,13 @@ from datetime import date
 from typing import Any, TypeVar
 
 from ledger import events as e
-from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
+from ledger.checkpoint import (
+    HANDOVERS,
+    Checkpoint,
+    format_checkpoint,
+    format_handovers,
+    parse_checkpoint,
+)
 from ledger.clock import Clock
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.folder import Folder, replace_file
@@ -139,8 +145,12 @@ class Bank:
                 self._beside(raw, last, highest)
                 return raw
             head = Checkpoint(log.origin, size, _read_back(log, last, highest, size))
-            note = sign_note(format_checkpoint(head), self._head_signers(log, last, keyring))
+            signers = self._head_signers(log, last, keyring)
+            note = sign_note(format_checkpoint(head), signers)
             log.set_meta("head", note.decode())
+            if len(signers) > 1:
+                handovers = [*log.handovers(), note]
+                log.set_meta(HANDOVERS, format_handovers(handovers).decode())
             self._beside(note, head, highest)
             return note
 

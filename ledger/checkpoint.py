@@ -10,6 +10,9 @@ Lines between the root and the blank line are extension lines: the standard advi
 and one that is read is kept word for word, so that a head that is passed on still verifies. An empty line
 among the text's lines is refused. A size is below 2^63, as Go's readers hold it; the root of size 0 is SHA-256("").
 
+When the checkpoint key is rotated, the old key and the new one sign the next head. These *handovers* are kept and
+published, one note after the other, an empty line between: whoever pinned an old key follows it through them.
+
 `open_checkpoint` believes nothing before it is signed: note, then signatures, then the text.
 """
 
@@ -25,6 +28,9 @@ from ledger.merkle import EMPTY, HASH_BYTES
 from ledger.notes import known_keys, known_signatures, parse_note
 
 MAX_SIZE = 2**63 - 1
+#: what the handovers are called where they are kept and published; all together are no longer
+HANDOVERS = "handovers"
+MOST_HANDOVERS_BYTES = 1_000_000
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f]")
@@ -82,6 +88,22 @@ def open_checkpoint(raw: bytes, keys: Iterable[tuple[str, PublicKey]]) -> Checkp
         names = ", ".join(sorted({signature.name for signature in signatures}))
         raise Invalid("unsigned_checkpoint", f"the head is not signed by a key you hold, only by {names}")
     return parse_checkpoint(text)
+
+
+def format_handovers(notes: Iterable[bytes]) -> bytes:
+    """Return the bytes of the notes, oldest first; nothing if there are none."""
+    return b"\n".join(notes)
+
+
+def parse_handovers(raw: bytes) -> list[bytes]:
+    """Return the notes, nothing in them checked. Raises Invalid("bad_checkpoint")."""
+    if not raw:
+        return []
+    parts = raw.split(b"\n\n")  # text and signatures take turns: neither holds an empty line
+    if len(parts) % 2 or len(raw) > MOST_HANDOVERS_BYTES or not raw.endswith(b"\n"):
+        raise _bad("the handovers are not notes with empty lines between them")
+    notes = [text + b"\n\n" + lines + b"\n" for text, lines in zip(parts[::2], parts[1::2], strict=True)]
+    return [*notes[:-1], notes[-1][:-1]]
 
 
 def _bad(what: str) -> Invalid:

@@ -84,6 +84,8 @@ class Report:
     unlisted_imports: int = 0
     #: private details that were erased and read "withheld"
     erased: int = 0
+    #: the hash of entry 0, in hexadecimal
+    founding: str = ""
     #: the last ledger day
     day: str = ""
     #: who holds the keys; None where the entries were not read
@@ -94,6 +96,8 @@ class Report:
     witnesses: dict[str, int] = field(default_factory=dict)
     #: how many neighbours are to have cosigned the head, by the policy in force at it
     witness_quorum: int | None = None
+    #: the entry that ended the pinned key, where it was followed to the one that signed the head
+    rotated: int | None = None
     fork: Fork | None = None
 
     @property
@@ -124,5 +128,7 @@ class Report:
             "since": self.since,
             "witnesses": dict(self.witnesses),
             "witness_quorum": self.witness_quorum,
+            "founding": self.founding,
+            "rotated": self.rotated,
             "fork": self.fork.to_json() if self.fork else None,
         }

@@ -12,6 +12,7 @@ from typing import Any
 from ledger import events as e
 from ledger import linkfacts as lf
 from ledger.entries import Entry
+from ledger.keys import decode_key, key_hash
 from ledger.posting import change, enrol, hold, post
 from ledger.records import NEVER, Account, Incoming, Link, Payment, Tables, incoming_key
 
@@ -131,6 +132,8 @@ def _resumed(tables: Tables, fact: lf.LinkResumed, entry: Entry, index: int) -> 
 
 
 def _rekeyed(tables: Tables, fact: lf.LinkRekeyed, entry: Entry, index: int) -> None:
+    if tables.get("key", fact.old) is None or tables.get("key", key_hash(decode_key(fact.key.key))) is not None:
+        return  # so that following `replaces` always comes to an end
     hashed = enrol(tables, fact.key, index, replaces=fact.old)
     change(tables, "key", fact.old, until=index)
     change(tables, "link", fact.link, key=hashed)

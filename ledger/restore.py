@@ -26,7 +26,15 @@ from ledger.backup import (
     read_file,
     select,
 )
-from ledger.checkpoint import Checkpoint, open_checkpoint
+from ledger.checkpoint import (
+    HANDOVERS,
+    MOST_HANDOVERS_BYTES,
+    Checkpoint,
+    format_handovers,
+    open_checkpoint,
+    parse_checkpoint,
+    parse_handovers,
+)
 from ledger.entries import parse_entry
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.folder import (
@@ -45,8 +53,11 @@ from ledger.folder import (
 from ledger.keyfiles import read_public
 from ledger.keyring import AskPassphrase, Keyring, key_files
 from ledger.keys import PublicKey, ssh_line
+from ledger.merkle import root_from_tiles
+from ledger.notes import parse_note
 from ledger.publishing.escrow import PRIVATE, Batch
 from ledger.publishing.healing import PublishedCopy, published_head
+from ledger.publishing.shelf import FolderShelf
 from ledger.rebuild import Fold, Progress, read_head
 from ledger.records import NEVER, Key, public_key
 from ledger.store import UNWIPED, Db, Store, Writing
@@ -281,6 +292,7 @@ def _make(source: _From, folder: Folder, heads: list[_Head], copy: _Copy, progre
             _keep_recovery_key(folder.keys, copy.recovery)
             if log.db.row("SELECT 1 FROM book WHERE kind = 'link' LIMIT 1"):
                 log.set_meta("restored", str(fold.size))  # more may have been said to neighbours than is known here
+            _keep_handovers(log, copy.published)
             if highest is not None:
                 log.set_meta("head", highest.note.decode())
                 replace_file(folder.head, highest.note)
@@ -360,6 +372,18 @@ def _append(log: Writing, batch: Batch) -> None:
         marks = ", ".join("?" * len(columns))
         sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
         log.db.many(sql, rows)
+
+
+def _keep_handovers(log: Writing, published: Path | None) -> None:
+    """Take over the published heads with which a checkpoint key handed over, as far as they are of this log."""
+    kept = log.handovers()
+    raw = FolderShelf(published).read(HANDOVERS, MOST_HANDOVERS_BYTES) if published is not None else None
+    for note in parse_handovers(raw or b""):
+        head = parse_checkpoint(parse_note(note)[0])
+        if note not in kept and head.size <= log.size() and root_from_tiles(head.size, log.read_tile) == head.root:
+            kept.append(note)
+    if kept:
+        log.set_meta(HANDOVERS, format_handovers(kept).decode())
 
 
 def _keep_recovery_key(keys: Path, recovery: tuple[Path, ...]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ledger import events as e
+from ledger import linkfacts as lf
 from ledger.audit import ENTRY_CHECKS, LOG_CHECKS, audit
 from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from ledger.drafts import draft_entry
@@ -20,6 +21,7 @@ from ledger.entries import Act, format_entry
 from ledger.entries import Signer as EntrySigner
 from ledger.errors import Problem
 from ledger.findings import Report
+from ledger.keys import encode_base64
 from ledger.merkle import leaf_hash
 from ledger.notes import parse_note, sign_note
 from ledger.store.log import log_id
@@ -86,7 +88,8 @@ def test_the_json_has_exactly_the_documented_shape(village: Village) -> None:
     found_json = village.audit(founding="0" * 64).to_json()
     assert list(found_json) == [
         *("ok", "origin", "size", "root", "entries", "signatures", "problems", "attestation"),
-        *("under_mandate", "unsigned", "erased", "day", "holders", "since", "witnesses", "witness_quorum", "fork"),
+        *("under_mandate", "unsigned", "erased", "day", "holders", "since", "witnesses", "witness_quorum"),
+        *("founding", "rotated", "fork"),
     ]
     assert list(found_json["problems"][0]) == ["code", "index", "message", "hint"]
     assert found_json["attestation"] == {"both": 2, "debited": 0, "broker": 3, "imported": 0}
@@ -465,6 +468,16 @@ class _Beginning:
 
     def size(self) -> int:
         return self._size
+
+
+def test_keys_that_replace_one_another_in_a_circle_do_not_hold_an_auditor_up(village: Village) -> None:
+    specs = [village.new_key(name, "checkpoint") for name in ("x", "y")]
+    x, y = (village.hash_of(name) for name in ("x", "y"))
+    acting = {"committee-1": (Act("committee"),)}
+    for old, key in ((x, specs[1]), (y, specs[0]), (village.hash_of("checkpoint-2"), specs[0])):
+        proof = encode_base64(bytes(64))
+        village.forge(lf.LinkRekeyed("1" * 32, old, key, specs[0].key, proof), acting)
+    assert "unknown_key" in codes(village.audit())
 
 
 def test_a_bad_signature_of_the_old_key_refuses_a_head_that_the_new_signed(village: Village, tamper: Tamper) -> None:

@@ -153,7 +153,7 @@ def test_a_bit_of_what_is_written_ahead_of_the_database_is_no_different(village:
 def test_every_bit_of_a_published_folder_counts(village: Village, tmp_path: Path) -> None:
     web = Path(shutil.copytree(village.bank.folder.path / "web", tmp_path / "web"))
     read = [path for path in sorted(web.rglob("*")) if path.is_file() and path.parent.name != escrow.FOLDER]
-    assert len(read) == 3
+    assert len(read) == 4
     for path in read:
         raw = path.read_bytes()
         for at, bit in flips(raw, 100, range(40)):

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from ledger import events as e
+from ledger.bank import Bank
 from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from ledger.cosignatures import Cosigner, cosign
 from ledger.entries import Act
 from ledger.errors import Problem
 from ledger.founding import FIRST_POLICY
 from ledger.keyfiles import load_key, make_key
-from ledger.keys import PublicKey, encode_key
+from ledger.keys import PublicKey, encode_base64, encode_key
 from ledger.linkfacts import LinkOpened, Neighbour
 from ledger.merkle import entries_path
 from ledger.notes import format_note, parse_note, sign_note
@@ -30,6 +31,7 @@ from ledger.publishing.pack import PackShelf, pack
 from ledger.publishing.receipt import check_receipt, format_receipt, make_receipt, parse_receipt
 from ledger.publishing.shelf import PublishedLog, open_folder_shelf
 from ledger.reading import Reading
+from ledger.store import Store
 from ledger.verifying.own import verify_bank
 from ledger.verifying.pins import Pins
 from ledger.verifying.published import Verified, verify_published
@@ -156,18 +158,93 @@ def test_another_key_another_name_and_another_founding_are_told(healthy: Path, v
     other = village.signer("ada").public
     for pins, code in (
         (Pins(key=(ORIGIN, other)), "unsigned_checkpoint"),
-        (keyed(village, "checkpoint"), "unsigned_checkpoint"),  # rotated away: a later head does not bear its word
         (Pins(key=("other.example/hours", other)), "foreign_origin"),
         (Pins(founding="0" * 64), "wrong_founding"),
     ):
         assert {problem.code for problem in checked(healthy / "entries", pins).report.problems} == {code}
 
 
-def test_the_head_after_a_rotation_bears_both_keys(village: Village, tmp_path: Path) -> None:
-    village.add(e.KeyRotated(village.hash_of("checkpoint-2"), village.new_key("checkpoint-3", "checkpoint")))
+# A pinned key that was replaced.
+
+
+def test_a_pinned_key_is_followed_through_rotations(village: Village, tmp_path: Path) -> None:
+    for number in (3, 4):
+        old, new = f"checkpoint-{number - 1}", f"checkpoint-{number}"
+        village.add(e.KeyRotated(village.hash_of(old), village.new_key(new, "checkpoint")))
+        folder = published(village, tmp_path / "out")
+        both = {name: checked(folder, keyed(village, name)).report for name in (old, new)}
+        assert all(report.ok and report.rotated is None for report in both.values())  # the head itself bears both
+        grow(village, SIZE + 10 * number)
     folder = published(village, tmp_path / "out")
-    for name in ("checkpoint-2", "checkpoint-3"):
-        assert checked(folder, keyed(village, name)).report.ok
+    pack_file = packed(village, tmp_path / "pack")
+    for number, name in enumerate(("checkpoint", "checkpoint-2", "checkpoint-3", "checkpoint-4")):
+        for done in (checked(folder, keyed(village, name)), checked_pack(pack_file, keyed(village, name))):
+            assert done.report.problems == []
+            assert (done.report.rotated is None) == (number == 3)
+            if done.report.rotated is not None:
+                entry = open_folder_shelf(folder).entry(done.report.rotated)
+                assert entry.fact.old == village.hash_of(name)
+        own = verify_bank(village.bank, keyed(village, name))
+        assert (own.report.ok, own.report.rotated) == (True, done.report.rotated)
+
+
+def test_that_a_log_names_the_pinned_key_proves_nothing(village: Village, tmp_path: Path) -> None:
+    """Somebody founds another log of that origin, with the public key that an auditor pinned, and rotates it away."""
+    pinned = keyed(village, "checkpoint").key
+    assert pinned is not None
+    honest = published(village, tmp_path / "honest")
+    forged = refounded(found(tmp_path / "thief"), tmp_path / "forged", pinned[1])
+    forged.add(e.KeyRotated(pinned[1].hash, forged.new_key("mine", "checkpoint")))
+    forged.sign_head()
+    out = published(forged, tmp_path / "out")
+    pins = Pins(key=pinned)
+    assert checked(out, Pins(founding=forged.bank.folder.founding)).report.ok  # as far as it goes
+    assert told(checked(out, pins)) == {("unsigned_checkpoint", None)}
+    shutil.copy(honest / "handovers", out)  # the true ones are of another history
+    assert ("unsigned_checkpoint", None) in told(checked(out, pins))
+
+
+def refounded(village: Village, path: Path, checkpoint: PublicKey) -> Village:
+    """Another bank of the same keys, but with somebody else's checkpoint key named in its founding."""
+    with village.bank.store.reading() as log:
+        founding = log.entry(0).fact
+    village.bank.store.close()
+    keys = tuple(
+        [one._replace(key=encode_key(checkpoint.raw)) if one.purpose == "checkpoint" else one for one in founding.keys]
+    )
+    shutil.copytree(village.bank.folder.keys, path / "keys")
+    for name in ("checkpoint", "checkpoint.pub"):
+        (path / "keys" / name).unlink()
+    folder = village.bank.folder._replace(path=path)
+    store = Store(folder.where)
+    store.create(ORIGIN)
+    forged = Village(Bank(folder, store, village.bank.clock))
+    made = forged.add(founding._replace(keys=keys), private={"handle": "pot", "name": "Community pot"})
+    forged.bank.folder = folder._replace(founding=made.entry.hash.hex())
+    return forged
+
+
+HANDOVERS: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda raw: raw[:-30],
+    "empty lines": lambda raw: raw + b"\n\n",
+    "one line only": lambda raw: raw[: raw.rindex("— ".encode())],
+    "a line more": lambda raw: raw + raw[raw.rindex("— ".encode()) :],
+    "another root": lambda raw: raw.replace(raw.split(b"\n")[2], encode_base64(bytes(32)).encode()),
+    "endless": lambda raw: raw * 5000,
+    "not text": lambda _: bytes(range(256)),
+}
+
+
+@pytest.mark.parametrize("name", HANDOVERS)
+def test_handovers_that_are_none_are_told_and_lead_nowhere(
+    healthy: Path, tmp_path: Path, name: str, village: Village
+) -> None:
+    folder = copied(healthy, "entries", tmp_path)
+    rewrite(folder, "handovers", HANDOVERS[name])
+    for pins in (founded(village), keyed(village, "checkpoint")):
+        done = checked(folder, pins)
+        assert not done.report.ok
+        assert done.report.rotated is None
 
 
 # What was changed.
@@ -657,6 +734,7 @@ def test_after_a_rotation_the_pinned_key_is_followed_from_the_state(village: Vil
     village.sign_head()
     grow(village, 320)
     published(village, folder)
+    (folder / "handovers").unlink()
     assert told(checked(folder, keyed(village))) == {("unsigned_checkpoint", None)}
     with StateFile(tmp_path / "state") as state:
         assert checked(folder, keyed(village), state=state).report.problems == []

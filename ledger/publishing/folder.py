@@ -1,6 +1,7 @@
 """Publishing: the log in a folder that any web server may serve, in the layout of C2SP tlog-tiles.
 
     checkpoint                   the signed head, with the cosignatures collected for it
+    handovers                    after a rotation: the heads that an old checkpoint key and the new one signed
     tile/0/x001/234              hash tiles, full; tile/0/x001/234.p/17 when the last one holds 17 hashes
     tile/entries/x001/234        entry bundles: only where auditors alone can read (`entries`)
     escrow/1024-2048             the same entries, and the private details, sealed for the bank's recovery key
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger.bank import Bank
-from ledger.checkpoint import Checkpoint, parse_checkpoint
+from ledger.checkpoint import HANDOVERS, MOST_HANDOVERS_BYTES, Checkpoint, parse_checkpoint
 from ledger.errors import Invalid, Problem, Refused
 from ledger.folder import RECOVERY
 from ledger.keyfiles import read_public
@@ -40,6 +41,7 @@ from ledger.publishing import escrow
 from ledger.publishing.bundles import format_bundle
 from ledger.publishing.heads import CHECKPOINT, FIRST, newest_head, own_folder, read_checkpoint
 from ledger.publishing.outgoing import Outgoing
+from ledger.publishing.shelf import FolderShelf
 from ledger.store import Log
 
 Progress = Callable[[int, int], None]
@@ -78,6 +80,9 @@ def publish(
         if before < head.size or standing != note or (entries and not _has_bundles(folder, before)):
             _Edition(out, log, head, before, recovery).write(entries=entries, progress=progress)
             out.settle()
+            handovers = log.meta(HANDOVERS).encode()
+            if handovers and FolderShelf(folder).read(HANDOVERS, MOST_HANDOVERS_BYTES) != handovers:
+                out.put(HANDOVERS, handovers)
             out.put(CHECKPOINT, note)
             out.settle()
             out.drop(_outgrown(folder, before, head.size))

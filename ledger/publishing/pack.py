@@ -6,6 +6,7 @@ without believing a name in it: what comes next is known from the checkpoint, an
     checkpoint
     tile/0/000 … tile/1/000 …        every hash tile under the head, level by level
     tile/entries/000 …               every entry bundle
+    handovers                        after a rotation: the heads that an old checkpoint key and the new one signed
     openings                         if private details are told: a line of JSON for each, by entry and field
     1,024 zero bytes
 
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ledger import events as e
-from ledger.checkpoint import parse_checkpoint
+from ledger.checkpoint import HANDOVERS, MOST_HANDOVERS_BYTES, parse_checkpoint
 from ledger.entries import Entry
 from ledger.errors import Invalid
 from ledger.folder import cannot_write, new_file
@@ -95,6 +96,9 @@ def pack(
             for level, number, width in tiles_of(head.size):
                 _put(out, tile_path(level, number, width), log.read_tile(level, number)[: width * HASH_BYTES])
             _put_bundles(out, log, head.size, progress)
+            handovers = log.meta(HANDOVERS).encode()
+            if handovers:
+                _put(out, HANDOVERS, handovers)
             told = 0
             if chosen:
                 lines = [_line(row) for row in openings_for(page, chosen, head.size)]
@@ -189,7 +193,10 @@ class PackShelf:
             self._bundles.append(start)
             self._lengths.append(length)
         self._size = size
-        self._openings = self._closing()
+        self._handovers = self._perhaps(HANDOVERS, MOST_HANDOVERS_BYTES)
+        self._openings = self._perhaps(OPENINGS, self._length)
+        if self._file.read(len(_END) + 1) != _END:
+            raise self._bad("something stands behind its last member, or its end is missing")
 
     def read(self, path: str, most_bytes: int) -> bytes | None:
         """See `Shelf`."""
@@ -225,8 +232,8 @@ class PackShelf:
         raise self._bad(f"{line[:60]!r} is not a private detail") from None
 
     def _found(self, path: str) -> tuple[int, int] | None:
-        if path == CHECKPOINT:
-            return self._checkpoint
+        if path in (CHECKPOINT, HANDOVERS):
+            return self._checkpoint if path == CHECKPOINT else self._handovers
         try:
             level, number, width = parse_tile_path(path)
         except Invalid:
@@ -254,17 +261,12 @@ class PackShelf:
             raise self._bad(f"something stands behind {name}")
         return start, size_bytes
 
-    def _closing(self) -> tuple[int, int]:
-        """Where the private details begin, and their length, if there are any; then the end, and nothing more."""
-        found, here = (0, 0), self._file.tell()
-        if self._file.read(BLOCK).startswith(OPENINGS.encode()):
-            self._file.seek(here)
-            found = self._member(OPENINGS, self._length)
-            here = self._file.tell()
+    def _perhaps(self, name: str, most_bytes: int) -> tuple[int, int]:
+        """As `_member`, of one that need not be there: then it is as if it were empty."""
+        here = self._file.tell()
+        is_there = self._file.read(BLOCK).startswith(name.encode() + b"\0")
         self._file.seek(here)
-        if self._file.read(len(_END) + 1) != _END:
-            raise self._bad("something stands behind its last member, or its end is missing")
-        return found
+        return self._member(name, most_bytes) if is_there else (here, 0)
 
     def _at(self, start: int, length: int) -> bytes:
         self._file.seek(start)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from ledger.checkpoint import Checkpoint, parse_checkpoint
+from ledger.checkpoint import HANDOVERS, MOST_HANDOVERS_BYTES, Checkpoint, parse_checkpoint, parse_handovers
 from ledger.entries import Entry, parse_entry
 from ledger.errors import Invalid, Unavailable
 from ledger.merkle import HASH_BYTES, TILE_BYTES, TILE_HASHES, entries_path, tile_path
@@ -91,6 +91,10 @@ class PublishedLog:
     def head(self) -> bytes:
         """The checkpoint, a note, whole."""
         return self._note
+
+    def handovers(self) -> list[bytes]:
+        """The heads with which a checkpoint key handed over to the next, notes; `Invalid` if they cannot be read."""
+        return parse_handovers(self.shelf.read(HANDOVERS, MOST_HANDOVERS_BYTES) or b"")
 
     def has_entries(self) -> bool:
         """Whether entry bundles are published, or hashes alone: the first or the last is there."""

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from ledger.checkpoint import HANDOVERS, parse_handovers
 from ledger.entries import Entry, parse_entry
 from ledger.errors import Invalid
 from ledger.store.sql import Db
@@ -81,6 +82,10 @@ class Log:
     def head(self) -> bytes:
         """The last signed head as a note, or nothing."""
         return self.meta("head").encode()
+
+    def handovers(self) -> list[bytes]:
+        """The heads with which a checkpoint key handed over to the next, notes; `Invalid` if they cannot be read."""
+        return parse_handovers(self.meta(HANDOVERS).encode())
 
     def meta(self, name: str) -> str:
         """A value of the table `meta`, or the empty string."""

@@ -15,7 +15,7 @@ from ledger.publishing import escrow
 from ledger.publishing.shelf import PublishedLog, open_folder_shelf
 from ledger.store import Log
 from ledger.verifying.hashes import tiles_are_a_tree
-from ledger.verifying.pins import Pins, head_is_witnessed, pinned_key_signed
+from ledger.verifying.pins import Pins, head_is_witnessed, pinned_key_leads_here
 from ledger.verifying.published import Verified, check_fit, continued
 from ledger.verifying.states import Resumed, State, keep_walk
 
@@ -52,7 +52,7 @@ def verify_bank(
 
         def beside(case: Case) -> Iterator[Finding]:
             if note:
-                yield from pinned_key_signed(pins, note, state.note if state else b"")
+                yield from pinned_key_leads_here(pins, case.walk, note, log.handovers, state.note if state else b"")
                 yield from head_is_witnessed(pins, case.walk, note)
             if published is not None:
                 yield from published_is_this_log(case, published)

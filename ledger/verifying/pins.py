@@ -1,14 +1,18 @@
 """What an auditor holds before the evidence: the bank's key or founding, and the witnesses whose word is asked for."""
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
+from ledger.checkpoint import parse_checkpoint
 from ledger.cosignatures import Cosigner, cosignatures
 from ledger.errors import Invalid, Problem
 from ledger.findings import Finding, finding, said
 from ledger.keys import PublicKey, decode_key
+from ledger.merkle import check_consistency, consistency_proof
 from ledger.notes import known_keys, known_signatures, parse_note
+from ledger.points import checkpoint_keys
 from ledger.walk import Walk
 
 
@@ -43,6 +47,49 @@ def pinned_key_signed(pins: Pins, note: bytes, earlier: bytes = b"") -> Iterator
     what = f"the pinned key has not signed the head; there are lines of {names}"
     hint = "compare the key with the one you hold; if the bank has rotated it, pin the founding: --founding HASH"
     yield finding("unsigned_checkpoint", None, what, hint)
+
+
+def pinned_key_leads_here(
+    pins: Pins, walk: Walk, note: bytes, handovers: Callable[[], list[bytes]], earlier: bytes = b""
+) -> Iterator[Finding]:
+    """`pinned_key_signed`; or else the pinned key handed over to the next, and so on, as this very log says.
+
+    A handover is a head that the ended key and the next one signed, over a beginning of this log in which the rotation
+    stands: so the ended key's word is for all that leads to the next, the founding among it. That a log names the
+    pinned key would prove nothing.
+    """
+    followed: list[PublicKey] = []
+    try:
+        for one in handovers():
+            followed += _handed_over(walk, one, note)
+    except Invalid as problem:
+        yield said(problem, where="the handovers: ")
+    found = list(pinned_key_signed(pins, note, earlier))
+    if pins.key is None or pins.key[1] not in followed or [one.code for one in found] != ["unsigned_checkpoint"]:
+        yield from found
+    else:
+        walk.report.rotated = next(until for key, _, until in checkpoint_keys(walk.book) if key == pins.key[1])
+
+
+def _handed_over(walk: Walk, handover: bytes, note: bytes) -> list[PublicKey]:
+    """The two keys that signed a handover: the one that was to at its size, and the one before; `Invalid`."""
+    text, lines = parse_note(handover)
+    told, head = parse_checkpoint(text), parse_checkpoint(parse_note(note)[0])
+    if told.origin != head.origin:
+        raise Invalid("foreign_origin", f"one is of the log {told.origin[:80]!r}")
+    pairs = pairwise(checkpoint_keys(walk.book))
+    wanted = [[new, old] for (new, since, until), (old, _, _) in pairs if since < told.size <= until]
+    if not wanted:
+        raise Invalid("unsigned_checkpoint", f"no checkpoint key had been replaced in the first {told.size} entries")
+    signed = [bool(known_signatures(text, lines, known_keys([(head.origin, key)]))) for key in wanted[0]]
+    if len(lines) != 2 or not all(signed):
+        what = f"the one over {told.size} entries is not signed by the old key and the new one, and nobody else"
+        raise Invalid("unsigned_checkpoint", what)
+    if told.size > head.size:
+        raise Invalid("head_ahead", f"one is over {told.size} entries, and the head over {head.size}")
+    proof = consistency_proof(told.size, head.size, walk.source.read_tile)
+    check_consistency(told.size, told.root, head.size, head.root, proof)
+    return wanted[0]
 
 
 def _signed(note: bytes, key: tuple[str, PublicKey]) -> bool:

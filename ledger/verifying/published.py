@@ -18,7 +18,7 @@ from ledger.findings import Finding, Fork, Report, finding, said
 from ledger.merkle import EMPTY, check_consistency, consistency_proof, root_from_tiles
 from ledger.publishing.shelf import PublishedLog
 from ledger.verifying.hashes import tiles_are_a_tree
-from ledger.verifying.pins import Pins, head_is_witnessed, pinned_key_signed, witnesses_cosigned
+from ledger.verifying.pins import Pins, head_is_witnessed, pinned_key_leads_here, pinned_key_signed, witnesses_cosigned
 from ledger.verifying.states import RULES, Resumed, State, keep_walk, save_state
 from ledger.walk import Source
 
@@ -65,7 +65,7 @@ def verify_published(
             digest.append(keep_walk(case.walk, source.head(), save))
 
     def key_and_witnesses(case: Case) -> Iterator[Finding]:
-        yield from pinned_key_signed(pins, source.head(), earlier)
+        yield from pinned_key_leads_here(pins, case.walk, source.head(), source.handovers, earlier)
         yield from head_is_witnessed(pins, case.walk, source.head())
 
     report = audit(
