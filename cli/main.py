@@ -42,6 +42,7 @@ COMMANDS = {
     "rebuild": "cli.keep:rebuild",
     "backup": "cli.keep:backup",
     "restore": "cli.keep:restore",
+    "store": "cli.store:store",
     "import": "cli.moving:import_",
     "export": "cli.moving:export",
     "neighbour": "cli.neighbour:neighbour",

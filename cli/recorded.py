@@ -10,6 +10,7 @@ import click
 
 from cli.context import commit, open_bank, signing_keyring
 from cli.output import print_json, say
+from ledger.errors import Problem
 
 if TYPE_CHECKING:
     from ledger.bank import Bank
@@ -61,9 +62,14 @@ def show_recorded(bank: Bank, recorded: list[Recorded], *, as_json: bool) -> Non
         return
     from ledger.telling import describe
 
-    with bank.reading() as page:
-        for one in recorded:
-            click.echo(f"recorded {one.index}: {describe(page, one.index, one.entry)}")
+    try:
+        with bank.reading() as page:
+            told = [describe(page, one.index, one.entry) for one in recorded]
+    except Problem as problem:  # what is recorded is recorded, though nothing more can be read now
+        told = [one.entry.kind for one in recorded]
+        say(f"warning: recorded, but not shown: {problem.message}")
+    for one, what in zip(recorded, told, strict=True):
+        click.echo(f"recorded {one.index}: {what}")
 
 
 def _propose(bank: Bank, keyring: Keyring, draft: Draft, path: Path) -> None:

@@ -312,6 +312,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the clock is more than two years ahead of the last ledger day",
         "set this machine's clock; if it is right: timebank log open-day DATE",
     ),
+    "commit_unknown": (
+        "a connection ended before it was known whether an entry was kept",
+        "look, when the server answers again: timebank log entries; and repeat only what is not there",
+    ),
     "conflicting_id": (
         "an id of the old system stands for two different things",
         "find out which is right, and take out the other",
@@ -879,6 +883,14 @@ CODES: dict[str, tuple[str, str]] = {
     "statement_owner": (
         "whose statement an imported file is cannot be told",
         "--owner FILE=LOGIN",
+    ),
+    "store_forked": (
+        "entries were written into a database that the bank had left",
+        "put the database it left back into timebank.toml, then move again: timebank store move URL",
+    ),
+    "store_moved": (
+        "the bank has left this database for another",
+        "run the same command again; if it says so still, this timebank.toml is an old copy: work in the bank's folder",
     ),
     "stray_entry": (
         "something is stored beside the log that is no entry of it",

@@ -122,8 +122,9 @@ def settled(path: Path, database: str, origin: str) -> str:
         fields = ("*" if "," in host else host, "*", said.get("dbname", "*"), said.get("user", "*"), password)
         line = ":".join(field.replace("\\", "\\\\").replace(":", "\\:") for field in fields)
         file = path / PASSWORDS
-        earlier = file.read_text() if file.exists() else ""
-        replace_file(file, f"{line}\n{earlier}".encode(), 0o600)
+        earlier = file.read_text().splitlines() if file.exists() else []
+        lines = [line, *(one for one in earlier if one != line)]  # of several that fit libpq takes the first
+        replace_file(file, "".join(f"{one}\n" for one in lines).encode(), 0o600)
     return url
 
 

@@ -60,7 +60,8 @@ from ledger.publishing.healing import PublishedCopy, published_head
 from ledger.publishing.shelf import FolderShelf
 from ledger.rebuild import Fold, Progress, read_head
 from ledger.records import NEVER, Key, public_key
-from ledger.store import UNWIPED, Db, Store, Writing
+from ledger.store import Db, Store, Writing
+from ledger.store.sql import OF_THE_PLACE
 
 
 class Restored(NamedTuple):
@@ -330,7 +331,7 @@ def _copy_back(source: _From, log: Writing) -> None:
         for chunk in chunks(source.rows(table)):
             log.db.many(inserted(table), chunk)
     for name, value in source.meta.items():
-        if name not in ("schema", "origin", "head", UNWIPED):
+        if name not in ("head", *OF_THE_PLACE):
             log.set_meta(name, value)
 
 

@@ -91,6 +91,7 @@ LEDGER_ORDER = (
     "restore",
     "findings",
     "differences",
+    "relocating",
     "beside",
     "walk",
     "audit",

@@ -9,16 +9,28 @@ says when it cannot is turned into a code a person can act on.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ledger.errors import Invalid, Refused, Unavailable
+from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.merkle import tile_growth
 from ledger.store.address import is_url, settings, shown
 from ledger.store.log import Log, log_id
-from ledger.store.sql import SCHEMA, UNWIPED, Db, SqliteDb, create_statements, patiently
+from ledger.store.sql import (
+    ARRIVING,
+    MOVED,
+    SCHEMA,
+    UNWIPED,
+    Db,
+    SqliteDb,
+    UnknownOutcome,
+    create_statements,
+    patiently,
+    table_names,
+)
 from ledger.store.troubles import explained
 
 __all__ = ["UNWIPED", "Db", "Log", "Store", "Writing", "explained", "log_id"]
@@ -30,6 +42,8 @@ class Writing(Log):
     def __init__(self, db: Db, origin: str, recorder: Any) -> None:
         super().__init__(db, origin)
         self._recorder = recorder
+        #: the index and the bytes of the last entry appended here
+        self.last: tuple[int, bytes] | None = None
 
     def append(self, first: int, entries: Sequence[tuple[str, bytes]]) -> None:
         """Append `(kind, bytes)` entries, the first at index `first`, which must be the log's size."""
@@ -40,6 +54,8 @@ class Writing(Log):
             raise Invalid("not_next", f"entry {first} does not follow a log of {size} entries")
         log = log_id(self.origin)
         self._recorder.append(self.db, [stored(log, first + i, kind, raw) for i, (kind, raw) in enumerate(entries)])
+        if entries:
+            self.last = first + len(entries) - 1, entries[-1][1]
 
     def grow_tree(self, first: int, leaves: Sequence[bytes]) -> None:
         """Write the tiles that change when leaf hashes are added, the first at index `first`."""
@@ -69,6 +85,11 @@ class Store:
         self.waiting: Callable[[], None] = lambda: None
 
     @property
+    def shown(self) -> str:
+        """Where it is, as it may be shown."""
+        return shown(self.where)
+
+    @property
     def is_sqlite(self) -> bool:
         return not is_url(self.where)
 
@@ -95,8 +116,8 @@ class Store:
     def reading(self) -> Iterator[Log]:
         """One read-only snapshot."""
         with explained(self.where), self._reading_db() as db:
-            log: Log = self._checked(Log(db, self.origin))
-            if int(log.meta("schema")) < SCHEMA and _missing(log.db):
+            log = Log(db, self.origin)
+            if int(self._checked(log)["schema"]) < SCHEMA and _missing(db):
                 what = f"{shown(self.where)} was made by an earlier version of timebank"
                 raise Unavailable("older_version", what)
             yield log
@@ -104,13 +125,77 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Writing]:
         """One transaction with the write lock taken first; commits when the block ends well, else leaves nothing."""
+        log: Writing | None = None
         with self._working():
             self._must_exist()
-            with self._open(create=False).appending(self.waiting) as db:
-                log: Writing = self._checked(Writing(db, self.origin, self._recorder))
-                if int(log.meta("schema")) < SCHEMA:
-                    _make_missing(log)
-                yield log
+            try:
+                with self._open(create=False).appending(self.waiting) as db:
+                    log = Writing(db, self.origin, self._recorder)
+                    marks = self._checked(log)
+                    if int(marks["schema"]) < SCHEMA:
+                        _make_missing(log)
+                    if ARRIVING in marks:
+                        self._settle(log, marks[ARRIVING])
+                    yield log
+            except UnknownOutcome:
+                if log is None or log.last is None or not self._kept(*log.last):
+                    what = f"{shown(self.where)} was lost at the last moment; nothing was recorded"
+                    raise Unavailable("database_unreachable", what, "run the same command again") from None
+
+    def _kept(self, index: int, raw: bytes) -> bool:
+        """Whether an entry was recorded although the answer to its commit was lost: its bytes are compared.
+
+        The write lock is taken for it, so that a server which still works on that commit has come to its end.
+        """
+        until = time.monotonic() + RETURN_SECONDS
+        while True:
+            self.close()
+            try:
+                with explained(self.where), self._open(create=False).appending(self.waiting) as db:
+                    log = Log(db, self.origin)
+                    return index < log.size() and log.raw(index) == raw
+            except Problem as problem:
+                if time.monotonic() > until or problem.code not in _PASSING:
+                    what = f"the answer of {shown(self.where)} was lost: it may have kept entry {index}, or not"
+                    raise Unavailable("commit_unknown", what) from None
+                time.sleep(RETURN_SECONDS / 100)
+
+    def _settle(self, log: Writing, left: str) -> None:
+        """End a move that was cut off when the bank had come here: say so in the database it left, if it is there."""
+        old = Store(left, log.origin)
+        old.waiting = self.waiting
+        try:
+            old.leave(shown(self.where), log.size())
+        except Unavailable as problem:
+            if problem.code not in ("store_moved", "database_missing"):
+                raise
+        finally:
+            old.close()
+        log.db.run("DELETE FROM meta WHERE name = ?", (ARRIVING,))
+
+    def leave(self, to: str, size: int) -> None:
+        """Say in this database that its bank, of `size` entries, lives elsewhere; nobody reads or writes it then."""
+        with self.writing() as log:
+            if log.size() != size:
+                what = f"{shown(self.where)}, which the bank has left, has {log.size()} entries and it {size}"
+                raise Invalid("store_forked", what)
+            log.set_meta(MOVED, to)
+
+    @contextmanager
+    def looking(self) -> Iterator[tuple[Log, dict[str, str]] | None]:
+        """The log and what `meta` says, whatever that is; None where there is no database yet, or an empty one."""
+        if self.is_sqlite and not Path(self.where).exists():
+            yield None
+            return
+        with explained(self.where), self._reading_db() as db:
+            said: dict[str, str] = dict(db.rows("SELECT name, value FROM meta")) if db.has_table("meta") else {}
+            yield (Log(db, said.get("origin", "")), said) if said else None
+
+    def clear(self) -> None:
+        """Drop the tables of a bank from its schema of a PostgreSQL database."""
+        with self._working(), self._opened_server().connection() as connection, connection.transaction():
+            for name in ("stored_events", *table_names()):
+                connection.execute(f"DROP TABLE IF EXISTS {name}")
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -188,9 +273,10 @@ class Store:
         if self.is_sqlite and not Path(self.where).is_file():
             raise Unavailable("database_missing", f"no database at {self.where}")
 
-    def _checked(self, log: Any) -> Any:
-        """Refuse a database of a newer version, or of another bank."""
-        schema, origin = log.meta("schema"), log.meta("origin")
+    def _checked(self, log: Log) -> dict[str, str]:
+        """What `meta` says of the database; refused if it is of a newer version, of another bank, or was left."""
+        marks: dict[str, str] = dict(log.db.rows(_MARKS, ("schema", "origin", MOVED, ARRIVING)))
+        schema, origin = str(marks.get("schema", "")), marks.get("origin", "")
         if not schema.isdecimal() or not origin:
             raise Invalid("not_a_database", f"{shown(self.where)} is not the database of a time bank")
         if int(schema) > SCHEMA:
@@ -198,7 +284,15 @@ class Store:
             raise Unavailable("newer_version", what)
         if self.origin and origin != self.origin:
             raise Invalid("foreign_origin", f"{shown(self.where)} holds the log {origin}, not {self.origin}")
-        return log
+        if MOVED in marks:
+            raise Unavailable("store_moved", f"the bank has left {shown(self.where)}: it is in {marks[MOVED]}")
+        return marks
+
+
+_MARKS = "SELECT name, value FROM meta WHERE name IN (?, ?, ?, ?)"
+#: how long a server is waited for that may have kept an entry
+RETURN_SECONDS = 60
+_PASSING = ("database_unreachable", "database_login", "database_replica")
 
 
 def _missing(db: Db) -> list[str]:

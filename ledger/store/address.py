@@ -86,7 +86,7 @@ def settings(url: str) -> dict[str, Any]:
     except Error as error:
         unknown = re.fullmatch(r'invalid URI query parameter: "(\w+)"', str(error).strip())
         raise _not_understood(f": {unknown[1]} is no setting of PostgreSQL's" if unknown else "") from None
-    if any("@" in said.get(name, "") for name in ("host", "port", "dbname")):
+    if any(sign in said.get(name, "") for name in ("host", "port", "dbname") for sign in "@&"):
         raise _not_understood()
     return said
 

@@ -17,14 +17,10 @@ from psycopg.pq import TransactionStatus
 
 from ledger.store import sql
 from ledger.store.address import connecting, schema_of
-from ledger.store.sql import Db, PostgresDb
+from ledger.store.sql import Db, PostgresDb, UnknownOutcome
 
 #: an acknowledged entry is on disk, whatever the server's setting; a stronger one, for replicas, stays
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
-
-
-class UnknownOutcome(Exception):
-    """The connection ended between COMMIT and its answer."""
 
 
 class Server:

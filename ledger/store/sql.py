@@ -33,11 +33,17 @@ from uuid import UUID
 SCHEMA = 3
 #: the name in `meta` of what is still to do after details were erased (`Store.wipe`)
 UNWIPED = "unwiped"
+#: in `meta` when a bank moves: where it has gone, in the database it left; where it came from, until that is said there
+MOVED, ARRIVING = "moved", "arriving"
+#: what `meta` says of a database and not of the bank in it
+OF_THE_PLACE = ("schema", "origin", UNWIPED, MOVED, ARRIVING)
 #: how long a lock is waited for, and how long in silence
 LOCK_SECONDS = 60
 QUIET_SECONDS = 2
 Row = tuple[Any, ...]
 _VALUES = " VALUES ("
+#: rows that a server is asked for at a time
+_FETCHED = 2000
 #: rows that one statement inserts
 AT_ONCE = 100
 
@@ -81,6 +87,15 @@ def create_statements(dialect: str) -> list[str]:
     if dialect != "sqlite":
         words = {"bytes": "BYTEA", "text": 'TEXT COLLATE "C"', "clustered": ""}  # keys in the order of their bytes
     return ["CREATE" + statement.format(**words) for statement in _TABLES.split("CREATE") if statement.strip()]
+
+
+def table_names() -> list[str]:
+    """The tables of a bank, but for stored_events."""
+    return [statement.split()[2] for statement in create_statements("sqlite")]
+
+
+class UnknownOutcome(Exception):
+    """The connection to a database ended between COMMIT and its answer."""
 
 
 class Db(Protocol):
@@ -189,9 +204,11 @@ class PostgresDb:
         return found
 
     def each(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Row]:
-        with self._connection.cursor(name=f"each_{next(self._names)}") as cursor:
-            cursor.itersize = 2000
-            yield from cursor.execute(_percent(sql), params)
+        name = f"each_{next(self._names)}"
+        self._connection.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {_percent(sql)}", params, prepare=False)
+        while rows := self._connection.execute(f"FETCH {_FETCHED} FROM {name}", prepare=False).fetchall():
+            yield from rows
+        self._connection.execute(f"CLOSE {name}")
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> int:
         count: int = self._cursor.execute(_percent(sql), params).rowcount

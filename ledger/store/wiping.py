@@ -30,14 +30,14 @@ def wipe_sqlite(path: str, gone: Sequence[bytes], waiting: Callable[[], None]) -
     uri = f"{Path(path).resolve().as_uri()}?mode=rw"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         patiently(connection, ("PRAGMA secure_delete = ON",), waiting)
-        _cut_log(connection, path, waiting)
+        cut_log(connection, path, waiting)
         if not gone or _may_hold(path, _pieces(gone)):
             patiently(connection, ("VACUUM",), waiting)
-            _cut_log(connection, path, waiting)
+            cut_log(connection, path, waiting)
         patiently(connection, (_DONE,), waiting)
 
 
-def _cut_log(connection: sqlite3.Connection, path: str, waiting: Callable[[], None]) -> None:
+def cut_log(connection: sqlite3.Connection, path: str, waiting: Callable[[], None]) -> None:
     """Move all of the write-ahead log into the file, and cut it to nothing."""
     if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
         waiting()

@@ -1,0 +1,93 @@
+"""A connection that ends at any question: what was acknowledged is there, the rest is not, nothing half or twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lines import Line, line_to
+from tests.terminal import Terminal
+
+pytestmark = pytest.mark.postgres
+
+RECORD = "record ada bo 1m --for tea --again"
+
+
+@pytest.fixture
+def line(postgres_database: str) -> Iterator[Line]:
+    """A line to a new schema."""
+    with line_to(postgres_database) as made:
+        yield made
+
+
+@pytest.fixture
+def bank(line: Line, terminal: Terminal) -> Terminal:
+    """Somebody at a bank at the other end of it, with two members."""
+    terminal.founds_a_bank(options=f"--no-passphrase --store {line.url}")
+    terminal.types("account open ada --name Ada")
+    terminal.types("account open bo --name Bo")
+    return terminal
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
+def test_a_record_is_made_once_wherever_the_line_is_cut(bank: Terminal, line: Line, *, answered: bool) -> None:
+    line.cut(0)
+    bank.types(RECORD)
+    questions, made, ends = line.questions, 1, set[int]()
+    for number in range(1, questions + 1):
+        line.cut(number, answered=answered)
+        outcome = bank.tries(RECORD)
+        line.cut(0)
+        ends.add(outcome.status)
+        if outcome.status:
+            assert outcome.err.startswith("error[database_unreachable]: "), outcome.err
+            assert bank.balance("ada") == made
+            bank.types(RECORD)
+        made += 1
+        assert bank.balance("ada") == made
+    assert ends == {0, 1}
+    bank.types("verify")
+    bank.types("doctor")
+
+
+def test_readers_are_told_wherever_the_line_is_cut(bank: Terminal, line: Line) -> None:
+    for command in ("balance", "verify", "doctor"):
+        line.cut(0)
+        bank.types(command)
+        for number in range(1, line.questions + 1):
+            line.cut(number)
+            outcome = bank.tries(command)
+            assert outcome.status in (0, 1), outcome.err
+            assert outcome.status == 0 or "database_unreachable" in outcome.out + outcome.err
+    line.cut(0)
+    bank.types("verify")
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
+def test_a_move_is_made_whole_or_not_wherever_the_line_is_cut(
+    terminal: Terminal, line: Line, *, answered: bool
+) -> None:
+    terminal.founds_a_bank()
+    terminal.types("account open ada --name Ada")
+    config = terminal.bank / "timebank.toml"
+    here = config.read_text()
+    terminal.types("record ada pot 15m --for tea")
+    root = terminal.reads("store show")["root"]
+    move = f"store move {line.url}"
+    line.cut(0)
+    terminal.types(move)
+    questions = line.questions
+    for number in [*range(1, questions, 19), *range(questions - 12, questions + 1)]:
+        line.cut(0)
+        terminal.types("store move bank.db")
+        line.cut(number, answered=answered)
+        outcome = terminal.tries(move)
+        line.cut(0)
+        assert outcome.status == 0 or outcome.err.startswith("error[database_unreachable]: "), outcome.err
+        assert outcome.status or config.read_text() != here
+        assert terminal.reads("store show")["root"] == root
+        terminal.types(move)
+        assert terminal.reads("store show")["root"] == root
+    terminal.types("record ada pot 15m --for cake")
+    terminal.types("verify")

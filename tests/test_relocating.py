@@ -1,0 +1,172 @@
+"""A bank's database moved to another place: the same to the byte, whole or not at all, never twice alive."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.bank import Bank
+from ledger.clock import Clock
+from ledger.errors import Invalid, Problem
+from ledger.folder import DATABASE, open_folder
+from ledger.relocating import move
+from ledger.store import Store
+from tests import children
+from tests.builders import FIRST_DAY, Village, found, live_village
+from tests.test_keep import check, contents
+
+PLACES = ["file", pytest.param("server", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(params=PLACES)
+def other(request: pytest.FixtureRequest) -> str:
+    """Another place for a bank's database."""
+    return "other.db" if request.param == "file" else str(request.getfixturevalue("postgres_database"))
+
+
+@pytest.fixture
+def village(tmp_path: Path) -> Iterator[Village]:
+    """A bank with a bit of everything, in a file."""
+    made = live_village(tmp_path)
+    yield made
+    made.bank.store.close()
+
+
+def opened(folder: Path) -> Village:
+    """The bank in a folder, as anybody would open it."""
+    settings = open_folder(folder)
+    return Village(Bank(settings, Store(settings.where, settings.origin), Clock(FIRST_DAY)))
+
+
+def code_of(work: Callable[[], object]) -> str:
+    with pytest.raises(Problem) as caught:
+        work()
+    return caught.value.code
+
+
+def test_there_and_back_everything_is_the_same(village: Village, other: str) -> None:
+    before, path = contents(village.bank.store), village.bank.folder.path
+    steps: list[tuple[int, int]] = []
+    move(village.bank, other, lambda done, of: steps.append((done, of)))
+    assert steps[-1] == (len(before["log"]), len(before["log"]))
+    there = opened(path)
+    assert contents(there.bank.store) == before
+    check(there.bank)
+    there.bank.clock = village.bank.clock
+    there.add(there.help(there.open("dee"), there.open("eve"), 10))
+    there.sign_head()
+    before = contents(there.bank.store)
+    move(there.bank, DATABASE)
+    back = opened(path)
+    assert back.bank.store.is_sqlite
+    assert contents(back.bank.store) == before
+    check(back.bank)
+    move(back.bank, other)
+    again = opened(path)
+    assert contents(again.bank.store) == before
+    assert move(again.bank, other) == again.bank.folder
+    for one in (there, back, again):
+        one.bank.store.close()
+
+
+def test_the_database_that_was_left_refuses_everything(village: Village, other: str) -> None:
+    stale = opened(village.bank.folder.path)
+    left = Store(village.bank.store.where, village.bank.folder.origin)
+    move(village.bank, other)
+    assert code_of(lambda: stale.open("dee")) == "store_moved"
+    assert code_of(lambda: contents(left)) == "store_moved"
+    assert code_of(lambda: move(stale.bank, "third.db")) == "store_moved"
+    stale.bank.store.close()
+
+
+def test_another_bank_is_not_written_over(village: Village, tmp_path: Path, postgres_database: str) -> None:
+    path = village.bank.folder.path
+    found(tmp_path / "another", database=postgres_database).bank.store.close()
+    before = (path / "timebank.toml").read_bytes()
+    (path / "a.toml").write_text("no database")
+    shutil.copy(path / DATABASE, path / "copy.db")
+    for place, code in ((postgres_database, "bank_exists"), ("copy.db", "bank_exists"), ("a.toml", "not_a_database")):
+        assert code_of(lambda place=place: move(village.bank, place)) == code  # type: ignore[misc]
+    assert (path / "timebank.toml").read_bytes() == before
+    village.open("dee")
+
+
+def test_what_does_not_hold_is_not_moved(village: Village, other: str) -> None:
+    before = (village.bank.folder.path / "timebank.toml").read_bytes()
+    with village.bank.store.writing() as log:
+        log.db.run("UPDATE people SET name = 'Mallory'")
+    assert code_of(lambda: move(village.bank, other)) == "table_mismatch"
+    with village.bank.store.writing() as log:
+        log.db.run("UPDATE openings SET value = 'Mallory' WHERE field = 'name'")
+    with pytest.raises(Invalid):
+        move(village.bank, other)
+    assert (village.bank.folder.path / "timebank.toml").read_bytes() == before
+    village.open("dee")
+
+
+def small(path: Path) -> Path:
+    """A bank with one exchange, closed."""
+    village = found(path)
+    ada, bo = village.open("ada"), village.open("bo")
+    village.exchange(ada, bo, 30, memo="lighter curtains")
+    village.sign_head()
+    village.bank.store.close()
+    return village.bank.folder.path
+
+
+def moving(send: Callable[[object], None], folder: Path, place: str, step: int) -> None:
+    """Move, and die at a step; say how many there were."""
+    bank = opened(folder).bank
+    with children.at_step(step, children.die) as steps:
+        move(bank, place)
+    send(steps)
+
+
+def test_killed_anywhere_the_bank_is_in_one_place_and_goes_on(tmp_path: Path, other: str) -> None:
+    made = small(tmp_path / "made")
+    before = of_the_bank(opened(made))
+    whole = tmp_path / "whole"
+    shutil.copytree(made, whole)
+    (steps,) = children.run(moving, whole, "other.db", 0).sent
+    last = len(steps)
+    places = set()
+    for number in sorted({*range(1, last, 1 + last // 6), *range(last - 18, last + 1)}):
+        folder = tmp_path / str(number)
+        shutil.copytree(made, folder)
+        place = other if other == "other.db" else f"{other}_{number}"
+        outcome = children.run(moving, folder, place, number)
+        assert outcome.exit_code in (children.KILLED, 0)
+        here = opened(folder)
+        places.add(here.bank.folder.database)
+        assert of_the_bank(here) == before
+        ada, bo = accounts(here)
+        here.exchange(ada, bo, 5)
+        if here.bank.folder.database != DATABASE:
+            assert code_of(lambda folder=folder: _old(folder).open("dee")) == "store_moved"  # type: ignore[misc]
+        else:
+            move(here.bank, place)
+            here.bank.store.close()
+            here = opened(folder)
+        check(here.bank)
+        here.bank.store.close()
+    assert len(places) > 1
+
+
+def of_the_bank(village: Village) -> dict[str, object]:
+    """Everything in its database but whether a move into it is still to be ended."""
+    found = contents(village.bank.store)
+    return found | {"meta": [row for row in found["meta"] if row[0] != "arriving"]}
+
+
+def accounts(village: Village) -> tuple[str, str]:
+    """The two members of a small bank."""
+    with village.bank.reading() as page:
+        return page.account_of("ada"), page.account_of("bo")
+
+
+def _old(folder: Path) -> Village:
+    settings = open_folder(folder)._replace(database=DATABASE)
+    return Village(Bank(settings, Store(settings.where, settings.origin), Clock(FIRST_DAY)))
