@@ -270,7 +270,7 @@ def close(handle: str, **options: Any) -> None:
     sign_and_finish(options, lambda page: closing_fact(page, handle))
 
 
-_FIELDS = click.Choice(["handle", "name", "contact", "memo", "reason", "consent"])
+_FIELDS = click.Choice(["handle", "name", "contact", "memo", "reason", "consent", "text"])
 
 
 @account.command()
@@ -280,10 +280,11 @@ _FIELDS = click.Choice(["handle", "name", "contact", "memo", "reason", "consent"
 @click.option("--memos", is_flag=True, help="What was written about its exchanges and disputes too.")
 @signing_options
 def erase(handle: str, *, entry: str, fields: tuple[str, ...], memos: bool, **options: Any) -> None:
-    """Erase private details of HANDLE for good: how it is called and reached, and why it rested.
+    """Erase private details of HANDLE for good: how it is called and reached, what it lists, and why it rested.
 
     The log keeps who exchanged what, under a random id, and still verifies; what was erased reads "withheld", and the
-    handle as that id. It is signed by a committee key, and cannot be undone. Give a member first what you hold:
+    handle as that id. With the handle goes what is private of its referrals, and no entry says so: it would tell whose
+    they are. It is signed by a committee key, and cannot be undone. Give a member first what you hold:
     timebank account export HANDLE.
 
     \b

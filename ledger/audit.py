@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from ledger import canonical as c
 from ledger import rules, signers
-from ledger.beside import damage, foreign_objects, listed_imports, stray_imports, stray_sheets
+from ledger.beside import damage, foreign_objects, listed_imports, stray_imports, stray_referrals, stray_sheets
 from ledger.checkpoint import open_checkpoint, parse_checkpoint
 from ledger.differences import differences
 from ledger.entries import signature_check
@@ -327,12 +327,13 @@ def no_tile_is_astray(case: Case) -> Iterator[Finding]:
 
 
 def private_tables_name_their_entries(case: Case) -> Iterable[Finding]:
-    """The rows about day sheets and imports are of the entries they name."""
+    """The rows about day sheets and imports, and the details of referrals, are of the entries they name."""
     walk, live = case.walk, case.walk.live
     if live is None or not walk.whole:
         return ()
     log = Log(live, walk.source.origin)
     walk.find(None, stray_sheets, log)
+    walk.find(None, lambda one: stray_referrals(one, walk.book), log)
     if walk.report.attestation["imported"] or live.row("SELECT 1 FROM imported LIMIT 1"):
         walk.find(None, stray_imports, log)
         walk.report.unlisted_imports = walk.report.attestation["imported"] - listed_imports(live)

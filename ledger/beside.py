@@ -2,16 +2,22 @@
 
 The tables `sheets` and `imported` cannot be made again from the log, and they decide whether a day sheet or a row of
 another system counts as recorded. So each of their rows must be of the entry it names. A row that is gone proves
-nothing (a bank healed from what it published has none), but its exchange could be imported once more. A table, view,
-trigger or index that timebank did not make could change what is written behind its back.
+nothing (a bank healed from what it published has none), but its exchange could be imported once more. What is
+private of a referral must fit the log too, and be gone where the account's handle was erased. A table, view, trigger or
+index that timebank did not make could change what is written behind its back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from ledger.entries import parse_entry
+from ledger.book import Book
+from ledger.entries import Entry, parse_entry
+from ledger.events import ExchangeRecorded
 from ledger.findings import Finding, finding
+from ledger.helpfacts import ReferralMade, ReferralTakenUp
+from ledger.naming import NAMING, account_named
 from ledger.store import Db, Log, log_id
 from ledger.store.sql import Row, create_statements
 
@@ -87,6 +93,55 @@ def stray_imports(log: Log) -> Iterator[Finding]:
     while row is not None:
         yield _stray(row)
         row = next(rows, None)
+
+
+def stray_referrals(log: Log, book: Book) -> Iterator[Finding]:
+    """Openings of referrals that name no account of the time, or an exchange not of it, or that were erased."""
+    people = {leaf: value for leaf, value, fact in _private(log, "account") if isinstance(fact, ReferralMade)}
+    for leaf, account in people.items():
+        record = book.account(account)
+        if record is None or record.opened >= leaf:
+            yield finding("stray_row", leaf, f"entry {leaf} refers {account[:20]!r}, which was no account then")
+    for leaf, exchange, fact in _private(log, "exchange"):
+        if isinstance(fact, ReferralTakenUp):
+            yield from _stray_exchange(log, book, leaf, exchange, fact, people)
+    forgotten = dict(_forgotten(log, book)) if people else {}
+    for leaf, account in people.items():
+        if leaf < forgotten.get(account, -1):
+            yield finding("erased_kept", leaf, f"who was referred in entry {leaf} was erased, and is kept")
+
+
+def _private(log: Log, field: str) -> Iterator[tuple[int, str, Any]]:
+    """The details of a name that are kept for entries of the log, with the entries' facts."""
+    size = log.size()
+    for leaf, value in log.db.rows("SELECT leaf, value FROM openings WHERE field = ? ORDER BY leaf", (field,)):
+        if type(leaf) is int and 0 <= leaf < size:
+            yield leaf, str(value), log.entry(leaf).fact
+
+
+def _stray_exchange(
+    log: Log, book: Book, leaf: int, exchange: str, told: ReferralTakenUp, people: dict[int, str]
+) -> Iterator[Finding]:
+    """What is wrong with the exchange by which a referral is said to be taken up."""
+    made = book.referral(told.referral)
+    seen = book.tables.seen(exchange)
+    fact = log.entry(seen.leaf).fact if seen is not None else None
+    if made is None or seen is None or not made.since < seen.leaf < leaf or not isinstance(fact, ExchangeRecorded):
+        yield finding("stray_row", leaf, f"entry {leaf}: a referral was taken up by what is no exchange after it")
+    elif made.since in people and people[made.since] not in dict(fact.legs or fact.uncredited):
+        yield finding(
+            "stray_row", leaf, f"entry {leaf}: who was referred has no part in the exchange it was taken up by"
+        )
+
+
+def _forgotten(log: Log, book: Book) -> Iterator[tuple[str, int]]:
+    """The accounts of which a handle was erased, and in which entry."""
+    for index, entry in log.of_kinds(("details.erased/1",), log.size()):
+        for named in (one for one, field in entry.fact.details if field == "handle"):
+            seen = book.tables.seen(named)
+            told: Entry | None = log.entry(seen.leaf) if seen is not None else None
+            if told is not None and isinstance(told.fact, NAMING):
+                yield account_named(told.fact), index
 
 
 def listed_imports(db: Db) -> int:

@@ -52,6 +52,10 @@ CODES: dict[str, tuple[str, str]] = {
         "this very entry is in the log",
         "nothing needs doing: it was recorded once, and counts once",
     ),
+    "already_referred": (
+        "an institution has referred somebody, and that referral is open",
+        "nothing needs doing; to end it: timebank referral close",
+    ),
     "already_reversed": (
         "an exchange has been reversed before",
         "record a new exchange if the reversal was wrong",
@@ -652,6 +656,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a referral without consent",
         "ask whoever is to be referred, then say how consent was given: --consent HOW",
     ),
+    "no_exchange_since": (
+        "whoever was referred has exchanged nothing since",
+        "record what was exchanged first: timebank record GIVER RECEIVER TIME",
+    ),
     "no_file": (
         "there is no file of this name",
         "check the name",
@@ -731,6 +739,10 @@ CODES: dict[str, tuple[str, str]] = {
     "not_next": (
         "an entry does not follow the head of the log",
         "run the same command again",
+    ),
+    "not_person": (
+        "something else than a person is referred",
+        "refer the person who is to be helped, and to help",
     ),
     "not_text": (
         "an imported file is no CSV and no text",
@@ -927,6 +939,10 @@ CODES: dict[str, tuple[str, str]] = {
     "tile_mismatch": (
         "the tree kept in the database is not that of its entries",
         "rebuild the tables: timebank rebuild; then timebank verify",
+    ),
+    "told_by_order": (
+        "the order of entries would tell who was referred",
+        "record it some days later, when more has happened in between; or say --even-so",
     ),
     "told_twice": (
         "files of an import tell the same payments",

@@ -1,7 +1,8 @@
 """What a bank holds about one account, entry by entry: for a member who asks for it, or wants it erased.
 
-Private details stand behind the entries that name an account, suspend it or grant a mandate for it (`own_entries`), and
-behind the exchanges it was in, with what became of them (`shared_entries`), which are as much the other side's.
+Private details stand behind the entries that name an account, suspend it, list what it can do or grant a mandate for it
+(`own_entries`), and behind the exchanges it was in, with what became of them (`shared_entries`), which are as much the
+other side's; and behind its referrals, of which only the openings know that they are its own.
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
@@ -15,6 +16,7 @@ from ledger.errors import Refused
 from ledger.people import openings_of
 from ledger.points import CONTESTING
 from ledger.reading import Reading
+from ledger.referrals import referrals_of
 from ledger.views import find_entry
 
 
@@ -95,8 +97,7 @@ def details_of(page: Reading, indexes: Iterable[int]) -> Iterator[Detail]:
 
 def holdings(page: Reading, account: str) -> Holdings:
     """Everything that is kept of an account, and of the exchanges it was in."""
-    own, shared = own_entries(page, account), shared_entries(page, account)
-    meant = {*own, *shared}
+    meant = {*own_entries(page, account), *shared_entries(page, account)}
     indexes = sorted(meant)
     imported, sheets = [], []
     for leaf, system, ref in page.db.each("SELECT leaf, system, ref FROM imported ORDER BY leaf, system, ref"):
@@ -105,7 +106,8 @@ def holdings(page: Reading, account: str) -> Holdings:
     for leaf, digest, count in page.db.each("SELECT leaf, digest, count FROM sheets ORDER BY leaf, digest"):
         if bisect_left(indexes, leaf + count) > bisect_left(indexes, leaf):
             sheets.append(SheetRow(leaf, digest, count))
-    return Holdings(tuple(details_of(page, indexes)), tuple(imported), tuple(sheets))
+    told = sorted({*indexes, *referrals_of(page, account)})
+    return Holdings(tuple(details_of(page, told)), tuple(imported), tuple(sheets))
 
 
 # To erase.
@@ -114,21 +116,29 @@ def holdings(page: Reading, account: str) -> Holdings:
 def to_erase(page: Reading, account: str, *, entry: str, fields: tuple[str, ...], memos: bool) -> list[Detail]:
     """The details still kept that are meant: those of the account itself, or of one `entry` that concerns it.
 
-    `memos` (or a field "memo") means what was written about its exchanges too; `fields` leaves the others out.
+    `memos` (or a field "memo") means what was written about its exchanges too; `fields` leaves the others out. With a
+    handle goes all that is private of the account's referrals (see `forgetting`).
     """
     if entry:
         index, _ = find_entry(page, entry)
-        if index not in own_entries(page, account) and index not in shared_entries(page, account):
+        if index not in (*own_entries(page, account), *shared_entries(page, account), *referrals_of(page, account)):
             raise Refused("not_committed", f"entry {index} is not about {page.called(account)}")
         indexes = [index]
     else:
         shared = shared_entries(page, account) if memos or "memo" in fields else []
         indexes = sorted({*own_entries(page, account), *shared})
-    found = details_of(page, indexes)
-    return [one for one in found if one.value is not None and (not fields or one.field in fields)]
+    found = [one for one in details_of(page, indexes) if not fields or one.field in fields]
+    if any(one.field == "handle" and one.value is not None for one in found):
+        found += details_of(page, referrals_of(page, account))
+    return [one for one in found if one.value is not None]
 
 
 def erasing_facts(details: Iterable[Detail]) -> list[e.DetailsErased]:
-    """The facts that say details are erased, each of as many as one entry takes."""
-    pairs = sorted({(one.id, one.field) for one in details})
+    """The facts that say details are erased, each of as many as one entry takes.
+
+    A referral is not named beside other details, which would tell for ever whose it is: with a handle it goes unsaid.
+    """
+    meant = list(details)
+    others = [one for one in meant if not one.kind.startswith("referral.")]
+    pairs = sorted({(one.id, one.field) for one in others or meant})
     return [e.DetailsErased(tuple(pairs[at : at + e.MOST_ERASED])) for at in range(0, len(pairs), e.MOST_ERASED)]

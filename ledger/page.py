@@ -24,7 +24,7 @@ from ledger.book import Book
 from ledger.clock import Clock
 from ledger.drafts import choose_signers, committed, draft_entry
 from ledger.entries import Entry, Signer, format_entry, parse_entry, signature_check
-from ledger.errors import Invalid, Problem, Unavailable
+from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.everyday import KIND
 from ledger.forgetting import forget
 from ledger.keyring import Keyring
@@ -196,7 +196,16 @@ class Page(Reading):
         self.check(entry)
         self._ask(check_signatures, entry)
         check_openings(openings, getattr(entry.fact, "commitments", None))
+        self._names_what_is_here(openings)
         return self._keep(entry, raw, openings)
+
+    def _names_what_is_here(self, openings: tuple[Opening, ...]) -> None:
+        """Private details that are ids must be of this bank: no rule sees them."""
+        for one in openings:
+            if one.field == "account" and self.book.account(one.value) is None:
+                raise Refused("unknown_account", f"no account {one.value} in this bank")
+            if one.field == "exchange" and self.tables.seen(one.value) is None:
+                raise Refused("unknown_exchange", f"no exchange {one.value} in this log")
 
     @contextmanager
     def scribe(self) -> Iterator[None]:

@@ -204,6 +204,8 @@ def save_proposal(path: Path, proposal: Proposal) -> None:
 
 def _names(page: Page, text: str, fact: Any, openings: tuple[Opening, ...]) -> dict[str, str]:
     """What the accounts in a text are called, a new one too."""
-    names = {account: person.handle for account, person in everyone(page.db).items() if f'"{account}"' in text}
+    private = {opening.value for opening in openings if opening.field == "account"}
+    known = everyone(page.db).items()
+    names = {account: one.handle for account, one in known if account in private or f'"{account}"' in text}
     handle = next((opening.value for opening in openings if opening.field == "handle"), "")
     return names | ({fact.account: handle} if handle else {})

@@ -111,8 +111,9 @@ def describe_proposal(proposal: Proposal) -> str:
     told = {opening.field: opening.value for opening in proposal.openings}
     memo = told.get("memo") or told.get("text", "")
     if isinstance(proposal.entry.fact, hf.ReferralMade):
-        who = proposal.names.get(told["account"], told["account"])
-        memo = ", ".join([f"{who} (consent: {told['consent']})", *([told["reason"]] if "reason" in told else [])])
+        who, why = told.get("account", "nobody"), told.get("reason", "")
+        told_by = f"{proposal.names.get(who, who)}, consent: {told.get('consent', 'none')}"
+        memo = f"{told_by}, {why}" if why else told_by
     return f"{_tell(proposal.entry, Names(proposal.names), memo)} (at {proposal.entry.origin})"
 
 
