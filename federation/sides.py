@@ -156,7 +156,7 @@ def kept_sides(db: Db) -> tuple[Sides, int]:
     return found, max([leaf for _, leaf, _ in rows], default=0)
 
 
-@lru_cache(maxsize=64)  # a sync looks at the same side many times, and a side never changes
+@lru_cache(maxsize=8)  # a sync looks at the same side many times, and a side never changes
 def _read_side(text: str) -> Side:
     return c.from_object(Side, c.parse_json(text))
 

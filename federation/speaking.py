@@ -72,6 +72,8 @@ def speak(link: Link, orders: Iterable[Offer], decide: Decide, news: CheckpointK
             accepted.append((one.offer.pid, verdict.account, one.offer.minutes))
     held = link.held
     for offer in orders:
+        if page.full:
+            break
         if may_offer(link, link.bal + held, offer.minutes) and page.add(offer):  # as the ledger judges it
             offered.append((offer.pid, offer.minutes))
             held += offer.minutes

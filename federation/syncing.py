@@ -311,7 +311,7 @@ def _evidence(page: Page, side: Side, pulled: Pulled, done: Done) -> bytes:
         first = record.neighbour.checkpoint_key
         changes, accuser = chain(first, side.link.their_heads), (ours, side.keys[0], side.cards[0])
         return two_heads_evidence(side.link.link, theirs, first, changes, accuser, pulled.fork)
-    heard = logged_frames(page, side, theirs)
+    heard = list(logged_frames(page, side, theirs))
     start, agreed, inc = _beginning(page, side)
     frames = sorted([*logged_frames(page, side, ours), *heard])
     whole = [*agreed, *[note for _, note, place in frames if place[0] >= inc], done.lie]

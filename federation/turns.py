@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from federation import kept
@@ -27,7 +27,7 @@ from ledger import linkfacts as lf
 from ledger.errors import Invalid, Problem
 from ledger.keys import HeldKey, PublicKey, decode_key, encode_key, key_hash
 from ledger.page import Page
-from ledger.people import openings_of
+from ledger.people import memos_of
 from ledger.points import checkpoint_keys
 from ledger.reading import Reading
 from ledger.records import NEVER
@@ -120,7 +120,8 @@ def take_turn(page: Page, found: Sides, link: str, pulled: Pulled, keys: Keys | 
         turn.note_head()
         page.flush()
         found[link] = turn.side
-        keep_sides(page.db, found, page.size)
+        if not turn.done.more:  # else another turn comes, and they can be followed from the log as well
+            keep_sides(page.db, found, page.size)
     return turn.done
 
 
@@ -287,7 +288,7 @@ class _Turn:
             return
         note = sign_frame(spoken.frame, self.keys[before.our_key])
         index = self._log_said(spoken, note)
-        memos = {pid: memo for pid, _ in spoken.offered if (memo := self._memo(pid))}
+        memos = memos_of(self.page.db, [pid for pid, _ in spoken.offered])
         frame = spoken.frame
         sealed = seal_parcel(Parcel(note, memos), self._way(), OURS, frame.place, before.their_seal)
         kept.keep_frame(self.page.db, self.link, Sealed(OURS, frame.inc, frame.seq, index, sealed))
@@ -305,12 +306,6 @@ class _Turn:
             return index
         done = spoken.offered, spoken.accepted, spoken.rejected
         return self.page.add(lf.LinkSent(self.link, frame.inc, frame.seq, quoted.said, quoted.signature, *done)).index
-
-    def _memo(self, pid: str) -> str:
-        """What one of our payments is for."""
-        seen = self.page.tables.seen(pid)
-        opening = openings_of(self.page.db, seen.leaf).get("memo") if seen else None
-        return opening.value if opening else ""
 
     # Ending it.
 
@@ -378,16 +373,14 @@ def give_back(page: Page, side: Side, request: Frame, way: Way) -> None:
             kept.keep_frame(page.db, side.link.link, Sealed(BACK, request.inc, number, index, sealed))
 
 
-def logged_frames(page: Reading, side: Side, sender: str) -> Sequence[tuple[int, bytes, tuple[int, int]]]:
+def logged_frames(page: Reading, side: Side, sender: str) -> Iterator[tuple[int, bytes, tuple[int, int]]]:
     """Every frame of a sender on a link as the log quotes it: the entry, the note, the place."""
     kinds = ("link.sent/1", "link.resumed/1") if sender == side.link.ours else ("link.received/1",)
-    found = []
     for index, entry in page.log.of_kinds(kinds, page.log.size()):
         fact = entry.fact
         if fact.link == side.link.link:
             place = (fact.inc, getattr(fact, "seq", 1))
-            found.append((index, unquote(Quoted(fact.said, fact.signature), fact.link), place))
-    return found
+            yield index, unquote(Quoted(fact.said, fact.signature), fact.link), place
 
 
 def _public(key: str) -> PublicKey:

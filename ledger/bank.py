@@ -33,6 +33,9 @@ from ledger.store.tables import empty_cache
 
 T = TypeVar("T")
 
+#: records of the tables that are remembered from one write to the next
+MOST_CACHED = 5000
+
 
 class Bank:
     """A bank's folder and database, open."""
@@ -73,6 +76,7 @@ class Bank:
                     page.open_day()
                 result = work(page)
                 page.flush()
+                page.tables.let_go(MOST_CACHED)
         except BaseException:
             self.forget()
             raise

@@ -7,7 +7,7 @@ openings. Handles are told apart as people would: without regard to case, width 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ledger.errors import Refused
@@ -41,6 +41,19 @@ def openings_of(db: Db, index: int) -> dict[str, Opening]:
     """The private details kept for entry `index`, by field; a missing one is withheld."""
     rows = db.rows("SELECT field, value, salt FROM openings WHERE leaf = ?", (index,))
     return {field: Opening(field, value, as_bytes(salt, "a salt")) for field, value, salt in rows}
+
+
+def memos_of(db: Db, ids: Sequence[str]) -> dict[str, str]:
+    """What some entries were for, by their ids; those of which nothing is kept are left out."""
+    if not ids:
+        return {}
+    marks = ", ".join("?" * len(ids))
+    rows = db.rows(
+        "SELECT entries.id, openings.value FROM entries JOIN openings ON openings.leaf = entries.leaf"
+        f" WHERE openings.field = 'memo' AND entries.id IN ({marks})",
+        tuple(ids),
+    )
+    return {str(entry_id): str(value) for entry_id, value in rows}
 
 
 def call(db: Db, account: str, index: int, details: dict[str, str]) -> None:

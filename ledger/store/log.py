@@ -13,6 +13,8 @@ from ledger.errors import Invalid
 from ledger.store.sql import Db
 
 CHUNK = 2000
+#: entries of chosen kinds read at a time: those about neighbours are long
+FEW = 100
 
 
 @cache
@@ -64,13 +66,17 @@ class Log:
     def of_kinds(self, kinds: Sequence[str], stop: int, first: int = 0) -> Iterator[tuple[int, Entry]]:
         """The entries of some kinds from `first` up to and without `stop`, parsed. The whole log between is read."""
         marks = ", ".join("?" * len(kinds))
-        found = self.db.rows(
-            f"SELECT originator_version FROM stored_events WHERE originator_id = ? AND originator_version > ?"
-            f" AND originator_version <= ? AND topic IN ({marks}) ORDER BY originator_version",
-            (self._key, first, stop, *kinds),
-        )
-        for (version,) in found:
-            yield _whole(version) - 1, self.entry(_whole(version) - 1)
+        while first < stop:
+            rows = self.db.rows(
+                "SELECT originator_version, state FROM stored_events WHERE originator_id = ? AND originator_version > ?"
+                f" AND originator_version <= ? AND topic IN ({marks}) ORDER BY originator_version LIMIT ?",
+                (self._key, first, stop, *kinds, FEW),
+            )
+            for version, state in rows:
+                first = _whole(version)
+                yield first - 1, parse_entry(as_bytes(state, f"entry {first - 1}"), self.origin)
+            if len(rows) < FEW:
+                return
 
     def read_tile(self, level: int, number: int) -> bytes:
         """The hashes that a tile holds; `Invalid("missing_tile")`. (The Merkle functions call this.)"""
