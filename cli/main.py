@@ -35,6 +35,7 @@ COMMANDS = {
     "institutions": "cli.institutions:institutions",
     "today": "cli.today:today",
     "sheet": "cli.today:sheet",
+    "report": "cli.report:report",
     "key": "cli.key:key",
     "mandate": "cli.mandate:mandate",
     "policy": "cli.policy:policy",

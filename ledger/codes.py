@@ -414,7 +414,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "extra_missing": (
         "a part of timebank that this needs is not installed",
-        "install it: pip install 'timebank[serve,web]'",
+        "install it: pip install 'timebank[report,serve,web]'",
     ),
     "file_exists": (
         "a file of this name exists and is not overwritten",
@@ -771,6 +771,10 @@ CODES: dict[str, tuple[str, str]] = {
     "odd_rounding": (
         "an imported amount is rounded otherwise than the old system does",
         "check the amount",
+    ),
+    "nothing_to_report": (
+        "no help is recorded of the year that is reported",
+        "name a year of which help is recorded (--year), or a later point (--at)",
     ),
     "old_assertion": (
         "a journal states balances of days before its last",

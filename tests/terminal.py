@@ -66,8 +66,8 @@ class Terminal:
         self._capsys.readouterr()
         status = run(shlex.split(words) if isinstance(words, str) else words)
         out, err = self._capsys.readouterr()
-        assert "Traceback" not in err
-        assert "error[internal]" not in err
+        assert "Traceback" not in err, err
+        assert "error[internal]" not in err, err
         return Outcome(status, out, err)
 
     def types(self, words: str | list[str]) -> str:

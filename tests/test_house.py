@@ -87,6 +87,7 @@ LEDGER_ORDER = (
     "importing",
     "importreport",
     "exporting",
+    "measures",
     "policyfile",
     "succession",
     "publishing",
@@ -114,6 +115,8 @@ FENCES = {
     "httpx": ("federation/web.py",),
     "starlette": ("federation/serving.py",),
     "uvicorn": ("federation/serving.py",),
+    "jinja2": ("cli/pages/",),
+    "pygal": ("cli/pages/charts.py",),
     "eventsourcing": ("ledger/store.py", "ledger/store/"),
 }
 
