@@ -256,7 +256,7 @@ def list_neighbours(bank_dir: Path | None, *, as_json: bool) -> None:
 
     JSON: neighbours: [name, bank, origin, link, state, balance_minutes (what we owe them), they_owe_minutes and
     we_owe_minutes (the limits), ordered_minutes, offered_minutes, asked_minutes (in flight), oldest_on, place,
-    witnessed_size, months: [month, given_minutes, received_minutes (by our members)]].
+    witnessed_size, witness, months: [month, given_minutes, received_minutes (by our members)]].
     """
     from federation.neighbours import rows
     from federation.statement import months_of
@@ -341,6 +341,7 @@ def _lines(row: Row) -> list[tuple[str, str]]:
         *([("oldest", row.oldest_on)] if row.oldest_on else []),
         ("publishes at", row.place or "not known: timebank neighbour address NAME WHERE"),
         ("link", row.link),
+        *([("cosigns by", row.witness)] if row.witness else []),
     ]
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 from federation import kept
 from federation.pairing import all_links
 from federation.sides import Side, sides
+from ledger.cosignatures import Cosigner
+from ledger.keys import PublicKey, decode_key
 from ledger.reading import Reading
 from ledger.records import NEVER
 from ledger.records import Link as Record
@@ -16,7 +18,8 @@ class Row(NamedTuple):
     """One neighbour. `balance_minutes` is what we owe them; below zero they owe us.
 
     In flight: `ordered_minutes` of our members' payments that wait here, `offered_minutes` that wait for their answer,
-    `asked_minutes` of theirs that wait for ours. `oldest_on` is the day of the oldest of ours that is open.
+    `asked_minutes` of theirs that wait for ours. `oldest_on` is the day of the oldest of ours that is open. `witness`
+    is the verifier key by which they cosign our heads.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Row(NamedTuple):
     oldest_on: str
     place: str
     witnessed_size: int
+    witness: str
 
 
 def rows(page: Reading) -> list[Row]:
@@ -47,7 +51,7 @@ def row_of(page: Reading, link: str) -> Row:
 
 
 def _row(page: Reading, link: str, record: Record, side: Side) -> Row:
-    account = page.book.account(record.account)
+    account, key = page.book.account(record.account), record.neighbour.witness_key
     standing = kept.standing(page.db, link)
     return Row(
         name=called(page, record.account),
@@ -64,6 +68,7 @@ def _row(page: Reading, link: str, record: Record, side: Side) -> Row:
         oldest_on=_oldest(page, side),
         place=standing.place,
         witnessed_size=standing.witnessed,
+        witness=Cosigner(record.neighbour.origin, PublicKey.parse(decode_key(key))).vkey if key else "",
     )
 
 
