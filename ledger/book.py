@@ -15,6 +15,7 @@ from typing import Any, cast
 from ledger import events as e
 from ledger import helpfacts as hf
 from ledger import linkfacts as lf
+from ledger import votefacts as vf
 from ledger.canonical import made
 from ledger.entries import Entry
 from ledger.helpbook import FOLDS as HELP_FOLDS
@@ -36,11 +37,15 @@ from ledger.records import (
     Mandate,
     Payment,
     PolicyStart,
+    Poll,
     Seen,
     Tables,
+    Vote,
     incoming_key,
     policy_key,
+    vote_key,
 )
+from ledger.votebook import count_elector, count_vote, poll_of
 
 
 class Book:
@@ -106,6 +111,16 @@ class Book:
     def payback(self, exchange: str, account: str) -> hf.Payback | None:
         """What an account agreed to give back for an exchange."""
         found: hf.Payback | None = self.tables.get("payback", hf.payback_key(exchange, account))
+        return found
+
+    def poll(self, proposed: str) -> Poll | None:
+        """The vote on the policy that the entry of this id proposed."""
+        found: Poll | None = self.tables.get("poll", proposed)
+        return found
+
+    def vote(self, proposed: str, account: str) -> Vote | None:
+        """What an account said last to a proposal."""
+        found: Vote | None = self.tables.get("vote", vote_key(proposed, account))
         return found
 
     def contest(self, entry_id: str) -> Contest:
@@ -211,24 +226,34 @@ def _account_opened(book: Book, fact: e.AccountOpened, entry: Entry, index: int)
     book.tables.put(
         "account", fact.account, Account(fact.kind, index, keys=keys, threshold=fact.threshold, mandates=mandates)
     )
+    count_elector(book.tables, fact.kind, book.bank.day if book.bank else "", 1)
     if fact.imported:
         _count_imported(book, fact.imported, 1, 0, 0)
 
 
-def _account_edited(book: Book, fact: e.AccountEdited, entry: Entry, index: int) -> None:
+def _account_edited(book: Book, fact: e.AccountEdited | e.AccountSuspended, entry: Entry, index: int) -> None:
     """The openings hold what changed; the book holds nothing private, but where to look."""
     account = book.account(fact.account)
     if account is not None:
         book._change("account", fact.account, told=(*account.told, index))
 
 
-def _status(status: str) -> Callable[[Book, Any, Entry, int], None]:
-    def fold(book: Book, fact: Any, entry: Entry, index: int) -> None:
-        book._change("account", fact.account, status=status)
-        if getattr(fact, "commitments", None):
-            _account_edited(book, fact, entry, index)
+def _account_suspended(book: Book, fact: e.AccountSuspended, entry: Entry, index: int) -> None:
+    book._change("account", fact.account, status="suspended", suspended=index)
+    if fact.commitments:
+        _account_edited(book, fact, entry, index)
 
-    return fold
+
+def _account_resumed(book: Book, fact: e.AccountResumed, entry: Entry, index: int) -> None:
+    book._change("account", fact.account, status="open", suspended=NEVER)
+
+
+def _account_closed(book: Book, fact: e.AccountClosed, entry: Entry, index: int) -> None:
+    account = book.account(fact.account)
+    if account is not None and account.status != "closed":
+        opened = book.tables.seen(book.tables.entry(account.opened).id)
+        count_elector(book.tables, account.kind, opened.day if opened else "", -1)
+        book._change("account", fact.account, status="closed")
 
 
 def _key_added(book: Book, fact: e.KeyAdded, entry: Entry, index: int) -> None:
@@ -364,11 +389,26 @@ def _day_opened(book: Book, fact: e.DayOpened, entry: Entry, index: int) -> None
         book._change("bank", "", day=fact.date)
 
 
-def _policy_adopted(book: Book, fact: e.PolicyAdopted, entry: Entry, index: int) -> None:
+def _policy_adopted(book: Book, fact: e.PolicyAdopted | vf.PolicyVoted, entry: Entry, index: int) -> None:
     book.tables.put("policy", policy_key(index), Adopted(fact.policy))
     bank = book.bank
     if bank is not None:
         book._change("bank", "", policies=(*bank.policies, PolicyStart(index, fact.starts_on)))
+
+
+def _policy_proposed(book: Book, fact: vf.PolicyProposed, entry: Entry, index: int) -> None:
+    voting = book.policy.voting if book.bank is not None else None
+    if voting is not None:
+        book.tables.put("poll", entry.id, poll_of(book.tables, voting, fact, index))
+
+
+def _vote_cast(book: Book, fact: vf.VoteCast, entry: Entry, index: int) -> None:
+    count_vote(book.tables, fact, entry, index)
+
+
+def _policy_voted(book: Book, fact: vf.PolicyVoted, entry: Entry, index: int) -> None:
+    _policy_adopted(book, fact, entry, index)
+    book._change("poll", fact.about.id, adopted=index)
 
 
 def _import_begun(book: Book, fact: e.ImportBegun, entry: Entry, index: int) -> None:
@@ -393,9 +433,9 @@ _FOLDS: dict[type, Callable[[Book, Any, Entry, int], None]] = {
     e.BankFounded: _bank_founded,
     e.AccountOpened: _account_opened,
     e.AccountEdited: _account_edited,
-    e.AccountSuspended: _status("suspended"),
-    e.AccountResumed: _status("open"),
-    e.AccountClosed: _status("closed"),
+    e.AccountSuspended: _account_suspended,
+    e.AccountResumed: _account_resumed,
+    e.AccountClosed: _account_closed,
     e.KeyAdded: _key_added,
     e.KeyRotated: _key_rotated,
     e.KeyRevoked: _key_revoked,
@@ -412,6 +452,9 @@ _FOLDS: dict[type, Callable[[Book, Any, Entry, int], None]] = {
     e.ImportCompleted: _import_ended,
     e.ImportAbandoned: _import_ended,
     e.DetailsErased: _details_erased,
+    vf.PolicyProposed: _policy_proposed,
+    vf.VoteCast: _vote_cast,
+    vf.PolicyVoted: _policy_voted,
 }
 
 
@@ -421,7 +464,7 @@ _ELSEWHERE = LINK_FOLDS | HELP_FOLDS
 #: facts after which the same keys speak for the same accounts (a mandate may run out on a new day)
 _LEAVE_KEYS = frozenset((
     *(e.ExchangeRecorded, e.ExchangeReversed, e.ExchangeDisputed, e.DisputeResolved),
-    *(lf.PaymentOrdered, lf.LinkSent, lf.LinkReceived),
+    *(lf.PaymentOrdered, lf.LinkSent, lf.LinkReceived, vf.VoteCast),
     *HELP_FOLDS,
 ))
 _MOST_JUDGED = 20_000

@@ -40,6 +40,10 @@ CODES: dict[str, tuple[str, str]] = {
         "ssh-agent does not hold this key",
         "add it with ssh-add and the name of the private key file; if the agent is locked, unlock it with ssh-add -X",
     ),
+    "already_adopted": (
+        "a proposal was adopted before",
+        "see the policy: timebank policy show",
+    ),
     "already_disputed": (
         "an exchange is already in dispute",
         "wait for the committee's verdict, or read it: timebank exchange show ENTRY",
@@ -59,6 +63,10 @@ CODES: dict[str, tuple[str, str]] = {
     "already_reversed": (
         "an exchange has been reversed before",
         "record a new exchange if the reversal was wrong",
+    ),
+    "already_voted": (
+        "an account has said the same to this proposal before",
+        "nothing needs doing: it counts once",
     ),
     "ambiguous_date": (
         "a day of the import may be day/month or month/day, and no other day decides",
@@ -656,6 +664,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a referral without consent",
         "ask whoever is to be referred, then say how consent was given: --consent HOW",
     ),
+    "no_electorate": (
+        "nobody could vote",
+        "let accounts come of age first, or choose fewer member_days",
+    ),
     "no_exchange_since": (
         "whoever was referred has exchanged nothing since",
         "record what was exchanged first: timebank record GIVER RECEIVER TIME",
@@ -700,6 +712,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a group exchange is one to many, or many to one",
         "name one account on one side and two or more on the other",
     ),
+    "not_as_voted": (
+        "an adoption is not what was voted on",
+        "have it made from the votes: timebank policy adopt PROPOSAL",
+    ),
     "not_asked": (
         "a key is not among the signers of a proposal",
         "sign with a key that is named, or have it made again for this one: --propose FILE --sign-with KEY.pub",
@@ -708,6 +724,10 @@ CODES: dict[str, tuple[str, str]] = {
         "an entry's JSON is not in its one spelling",
         "the bytes were changed, or made by a faulty program",
     ),
+    "not_carried": (
+        "a proposal does not have the votes it needs",
+        "see where it stands: timebank policy proposals",
+    ),
     "not_committed": (
         "an entry has no such private detail",
         "see what is held: timebank account export HANDLE",
@@ -715,6 +735,10 @@ CODES: dict[str, tuple[str, str]] = {
     "not_disputed": (
         "an exchange is not in dispute",
         "dispute it first: timebank exchange dispute ENTRY",
+    ),
+    "not_entitled": (
+        "an account may not vote on this proposal",
+        "see who may, under [voting]: timebank policy show",
     ),
     "not_evidence": (
         "a file or folder is nothing that can be verified",
@@ -804,6 +828,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a neighbour would be this very bank",
         "give the invitation to the other bank",
     ),
+    "own_vote": (
+        "a broker would change what a member said with her own key",
+        "nothing needs doing: her own word counts",
+    ),
     "passphrase_needed": (
         "a key needs a passphrase and no one is there to type it",
         "use --passphrase-file FILE, TIMEBANK_PASSPHRASE, or ssh-agent",
@@ -836,6 +864,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a policy cannot start in the past",
         "choose today or a later day",
     ),
+    "policy_moved": (
+        "another policy was adopted meanwhile",
+        "propose the change anew, from: timebank policy show",
+    ),
     "pot_stays": (
         "the community pot cannot be closed",
         "nothing needs doing",
@@ -863,6 +895,10 @@ CODES: dict[str, tuple[str, str]] = {
     "remainder": (
         "a time cannot be shared in whole minutes",
         "use a time that divides, or --remainder-to-pot",
+    ),
+    "reserved": (
+        "a part of the policy is reserved for votes",
+        "propose it: timebank policy propose FILE",
     ),
     "revoked_key": (
         "a key was revoked or replaced",
@@ -1040,6 +1076,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a payment is not in this bank",
         "see the payments: timebank payment list",
     ),
+    "unknown_proposal": (
+        "a proposal is not in this bank",
+        "see the proposals: timebank policy proposals",
+    ),
     "unknown_referral": (
         "no referral has this id or number",
         "see them: timebank referral list",
@@ -1075,6 +1115,22 @@ CODES: dict[str, tuple[str, str]] = {
     "usage": (
         "a command was typed in a way it does not understand",
         "see: timebank --help",
+    ),
+    "vote_cap": (
+        "brokers have cast all the votes they may",
+        "let the member vote with a key of her own",
+    ),
+    "vote_closed": (
+        "the time to vote is over",
+        "see what came of it: timebank policy proposals",
+    ),
+    "vote_lapsed": (
+        "the time to adopt what was voted on is over",
+        "propose it again: timebank policy propose FILE",
+    ),
+    "votes_unasked": (
+        "the policy in force asks for no votes",
+        "the committee adopts it: timebank policy adopt FILE",
     ),
     "weak_key": (
         "a public key is not one that only its holder can sign for",
@@ -1115,6 +1171,10 @@ CODES: dict[str, tuple[str, str]] = {
     "wrong_topic": (
         "an entry is stored under a kind that is not its own",
         "restore the newest backup: the row was changed after it was recorded",
+    ),
+    "young_key": (
+        "a key came too late to vote with",
+        "let a broker vote under a mandate, or vote on the next proposal",
     ),
     "zero_time": (
         "the time is zero",

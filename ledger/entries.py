@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from ledger import canonical as c
 from ledger import events as e
-from ledger import helpfacts, linkfacts  # noqa: F401 - so that their kinds are known where entries are read
+from ledger import helpfacts, linkfacts, votefacts  # noqa: F401 - so that their kinds are known where entries are read
 from ledger.errors import Invalid
 from ledger.keys import PublicKey, key_id
 from ledger.notes import Signature, format_note, parse_note

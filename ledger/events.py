@@ -21,8 +21,16 @@ EVERYDAY_NATURES = ("service", "obligatory", "care", "goods")
 HOURS_GIVEN = ("gift", "starting", "opening")
 NATURES = (*EVERYDAY_NATURES, *HOURS_GIVEN)
 PURPOSES = ("member", "broker", "committee", "bank", "checkpoint", "link", "witness")
-SCOPES = ("dispute", "exchange", "gift")
+SCOPES = ("dispute", "exchange", "gift", "vote")
 ROUNDINGS = ("none", "nearest-quarter", "up-quarter")
+#: the kinds of account that can be given votes, each kind counted apart
+VOTERS = ("person", "institution")
+#: the parts of a policy that can be reserved for votes; `voting` always is
+PARTS = (
+    *("community", "inactive_days", "institution", "person"),
+    *("reversal_days", "rounding", "signing", "witness_quorum"),
+)
+MOST_WINDOW_DAYS = 366
 MOST_SIGNERS = 16
 #: private details that one entry erases
 MOST_ERASED = 1000
@@ -143,6 +151,37 @@ class KindPolicy(NamedTuple):
     starting_minutes: int | None = None
 
 
+@c.shape(quorum_percent=c.whole(1, 100), yes_percent=c.whole(1, 100))
+class Majority(NamedTuple):
+    """What carries a proposal among one kind of account: of those who may vote so many do; of these so many say yes."""
+
+    quorum_percent: int
+    yes_percent: int
+
+
+@c.shape(
+    window_days=c.whole(1, MOST_WINDOW_DAYS),
+    reserved=c.strictly_rising(c.many(c.one_of(*PARTS), least=1)),
+    member_days=c.whole(1, MOST_WINDOW_DAYS),
+    mandate_percent=c.whole(1, 100),
+    person=c.part(Majority),
+    institution=c.part(Majority),
+)
+class Voting(NamedTuple):
+    """How those whom a policy binds change it: a proposal is open for `window_days`, for accounts `member_days` old.
+
+    `reserved` are the parts that the committee cannot change alone; `voting` itself always is one. A kind of account
+    without a majority has no vote. At most `mandate_percent` of those of a kind who may vote can vote by a broker.
+    """
+
+    window_days: int
+    reserved: tuple[str, ...] = ()
+    member_days: int = 0
+    mandate_percent: int = 0
+    person: Majority | None = None
+    institution: Majority | None = None
+
+
 @c.shape(
     rounding=c.one_of(*ROUNDINGS),
     signing=c.one_of("debited", "both"),
@@ -152,11 +191,13 @@ class KindPolicy(NamedTuple):
     institution=c.part(KindPolicy),
     community=c.part(KindPolicy),
     witness_quorum=c.whole(1, 100),
+    voting=c.part(Voting),
 )
 class Policy(NamedTuple):
     """The rules a bank chose: `signing` says whose word an exchange needs.
 
-    `witness_quorum`: how many neighbours are to have cosigned a head; it is for auditors, and no rule.
+    `witness_quorum`: how many neighbours are to have cosigned a head; it is for auditors, and no rule. Without `voting`
+    the committee alone changes them.
     """
 
     rounding: str
@@ -167,6 +208,7 @@ class Policy(NamedTuple):
     institution: KindPolicy
     community: KindPolicy
     witness_quorum: int | None = None
+    voting: Voting | None = None
 
 
 @c.shape(entry=c.digest, id=c.entry_id)
@@ -370,7 +412,7 @@ class DayOpened(NamedTuple):
 
 @fact("policy.adopted/1", policy=c.part(Policy), starts_on=c.day)
 class PolicyAdopted(NamedTuple):
-    """The rules from the ledger day `starts_on`."""
+    """The rules from the ledger day `starts_on`, by the committee's word."""
 
     policy: Policy
     starts_on: str

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from ledger import events as e
 from ledger import helpfacts as hf
 from ledger import linkfacts as lf
+from ledger import votefacts as vf
 from ledger.book import Book
 from ledger.entries import Act, Entry
 
@@ -240,6 +241,21 @@ def _need_forgiven(fact: hf.PaybackForgiven, book: Book) -> tuple[Need, ...]:
     return (Need(words=tuple(Word(account, "member", "gift") for account, minutes in legs if minutes < 0)),)
 
 
+def _need_proposal(fact: vf.PolicyProposed, book: Book) -> tuple[Need, ...]:
+    return (Need(words=(Word(fact.account, "member", "vote"),)),) if fact.account else _clerk()
+
+
+def _need_vote(fact: vf.VoteCast, book: Book) -> tuple[Need, ...]:
+    return (Need(words=(Word(fact.account, "member", "vote"),)),)
+
+
+def _need_voted(fact: vf.PolicyVoted, book: Book) -> tuple[Need, ...]:
+    """The votes are the word: any office writes down what came of them, or who proposed it."""
+    poll = book.poll(fact.about.id)
+    own = (Need(words=(Word(poll.account, "member", "vote"),)),) if poll and poll.account else ()
+    return (*_need_bank(fact, book), *_clerk(), *own)
+
+
 def parties(fact: Any) -> tuple[str, ...]:
     """The accounts of an exchange."""
     return tuple([account for account, _ in fact.legs or getattr(fact, "uncredited", ())])
@@ -268,6 +284,9 @@ _NEEDS: dict[type, Callable[[Any, Book], tuple[Need, ...]]] = {
     e.ImportCompleted: _need_bank_or_committee,
     e.ImportAbandoned: _need_committee,
     e.DetailsErased: _need_committee_key,
+    vf.PolicyProposed: _need_proposal,
+    vf.VoteCast: _need_vote,
+    vf.PolicyVoted: _need_voted,
     lf.LinkOpened: _need_committee,
     lf.LinkVerified: _need_clerk_alone,
     lf.LinkLimited: _need_committee,

@@ -17,10 +17,23 @@
     [community]
     …
 
+    [voting]
+    window_days = 28
+    reserved = ["person", "signing"]
+    member_days = 90
+    mandate_percent = 20
+
+    [voting.person]
+    quorum_percent = 30
+    yes_percent = 50
+
+    [voting.institution]
+    …
+
 Formatter beside strict parser: what `format_policy` writes, `parse_policy` reads back as the same policy. Every key at
-the top and every table must be there; `witness_quorum`, `floor`, `ceiling` and `starting` may be left out for none.
-What is wrong is refused with the key and its line. (Proposing a policy and voting on it, `policy.proposed` and
-`vote.cast`, have their place between this file and `policy.adopted`; today the committee's keys adopt.)
+the top and every table down to `[community]` must be there; `witness_quorum`, `floor`, `ceiling` and `starting` may be
+left out for none, and `[voting]`, or one of the two under it, for no votes. What is wrong is refused with the key and
+its line. How a proposal is voted on is told by `polls`.
 """
 
 from __future__ import annotations
@@ -56,6 +69,33 @@ _ABOUT_QUORUM = "How many neighbours are to have cosigned a head (auditors ask f
 _ABOUT_KIND = """\
 # For each kind of account: how far below and above zero it may go, and what a new one gets from the pot.
 # Leave floor, ceiling or starting out for none. An advisory limit warns and lets pass. Times: "10h", "1h30", "45m"."""
+
+
+_VOTING = {
+    "window_days": ("a number of days", 1, e.MOST_WINDOW_DAYS),
+    "member_days": ("a number of days", 0, e.MOST_WINDOW_DAYS),
+    "mandate_percent": ("a share in percent", 0, 100),
+}
+_MAJORITY = dict.fromkeys(("quorum_percent", "yes_percent"), ("a share in percent", 1, 100))
+_ABOUT_VOTING = """\
+# How those whom these rules bind change them: a proposal is voted on for window_days, by accounts (and keys) that came
+# at least member_days before it. It is carried if of each kind below, of those who may vote, quorum_percent do, and of
+# these yes_percent say yes. For at most mandate_percent of a kind a broker may vote, under a mandate with the scope
+# vote. The committee alone cannot change the parts that are reserved, nor [voting] itself. Without [voting] it changes
+# all of it alone."""
+_EXAMPLE_VOTING = """\
+#
+# [voting]
+# window_days = 28
+# reserved = ["person", "signing"]
+# member_days = 90
+# mandate_percent = 20
+# [voting.person]
+# quorum_percent = 30
+# yes_percent = 50
+# [voting.institution]
+# quorum_percent = 30
+# yes_percent = 50"""
 
 
 class InForce(NamedTuple):
@@ -124,7 +164,19 @@ def format_policy(policy: e.Policy, heading: Iterable[str] = ()) -> str:
     lines.append(_ABOUT_KIND)
     for kind in e.ACCOUNT_KINDS:
         lines += ["", f"[{kind}]", *_format_kind(getattr(policy, kind))]
+    lines += ["", _ABOUT_VOTING, *(_format_voting(policy.voting) if policy.voting else [_EXAMPLE_VOTING])]
     return "\n".join(lines) + "\n"
+
+
+def _format_voting(voting: e.Voting) -> list[str]:
+    quoted = ", ".join(f'"{part}"' for part in voting.reserved)
+    lines = ["[voting]", f"window_days = {voting.window_days}", f"reserved = [{quoted}]"]
+    lines += [f"{key} = {getattr(voting, key)}" for key in ("member_days", "mandate_percent")]
+    for kind in e.VOTERS:
+        majority: e.Majority | None = getattr(voting, kind)
+        if majority is not None:
+            lines += ["", f"[voting.{kind}]", *(f"{key} = {value}" for key, value in majority._asdict().items())]
+    return lines
 
 
 def _format_kind(limits: e.KindPolicy) -> list[str]:
@@ -170,11 +222,12 @@ def parse_policy(text: str) -> e.Policy:
         what = str(error).replace(line[0], "") if line else str(error)
         raise Usage("bad_policy", f"it is not TOML: {what[:100]}", line=int(line[1]) if line else 0) from None
     reader = _Reader(text)
-    reader.only(found, (*_CHOICES, *_DAYS, *e.ACCOUNT_KINDS), "", (_QUORUM,))
+    reader.only(found, (*_CHOICES, *_DAYS, *e.ACCOUNT_KINDS), "", (_QUORUM, "voting"))
     values: dict[str, Any] = {key: reader.choice(key, found[key], words) for key, words in _CHOICES.items()}
     values |= {key: reader.days(key, found[key], bounds) for key, bounds in _DAYS.items()}
     values |= {kind: reader.kind(kind, found[kind]) for kind in e.ACCOUNT_KINDS}
-    return e.Policy(**values, witness_quorum=reader.quorum(found.get(_QUORUM)))
+    voting = reader.voting(found["voting"]) if "voting" in found else None
+    return e.Policy(**values, witness_quorum=reader.quorum(found.get(_QUORUM)), voting=voting)
 
 
 class _Reader:
@@ -215,18 +268,48 @@ class _Reader:
         return value
 
     def days(self, key: str, value: Any, bounds: tuple[int, int]) -> int:
-        if type(value) is not int or not bounds[0] <= value <= bounds[1]:
-            raise self._wrong(key, f"is {_shown(value)}, and can be a number of days, {bounds[0]} to {bounds[1]}")
-        return value
+        return self._number(key, value, ("a number of days", *bounds))
 
     def quorum(self, value: Any) -> int | None:
-        if value is not None and (type(value) is not int or not 1 <= value <= 100):
-            raise self._wrong(_QUORUM, f"is {_shown(value)}, and can be a number of neighbours, 1 to 100")
+        return None if value is None else self._number(_QUORUM, value, ("a number of neighbours", 1, 100))
+
+    def voting(self, value: Any) -> e.Voting:
+        self._table("voting", value)
+        self.only(value, ("window_days",), "voting", ("reserved", "member_days", "mandate_percent", *e.VOTERS))
+        read: dict[str, Any] = {"reserved": self._parts(value.get("reserved", []))}
+        read |= {key: self._number(f"voting.{key}", value.get(key, 0), said) for key, said in _VOTING.items()}
+        sides: dict[str, Any] = {
+            kind: self._majority(f"voting.{kind}", value[kind]) for kind in e.VOTERS if kind in value
+        }
+        if not sides:
+            raise self._wrong("voting", "gives nobody a vote: it needs [voting.person] or [voting.institution]")
+        return e.Voting(**read, **sides)
+
+    def _parts(self, value: Any) -> tuple[str, ...]:
+        if type(value) is not list:
+            raise self._wrong("voting.reserved", f"is {_shown(value)}, and should be a list of parts of a policy")
+        for part in value:
+            if type(part) is not str or part not in e.PARTS:
+                raise self._wrong("voting.reserved", f"names {_shown(part)}, and can name {', '.join(e.PARTS)}")
+        return tuple(sorted(set(value)))
+
+    def _majority(self, dotted: str, value: Any) -> e.Majority:
+        self._table(dotted, value)
+        self.only(value, _MAJORITY, dotted)
+        return e.Majority(*(self._number(f"{dotted}.{key}", value[key], said) for key, said in _MAJORITY.items()))
+
+    def _number(self, dotted: str, value: Any, said: tuple[str, int, int]) -> int:
+        what, least, most = said
+        if type(value) is not int or not least <= value <= most:
+            raise self._wrong(dotted, f"is {_shown(value)}, and can be {what}, {least} to {most}")
         return value
 
-    def kind(self, kind: str, value: Any) -> e.KindPolicy:
+    def _table(self, dotted: str, value: Any) -> None:
         if type(value) is not dict:
-            raise self._wrong(kind, f"is {_shown(value)}, and should be a table: [{kind}]")
+            raise self._wrong(dotted, f"is {_shown(value)}, and should be a table: [{dotted}]")
+
+    def kind(self, kind: str, value: Any) -> e.KindPolicy:
+        self._table(kind, value)
         self.only(value, (), kind, (*_TIMES, "advisory"))
         advisory = value.get("advisory", False)
         if type(advisory) is not bool:

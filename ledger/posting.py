@@ -38,8 +38,8 @@ def post(tables: Tables, legs: e.Legs, uncredited: e.Legs, served_on: str, index
 
 def _credited(account: Account, minutes: int) -> Account:
     """The account after a leg; spelled out because it is what a book does most, and `_replace` is slow."""
-    kind, opened, status, before, keys, threshold, started, mandates, held, told = account
-    after = kind, opened, status, before + minutes, keys, threshold, started, mandates, held, told
+    kind, opened, status, before, keys, threshold, started, mandates, held, told, suspended = account
+    after = kind, opened, status, before + minutes, keys, threshold, started, mandates, held, told, suspended
     return made(Account, after)
 
 

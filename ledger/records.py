@@ -67,12 +67,13 @@ class Bank(NamedTuple):
     mandates=c.many(c.entry_id),
     held=c.whole(),
     told=c.many(c.whole(0)),
+    suspended=c.whole(0),
 )
 class Account(NamedTuple):
     """An account: its balance in minutes, its active keys, the mandates ever granted for it.
 
     `held`: minutes of the balance that are ordered to be paid to a neighbour's members, and not decided. `told`: the
-    entries after its opening that bring private details of it.
+    entries after its opening that bring private details of it. `suspended`: in which entry it was, if it is (NEVER).
     """
 
     kind: str
@@ -85,6 +86,7 @@ class Account(NamedTuple):
     mandates: tuple[str, ...] = ()
     held: int = 0
     told: tuple[int, ...] = ()
+    suspended: int = NEVER
 
 
 @c.shape(
@@ -275,6 +277,68 @@ class Incoming(NamedTuple):
     minutes: int = 0
 
 
+@c.shape(person=c.whole(0), institution=c.whole(0))
+class Electors(NamedTuple):
+    """How many accounts of each kind there are that are not closed: in all, or of those opened on one ledger day."""
+
+    person: int = 0
+    institution: int = 0
+
+
+@c.shape(entitled=c.whole(0), yes=c.whole(0), no=c.whole(0), mandated=c.whole(0))
+class Side(NamedTuple):
+    """The votes of one kind of account: of how many who may vote; `mandated` of them were cast by brokers."""
+
+    entitled: int
+    yes: int = 0
+    no: int = 0
+    mandated: int = 0
+
+    @property
+    def voted(self) -> int:
+        return self.yes + self.no
+
+
+@c.shape(
+    since=c.whole(0),
+    base=c.whole(0),
+    before=c.whole(0),
+    voting=c.part(e.Voting),
+    closes_on=c.day,
+    lapses_on=c.day,
+    person=c.part(Side),
+    institution=c.part(Side),
+    account=c.account_id,
+    adopted=c.whole(0),
+)
+class Poll(NamedTuple):
+    """The vote on the policy proposed in entry `since`, against the one adopted in entry `base`, under `voting`.
+
+    Accounts and keys that came before the entry `before` vote, until the ledger day `closes_on`; the outcome can be
+    adopted until `lapses_on`. A kind of account without a side has no vote. `account` is who proposed, if an account.
+    """
+
+    since: int
+    base: int
+    before: int
+    voting: e.Voting
+    closes_on: str
+    lapses_on: str
+    person: Side | None = None
+    institution: Side | None = None
+    account: str = ""
+    adopted: int = NEVER
+
+
+@c.shape(leaf=c.whole(0), vote=c.one_of("no", "yes"), mandated=c.flag)
+class Vote(NamedTuple):
+    """What an account said last, in entry `leaf`; `mandated`: a broker said it for her."""
+
+    leaf: int
+    vote: str
+    mandated: bool = False
+
+
 #: table of records: class. The name is the `kind` column of the table `book`.
 RECORDS: dict[str, type] = {
     "bank": Bank,
@@ -292,6 +356,9 @@ RECORDS: dict[str, type] = {
     "listing": Listing,
     "referral": Referral,
     "payback": Payback,
+    "electors": Electors,
+    "poll": Poll,
+    "vote": Vote,
 }
 
 
@@ -366,6 +433,11 @@ class MemoryTables:
 def incoming_key(link: str, pid: str) -> str:
     """The key of a neighbour's payment: its pid is unique on its link only."""
     return f"{link}/{pid}"
+
+
+def vote_key(poll: str, account: str) -> str:
+    """The key of an account's vote on a proposal; those on one proposal stand together."""
+    return f"{poll}/{account}"
 
 
 def policy_key(index: int) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ledger import events as e
 from ledger import linkfacts as lf
+from ledger import votefacts as vf
 from ledger.book import Book, credits_of
 from ledger.entries import Entry
 from ledger.errors import Refused
@@ -22,6 +23,8 @@ from ledger.limits import known_account, open_account, within_limits
 from ledger.linkrules import RULES as LINK_RULES
 from ledger.records import Import
 from ledger.signers import active_key, keys_new, no_self_dealing, signers_known, within_caps, word_given
+from ledger.voterules import RULES as VOTE_RULES
+from ledger.voterules import founded_for_somebody, vote_counts
 
 DAY_MINUTES = 24 * 60
 
@@ -50,6 +53,8 @@ def check(entry: Entry, book: Book) -> list[str]:
             book.judged[like] = capped
     if capped:
         within_caps(entry, book)
+    if kind is vf.VoteCast:
+        vote_counts(entry, book)
     return within_limits(fact, book) if kind in _LIMITED else []
 
 
@@ -338,11 +343,6 @@ def _day_moves_on(fact: e.DayOpened, book: Book) -> None:
         raise Refused("day_not_later", f"the ledger day is {book.founded.day}; {fact.date} is not after it")
 
 
-def _policy_starts(fact: e.PolicyAdopted, book: Book) -> None:
-    if fact.starts_on < book.founded.day:
-        raise Refused("policy_backdated", f"a policy cannot start on {fact.starts_on}, before the ledger day")
-
-
 def _may_begin_import(fact: e.ImportBegun, book: Book) -> None:
     bank = book.founded
     if bank.importing:
@@ -385,7 +385,8 @@ def _may_erase(fact: e.DetailsErased, book: Book) -> None:
 _FACT_RULES: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
     **LINK_RULES,
     **HELP_RULES,
-    e.BankFounded: (_founding_sound,),
+    **VOTE_RULES,
+    e.BankFounded: (_founding_sound, founded_for_somebody),
     e.AccountOpened: (_account_new, _import_fits),
     e.AccountEdited: (_account_known,),
     e.AccountSuspended: (_not_for_neighbours, _not_closed, _may_suspend),
@@ -402,7 +403,6 @@ _FACT_RULES: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
     e.ExchangeDisputed: (_may_dispute,),
     e.DisputeResolved: (_may_resolve,),
     e.DayOpened: (_day_moves_on,),
-    e.PolicyAdopted: (_policy_starts,),
     e.ImportBegun: (_may_begin_import,),
     e.ImportCompleted: (_may_complete_import,),
     e.ImportAbandoned: (_may_abandon_import,),

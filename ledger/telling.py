@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ledger import events as e
 from ledger import helpfacts as hf
 from ledger import linkfacts as lf
+from ledger import votefacts as vf
 from ledger.entries import Entry
 from ledger.hours import show_minutes
 from ledger.views import called, legs_of, private
@@ -38,6 +39,9 @@ class Names:
 
     def exchange(self, ref: e.Ref) -> str:
         return f"the exchange {ref.id}"
+
+    def proposal(self, ref: e.Ref) -> str:
+        return f"the proposal {ref.entry[:12]}"
 
     def mandate(self, mandate: str) -> str:
         return f"the mandate {mandate}"
@@ -76,6 +80,10 @@ class _Known(Names):
     def exchange(self, ref: e.Ref) -> str:
         seen = self._page.tables.seen(ref.id)
         return f"exchange {seen.leaf}" if seen else super().exchange(ref)
+
+    def proposal(self, ref: e.Ref) -> str:
+        seen = self._page.tables.seen(ref.id)
+        return f"proposal {seen.leaf}" if seen else super().proposal(ref)
 
     def mandate(self, mandate: str) -> str:
         found = self._page.book.mandate(mandate)
@@ -182,6 +190,11 @@ def _rotated(fact: e.KeyRotated, names: Names) -> str:
     return f"the key of {holder} rotated"
 
 
+def _proposed(fact: vf.PolicyProposed, names: Names) -> str:
+    by = f" by {names.account(fact.account)}" if fact.account else ""
+    return f"policy proposed{by}{f', from {fact.starts_on}' if fact.starts_on else ''}, to be voted on"
+
+
 def _import_begun(fact: e.ImportBegun, names: Names) -> str:
     files = f"{len(fact.files)} file{'' if len(fact.files) == 1 else 's'} of {fact.system}"
     amid = ", amid trading" if fact.amid_trading else ""
@@ -267,6 +280,9 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     e.DisputeResolved: _resolved,
     e.DayOpened: lambda fact, _: f"day {fact.date} opened",
     e.PolicyAdopted: lambda fact, _: f"policy adopted, from {fact.starts_on}",
+    vf.PolicyProposed: _proposed,
+    vf.VoteCast: lambda fact, names: f"{names.account(fact.account)} votes {fact.vote} on {names.proposal(fact.about)}",
+    vf.PolicyVoted: lambda fact, names: f"{names.proposal(fact.about)} adopted by vote, from {fact.starts_on}",
     e.ImportBegun: _import_begun,
     e.ImportCompleted: lambda _fact, _names: "import completed",
     e.ImportAbandoned: lambda _fact, _names: "import given up",

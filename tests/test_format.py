@@ -44,7 +44,9 @@ from tests.test_house import _raised_codes
 HOUSE = Path(__file__).parent.parent
 FORMAT = (HOUSE / "ledger/FORMAT.md").read_text()
 VECTORS = Path(__file__).parent / "vectors/format"
-NESTED: tuple[type, ...] = (Signer, Act, e.KeySpec, e.Terms, e.Policy, e.KindPolicy, e.Ref, lf.Neighbour)
+NESTED: tuple[type, ...] = (
+    *(Signer, Act, e.KeySpec, e.Terms, e.Policy, e.KindPolicy, e.Voting, e.Majority, e.Ref, lf.Neighbour),
+)
 
 
 def printed(name: str) -> bytes:
@@ -386,11 +388,16 @@ def test_every_encoding_of_small_order_is_listed() -> None:
     assert sorted(listed) == sorted(one.hex() for one in SMALL_ORDER)
 
 
+def bare(kind: str) -> str:
+    """A kind as the tables name it: the first version by its name alone."""
+    return kind.removesuffix("/1")
+
+
 def bare_kinds(text: str) -> list[str]:
-    """Every kind in the first cells of a table, without its version; `.closed` after `account.opened` in full."""
+    """Every kind in the first cells of a table; `.closed` after `account.opened` in full."""
     found: list[str] = []
     for row in rows(text):
-        for name in re.findall(r"`([a-z._]+)`", row[0]):
+        for name in re.findall(r"`([a-z._]+(?:/[2-9])?)`", row[0]):
             found.append(found[-1].split(".")[0] + name if name.startswith(".") else name)
     return found
 
@@ -398,7 +405,7 @@ def bare_kinds(text: str) -> list[str]:
 @pytest.mark.parametrize("heading", ["6. The book", "7. Whose word", "8.2 The rules of each kind"])
 def test_every_kind_stands_in_the_tables_of_the_book_the_words_and_the_rules(heading: str) -> None:
     named = bare_kinds(section(heading))
-    assert sorted(set(named)) == sorted(kind.split("/")[0] for kind in e.FACTS)
+    assert sorted(set(named)) == sorted(bare(kind) for kind in e.FACTS)
 
 
 def test_the_table_of_debits_names_every_kind_of_account() -> None:
@@ -439,7 +446,7 @@ def documented_steps() -> list[str]:
     return [unquoted(row[1]) if row[1].startswith("`") else "" for row in rows(section("8.1 Before and after"))[1:]]
 
 
-RULE_FILES = ("signers.py", "limits.py", "linkrules.py", "helprules.py", "rules.py")
+RULE_FILES = ("signers.py", "limits.py", "linkrules.py", "helprules.py", "voterules.py", "rules.py")
 
 
 @cache
@@ -470,11 +477,11 @@ def is_in_order(part: list[str], whole: list[str]) -> bool:
 UNREACHABLE = {"exchange.reversed": {"unknown_account"}, "key.revoked": {"unknown_account"}}
 
 
-@pytest.mark.parametrize("kind", [kind.split("/")[0] for kind in e.FACTS])
+@pytest.mark.parametrize("kind", [bare(kind) for kind in e.FACTS])
 def test_the_rules_of_a_kind_stand_in_the_order_of_the_code(kind: str) -> None:
     from ledger import rules
 
-    chain: tuple[Callable[..., None], ...] = rules._FACT_RULES[e.FACTS[f"{kind}/1"]]
+    chain: tuple[Callable[..., None], ...] = rules._FACT_RULES[e.FACTS.get(kind) or e.FACTS[f"{kind}/1"]]
     codes = [code for rule in chain for code in refusals(rule.__name__)]
     assert set(codes) - UNREACHABLE.get(kind, set()) == set(documented_rules()[kind])
     assert is_in_order(documented_rules()[kind], codes)

@@ -22,6 +22,17 @@ _KIND = st.builds(
     advisory=st.booleans(),
     starting_minutes=st.none() | st.integers(1, 6000),
 )
+_MAJORITY = st.builds(e.Majority, st.integers(1, 100), st.integers(1, 100))
+_SIDES = st.sampled_from([("person",), ("institution",), ("person", "institution")])
+_VOTING = st.builds(
+    lambda sides, majority, **rest: e.Voting(**rest, **dict.fromkeys(sides, majority)),
+    _SIDES,
+    _MAJORITY,
+    window_days=st.integers(1, 366),
+    reserved=st.sets(st.sampled_from(e.PARTS)).map(lambda parts: tuple(sorted(parts))),
+    member_days=st.integers(0, 366),
+    mandate_percent=st.integers(0, 100),
+)
 _POLICY = st.builds(
     e.Policy,
     rounding=st.sampled_from(e.ROUNDINGS),
@@ -32,6 +43,7 @@ _POLICY = st.builds(
     institution=_KIND,
     community=_KIND,
     witness_quorum=st.none() | st.integers(1, 100),
+    voting=st.none() | _VOTING,
 )
 
 
@@ -110,7 +122,37 @@ def test_a_file_of_another_editor_reads_the_same() -> None:
     ],
 )
 def test_what_says_no_policy_is_refused_with_the_key_and_the_line(old: str, new: str, said: str, at: str) -> None:
-    text = format_policy(FIRST_POLICY)
+    _refused(format_policy(FIRST_POLICY), old, new, said, at)
+
+
+VOTED = FIRST_POLICY._replace(voting=e.Voting(28, ("person",), 90, 20, e.Majority(30, 50)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said", "at"),
+    [
+        ("window_days = 28", "window_days = 0", "voting.window_days is 0, and can be a number of days, 1 to", "window"),
+        ("window_days = 28", "", "voting.window_days is missing", "[voting]"),
+        ("member_days = 90", "member_days = -1", "voting.member_days is -1", "member_days"),
+        ("mandate_percent = 20", "mandate_percent = 101", "voting.mandate_percent is 101, and can be", "mandate"),
+        ("yes_percent = 50", "yes_percent = 101", "voting.person.yes_percent is 101, and can be a", "yes_perc"),
+        ("yes_percent = 50", "yes_percent = 50.5", "voting.person.yes_percent is 50.5", "yes_percent"),
+        ("yes_percent = 50", "", "voting.person.yes_percent is missing", "[voting.person]"),
+        ("quorum_percent = 30", "quorum_percent = 0", "voting.person.quorum_percent is 0", "quorum_percent"),
+        ("quorum_percent = 30", "quorum = 30", "voting.person.quorum is not a key of a policy", "quorum"),
+        ('["person"]', '["voting"]', "voting.reserved names 'voting', and can name community, ", "reserved"),
+        ('["person"]', '"person"', "voting.reserved is 'person', and should be a list", "reserved"),
+        ("[voting.person]", "[voting.community]", "voting.community is not a key of a policy", "[voting.community]"),
+        ("\n[voting.person]\nquorum_percent = 30\nyes_percent = 50", "", "voting gives nobody a vote", "[voting]"),
+    ],
+)
+def test_what_says_no_rules_of_voting_is_refused_with_the_key_and_the_line(
+    old: str, new: str, said: str, at: str
+) -> None:
+    _refused(format_policy(VOTED), old, new, said, at)
+
+
+def _refused(text: str, old: str, new: str, said: str, at: str) -> None:
     assert old in text
     text = text.replace(old, new, 1)
     with pytest.raises(Usage) as refusal:
