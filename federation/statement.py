@@ -23,6 +23,7 @@ from ledger.keys import Signer
 from ledger.linkbook import postings
 from ledger.notes import sign_note
 from ledger.reading import Reading
+from ledger.records import Link
 
 HEADER = "timebank/statement/v1"
 _MONTH = re.compile("[0-9]{4}-(0[1-9]|1[0-2])")
@@ -61,30 +62,41 @@ class Month(NamedTuple):
 
 
 def months_of(page: Reading, link: str) -> tuple[Month, ...]:
-    """The months of a link in which something moved, oldest first; settlements move nobody's hours."""
+    """The months of a link in which something moved, oldest first; settlements move nobody's hours.
+
+    They are summed from the lines of the neighbour's account, one a frame: payments are not looked at one by one.
+    """
     given: dict[str, int] = {}
     received: dict[str, int] = {}
-    for line in statement_of(page, link).lines:
-        if line.pid:
-            side = received if line.minutes > 0 else given
-            side[line.on[:7]] = side.get(line.on[:7], 0) + abs(line.minutes)
+    query = "SELECT served_on, leaf, minutes FROM lines WHERE account = ?"
+    for on, index, moved in page.db.rows(query, (_record(page, link).account,)):
+        settles = page.log.kind(index) == "link.settled/1"  # then the line holds what was given up as well
+        total = sum([minutes for _, minutes in page.log.entry(index).fact.posted]) if settles else moved
+        side = received if total > 0 else given
+        side[on[:7]] = side.get(on[:7], 0) + abs(total)
     months = sorted(given.keys() | received.keys())
-    return tuple([Month(one, given.get(one, 0), received.get(one, 0)) for one in months])
+    found = [Month(one, given.get(one, 0), received.get(one, 0)) for one in months]
+    return tuple([one for one in found if one.given_minutes or one.received_minutes])
 
 
 def statement_of(page: Reading, link: str, month: str = "") -> Statement:
     """The statement of a link; `Usage("bad_date")` if the month is not one."""
     if month and not _MONTH.fullmatch(month):
         raise Usage("bad_date", f"{month!r:.20} is not a month", "write it like 2026-11")
-    record = page.book.link(link)
-    if record is None:
-        raise Refused("unknown_link", f"no link {link[:12]} in this bank")
+    record = _record(page, link)
     lines = _lines(page, link, record.account)
     before = [line for line in lines if month and line.on[:7] < month]
     within = [line for line in lines if not month or line.on.startswith(month)]
     opening = before[-1].balance_minutes if before else 0
     closing = within[-1].balance_minutes if within else opening
     return Statement(link, page.log.origin, record.neighbour.origin, month, opening, tuple(within), closing)
+
+
+def _record(page: Reading, link: str) -> Link:
+    record = page.book.link(link)
+    if record is None:
+        raise Refused("unknown_link", f"no link {link[:12]} in this bank")
+    return record
 
 
 def _lines(page: Reading, link: str, account: str) -> list[Line]:

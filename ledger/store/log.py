@@ -45,6 +45,13 @@ class Log:
             raise Invalid("missing_entry", f"entry {index} is not in the log")
         return as_bytes(row[0], f"entry {index}")
 
+    def kind(self, index: int) -> str:
+        """What kind of entry there is at an index, or nothing; the entry itself is not read."""
+        row = self.db.row(
+            "SELECT topic FROM stored_events WHERE originator_id = ? AND originator_version = ?", (self._key, index + 1)
+        )
+        return str(row[0]) if row else ""
+
     def entry(self, index: int) -> Entry:
         """An entry, parsed."""
         return parse_entry(self.raw(index), self.origin)
