@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,10 @@ from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
     from ledger.accounts import AccountDetails, AccountRow
+    from ledger.events import DetailsErased
+    from ledger.holdings import HeardMemo
     from ledger.mandates import Allowed
+    from ledger.page import Page, Recorded
 
 _KINDS = click.Choice(["person", "institution", "community"])
 _ALL_KINDS = click.Choice([*_KINDS.choices, "neighbour", "risk", "loss"])
@@ -293,16 +297,19 @@ def erase(handle: str, *, entry: str, fields: tuple[str, ...], memos: bool, **op
     timebank account erase mary --field contact
     timebank account erase mary --entry 17
 
-    JSON: account, erased: [index, entry, field], recorded: [index, entry, kind].
+    With --memos, what neighbours said that their payments to it were for goes too: no entry commits to that.
+
+    JSON: account, erased: [index, entry (null: it commits to nothing), field], recorded: [index, entry, kind].
     """
     from cli.context import commit, open_bank, signing_keyring, wipe
-    from ledger.holdings import erasing_facts, to_erase
+    from ledger.holdings import erasing_facts, memos_to_erase, to_erase
 
     bank = open_bank(options["bank_dir"])
     keyring = signing_keyring(bank, options["sign_with"], options["passphrase_file"])
     with bank.reading() as page:
         account = page.account_of(handle)
         meant = to_erase(page, account, entry=entry, fields=fields, memos=memos)
+        heard = memos_to_erase(page, account, entry=entry, fields=fields, memos=memos)
     facts = erasing_facts(meant)
     if options["propose"] and facts:
         sign_and_finish(options, lambda _: (facts[0], {}))
@@ -310,14 +317,18 @@ def erase(handle: str, *, entry: str, fields: tuple[str, ...], memos: bool, **op
             say("hint: there is more than one entry holds; when this is submitted, propose again")
         say(_NOT_ERASED)
         return
-    if facts and sys.stdin.isatty():
-        click.confirm(f"erase {counted(len(meant), 'private detail')} of {handle} for good?", abort=True, err=True)
-    recorded = commit(bank, keyring, lambda page: [page.add(fact) for fact in facts]) if facts else []
-    if not facts:
+    if (facts or heard) and sys.stdin.isatty():
+        told = counted(len(meant) + len(heard), "private detail")
+        click.confirm(f"erase {told} of {handle} for good?", abort=True, err=True)
+    recorded = commit(bank, keyring, partial(_erase, facts, heard), rehearse=bool(facts)) if facts or heard else []
+    if heard and not options["as_json"]:
+        say(f"erased what {counted(len(heard), 'payment')} of neighbours to {handle} was for")
+    if not facts and not heard:
         wipe(bank)
         say(f"nothing of that is kept of {handle}")
     if options["as_json"]:
         erased = [{"index": one.leaf, "entry": one.entry, "field": one.field} for one in meant]
+        erased += [{"index": one.leaf, "entry": None, "field": "memo"} for one in heard]
         entries = [{"index": one.index, "entry": one.entry.hash.hex(), "kind": one.entry.kind} for one in recorded]
         print_json({"account": account, "erased": erased, "recorded": entries})
     elif recorded:
@@ -326,9 +337,16 @@ def erase(handle: str, *, entry: str, fields: tuple[str, ...], memos: bool, **op
         say(f"hint: the account is {account}; {_NOT_ERASED}")
 
 
+def _erase(facts: list[DetailsErased], heard: list[HeardMemo], page: Page) -> list[Recorded]:
+    if page.writing:
+        page.forget_memos([(one.link, one.pid) for one in heard])
+    return [page.add(fact) for fact in facts]
+
+
 _NOT_ERASED = (
     "what others hold cannot be erased: backups and packs made before, printed pages, import reports; "
-    "a backup restored, and what was published sealed, is erased again only where this entry is known"
+    "a backup restored, and what was published sealed, is erased again only where this entry is known, "
+    "and what a neighbour wrote comes back with a backup"
 )
 
 

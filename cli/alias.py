@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.context import bank_option, json_option, open_bank, open_reading
+from cli.context import bank_option, json_option, open_bank, open_reading, wipe
 from cli.output import print_json, print_table, say
 
 
@@ -74,7 +74,7 @@ def keep(to: str, alias: str, bank_dir: Path | None, *, as_json: bool) -> None:
 @bank_option
 @json_option
 def forget(to: str, bank_dir: Path | None, *, as_json: bool) -> None:
-    """Forget a name.
+    """Forget a name, for good: it is overwritten in the database.
 
     \b
     timebank alias forget mary@lewisham
@@ -84,6 +84,7 @@ def forget(to: str, bank_dir: Path | None, *, as_json: bool) -> None:
     from federation import kept
     from federation.pairing import neighbour_link
     from federation.paying import parted
+    from ledger.keyring import Keyring
 
     bank = open_bank(bank_dir)
     name, neighbour = parted(to)
@@ -91,8 +92,10 @@ def forget(to: str, bank_dir: Path | None, *, as_json: bool) -> None:
         link = neighbour_link(page, neighbour)
         if kept.contact(page.db, link, name) is None:
             raise kept.unknown_contact(page.db, link, name, neighbour)
-    with bank.store.writing() as log:
-        kept.drop_contact(log.db, link, name)
+    bank.write(
+        lambda page: page.let_go(kept.drop_contact(page.db, link, name)), Keyring((), lambda _: b""), on_a_new_day=False
+    )
+    wipe(bank)
     if as_json:
         print_json({"name": to})
     else:

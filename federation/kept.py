@@ -171,6 +171,11 @@ def memo(db: Db, link: str, pid: str) -> str:
     return str(row[0]) if row else ""
 
 
+def drop_memo(db: Db, link: str, pid: str) -> None:
+    """Forget what a payment was to be for."""
+    db.run("DELETE FROM memos WHERE link = ? AND pid = ?", (link, pid))
+
+
 class Contact(NamedTuple):
     """A name for an alias of a neighbour's member."""
 
@@ -188,9 +193,13 @@ def keep_contact(db: Db, found: Contact) -> None:
     )
 
 
-def drop_contact(db: Db, link: str, name: str) -> bool:
-    """Forget a name; whether there was one."""
-    return db.run("DELETE FROM contacts WHERE link = ? AND folded = ?", (link, fold_handle(name))) == 1
+def drop_contact(db: Db, link: str, name: str) -> list[bytes]:
+    """Forget a name; what of it is to be overwritten, nothing if there was none."""
+    found = contact(db, link, name)
+    if found is None:
+        return []
+    db.run("DELETE FROM contacts WHERE link = ? AND folded = ?", (link, fold_handle(name.strip())))
+    return [found.name.encode(), fold_handle(found.name).encode()]
 
 
 def contacts(db: Db, link: str = "") -> list[Contact]:

@@ -288,6 +288,8 @@ class _Turn:
             return
         note = sign_frame(spoken.frame, self.keys[before.our_key])
         index = self._log_said(spoken, note)
+        for pid in spoken.rejected:  # it will stand in nobody's statement
+            kept.drop_memo(self.page.db, self.link, pid)
         memos = memos_of(self.page.db, [pid for pid, _ in spoken.offered])
         frame = spoken.frame
         sealed = seal_parcel(Parcel(note, memos), self._way(), OURS, frame.place, before.their_seal)

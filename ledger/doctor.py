@@ -19,7 +19,7 @@ from ledger.beside import foreign_objects
 from ledger.checkpoint import open_checkpoint
 from ledger.codes import CODES
 from ledger.errors import Invalid, Problem, Refused, Unavailable
-from ledger.folder import CONFIG, RECOVERY
+from ledger.folder import CONFIG, RECOVERY, left_files
 from ledger.keyfiles import check_key_file, read_public
 from ledger.keyring import key_files
 from ledger.merkle import leaf_hash, root_from_tiles
@@ -109,6 +109,7 @@ def nothing_is_left_over(patient: Patient) -> Iterator[Ailment]:
     beside = [f".{path.name}.{word}-" for word in ("founding", "restoring", "unfinished")]
     left = [one for one in path.parent.iterdir() if one.name.startswith(tuple(beside))]
     left += [one for one in path.iterdir() if one.name.startswith((f".{CONFIG}.", ".bank.head."))]
+    left += [*left_files(path), *left_files(path.parent)]
     for one in sorted(left):
         yield _ill("leftover", f"{one} was left by a program that was killed", 0)
 

@@ -15,6 +15,7 @@ import errno
 import os
 import secrets
 import shutil
+import time
 import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -31,6 +32,10 @@ KEYS = "keys"
 PASSWORDS = "database.pgpass"
 #: the key file in keys/ for which the escrow is sealed; its private half is best kept elsewhere
 RECOVERY = "recovery"
+#: how the name of a file ends that is not whole yet
+_SCRATCH = ".timebank-part"
+#: what nobody holds is left over if it is older than this: it may have been made, and not be held yet
+_YOUNG_SECONDS = 60
 
 
 class Folder(NamedTuple):
@@ -167,16 +172,18 @@ def replace_file(path: Path, content: bytes | Iterable[bytes], mode: int = 0o644
 def new_file(path: Path, mode: int) -> Iterator[Path]:
     """A path to write a new file at; it stands at `path` when the block ends well, and nothing does otherwise.
 
-    Never over another file: `Usage("file_exists")`.
+    Never over another file: `Usage("file_exists")`. What a program that was killed at the same has left in that folder,
+    under whatever name, is removed.
     """
     if path.exists() or path.is_symlink():
         raise Usage("file_exists", f"{path} exists; nothing was written over it")
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_SCRATCH}")
     try:
-        with opened_new(beside, mode):
-            pass
-        yield beside
-        with opened(beside) as file:
+        for left in left_files(path.parent):
+            left.unlink(missing_ok=True)
+        with opened_new(beside, mode) as file:
+            _lock(file, wait=False)
+            yield beside
             os.fsync(file)
         _take_name(beside, path)
         sync_folder(path.parent)
@@ -185,6 +192,18 @@ def new_file(path: Path, mode: int) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def left_files(folder: Path) -> list[Path]:
+    """The files in a folder that a program which was killed was writing."""
+    found = [path for path in folder.iterdir() if path.name.startswith(".") and path.name.endswith(_SCRATCH)]
+    return [path for path in sorted(found) if path.is_file() and _is_old(path) and _is_left(path)]
+
+
+def _is_old(path: Path) -> bool:
+    with suppress(OSError):
+        return abs(time.time() - path.lstat().st_mtime) > _YOUNG_SECONDS
+    return False
 
 
 def made_folder(path: Path, mode: int = 0o777) -> None:
@@ -224,9 +243,9 @@ def made_beside(path: Path, word: str, *, clear: bool) -> Iterator[Path]:
             raise
 
 
-def _is_left(folder: Path) -> bool:
+def _is_left(path: Path) -> bool:
     try:
-        with opened(folder) as file:
+        with opened(path) as file:
             return _lock(file, wait=False)
     except OSError:
         return False

@@ -33,6 +33,14 @@ class Detail(NamedTuple):
     salt: str | None
 
 
+class HeardMemo(NamedTuple):
+    """What a neighbour said that a payment is for, which was taken in the entry `leaf`; no entry commits to it."""
+
+    leaf: int
+    link: str
+    pid: str
+
+
 class ImportedRow(NamedTuple):
     """What another system calls a member (`@`) or a row (`:` or `=`), and the entry that holds it here."""
 
@@ -131,6 +139,19 @@ def to_erase(page: Reading, account: str, *, entry: str, fields: tuple[str, ...]
     if any(one.field == "handle" and one.value is not None for one in found):
         found += details_of(page, referrals_of(page, account))
     return [one for one in found if one.value is not None]
+
+
+def memos_to_erase(page: Reading, account: str, *, entry: str, fields: tuple[str, ...], memos: bool) -> list[HeardMemo]:
+    """What payments of neighbours to an account were for, as far as it is meant: see `to_erase`."""
+    if not (memos or entry or "memo" in fields) or (fields and "memo" not in fields):
+        return []
+    leaf = find_entry(page, entry)[0] if entry else None
+    found = []
+    for link, pid in page.db.rows("SELECT link, pid FROM memos ORDER BY link, pid"):
+        taken = page.book.incoming(link, pid)
+        if taken is not None and taken.account == account and leaf in (None, taken.leaf):
+            found.append(HeardMemo(taken.leaf, link, pid))
+    return found
 
 
 def erasing_facts(details: Iterable[Detail]) -> list[e.DetailsErased]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -36,7 +36,7 @@ from ledger.people import person, save_openings
 from ledger.reading import Reading
 from ledger.records import Key
 from ledger.scribe import Job, Scribe, Written, written
-from ledger.store import Log, Writing
+from ledger.store import UNWIPED, Log, Writing
 from ledger.store.tables import Cache
 
 T = TypeVar("T")
@@ -311,6 +311,20 @@ class Page(Reading):
         if len(self._batch.entries) >= BATCH:
             self.flush(ahead=AHEAD if self._scribe else 0)
         return Recorded(index, entry)
+
+    def forget_memos(self, memos: Iterable[tuple[str, str]]) -> None:
+        """Delete what payments of neighbours were for, named by link and pid: no entry commits to it."""
+        for key in memos:
+            row = self.db.row("SELECT memo FROM memos WHERE link = ? AND pid = ?", key)
+            self.db.run("DELETE FROM memos WHERE link = ? AND pid = ?", key)
+            self.let_go([str(row[0]).encode()] if row else [])
+
+    def let_go(self, gone: list[bytes]) -> None:
+        """Bytes of private rows that were deleted on this page, to be overwritten once it is committed."""
+        log: Any = self.log
+        if gone:
+            log.set_meta(UNWIPED, "yes")
+        self.gone += gone
 
     def _forget(self, fact: e.DetailsErased) -> None:
         """Delete private details, those of entries that are being added here too."""

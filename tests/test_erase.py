@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from federation.pairing import called_neighbour
+from federation.paying import alias_for
 from ledger import events as e
 from ledger.backup import backup
 from ledger.errors import Problem
@@ -18,6 +20,8 @@ from ledger.publishing.folder import publish
 from ledger.rebuild import rebuild
 from ledger.restore import restore
 from ledger.store import UNWIPED
+from ledger.store.address import connecting
+from tests.across import agree, paired, settle
 from tests.builders import Village, found
 from tests.console import Console, Done
 
@@ -285,3 +289,76 @@ def test_an_export_names_what_an_import_and_a_sheet_left(tmp_path: Path) -> None
     told = json.loads(console.type(f"timebank account export {told['account']['account']}").stdout)
     assert {one["ref"][:1] for one in told["imported"]} == {":"}
     assert console.type("timebank verify").status == 0
+
+
+# What neighbours wrote, and what is kept about their members.
+
+
+def test_what_neighbours_wrote_to_a_member_and_their_names_are_erased_too(tmp_path: Path) -> None:
+    oak, elm = paired(tmp_path, "oak", "elm")
+    memos = ["sat with him all night " + "and the next " * 400, "bread for the wake"]
+    kept_memo = "a lift for another member"
+    for payee, memo in (("mary", memos[0]), ("mary", memos[1]), ("ann", kept_memo)):
+        oak.pay("ann", elm, payee, 5, memo)
+    settle(oak, elm)
+    name = "brother-anselmus-the-elder"
+    oak.bank.store.close()
+    elm.bank.store.close()
+    path = elm.bank.folder.path
+    with oak.bank.reading() as page:
+        neighbour = called_neighbour(page, oak.links["elm"])
+        given = alias_for(page, "ann", neighbour)[1]
+    with elm.bank.reading() as page:
+        theirs = called_neighbour(page, elm.links["oak"])
+    console = Console(path)
+    assert console.type(f"timebank alias keep '{name}@{theirs}' {given}").status == 0
+    secrets = [memo.encode()[at : at + 40] for memo in memos for at in range(0, max(1, len(memo) - 39), 40)]
+    assert {one for _, one in found_in(path, [*secrets, name.encode()])} >= {secrets[0], name.encode()}
+    statement = json.loads(console.type("timebank account export mary").stdout)["statement"]
+    assert {line["memo"] for line in statement["lines"]} == {memo[:1000] for memo in memos}
+    done = console.type("timebank account erase mary --memos --json")
+    assert (done.status, [one["entry"] for one in json.loads(done.stdout)["erased"]].count(None)) == (0, 2)
+    assert console.type(f"timebank alias forget '{name}@{theirs}'").status == 0
+    assert found_in(path, [*secrets, name.encode()]) == []
+    assert found_in(path, [kept_memo.encode()])
+    assert console.type("timebank verify").status == 0
+    assert console.type("timebank doctor").status == 0
+    elm.bank.forget()
+    settle(oak, elm)
+    assert agree(oak, elm)
+
+
+@pytest.mark.postgres
+def test_a_byte_search_of_a_server_finds_nothing_either(tmp_path: Path, postgres_database: str) -> None:
+    """In its tables, that is: what its write-ahead log and replicas hold is the server's to let go."""
+    import psycopg
+
+    made = found(tmp_path, database=postgres_database)
+    ada, zephyrine = made.open("ada"), made.open("zephyrine", own_key=False)
+    made.add(e.AccountEdited(zephyrine, {}), private={key: SECRETS[key] for key in ("handle", "name", "contact")})
+    for number in range(20):
+        made.exchange(ada, zephyrine, 5, "broker-1", memo=f"{SECRETS['memo']} {number}")
+    made.exchange(made.open("bo"), ada, 5, memo="this one stays")
+    made.sign_head()
+    with psycopg.connect(**connecting(postgres_database), autocommit=True) as connection:
+        row = connection.execute("SHOW data_directory").fetchone()
+        assert row is not None
+        tables = Path(str(row[0])) / "base"
+        connection.execute("UPDATE openings SET value = value || ' '")  # older versions of the rows stay behind
+        connection.execute("UPDATE openings SET value = left(value, -1)")
+
+        def kept() -> set[str]:
+            connection.execute("CHECKPOINT")
+            files = [path.read_bytes() for path in tables.rglob("*") if path.is_file()]
+            texts = [*SECRETS.values(), "this one stays"]
+            return {text for text in texts if any(text.encode() in content for content in files)}
+
+        there = {SECRETS[key] for key in ("handle", "name", "contact", "memo")} | {"this one stays"}
+        assert kept() == there
+        done = type_in(made, "account erase zephyrine-q --memos")
+        assert done.status == 0, done
+        assert kept() == {"this one stays"}
+    assert made.audit().problems == []
+    with made.bank.reading() as page:
+        assert page.log.meta(UNWIPED) == ""
+    made.bank.store.close()

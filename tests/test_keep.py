@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from ledger.backup import backup
 from ledger.bank import Bank
 from ledger.checkpoint import format_checkpoint, parse_checkpoint
 from ledger.clock import Clock
+from ledger.doctor import Patient, examine
 from ledger.errors import Invalid, Problem, Refused, Usage
 from ledger.folder import open_folder
 from ledger.founding import Plan, found_bank
@@ -566,3 +570,39 @@ def test_the_old_checkpoint_key_cannot_sign_after_its_rotation(village: Village,
     says = parse_checkpoint(parse_note(note)[0])
     forged = sign_note(format_checkpoint(says), [(ORIGIN, village.signer("checkpoint"))])
     assert refused(tmp_path / "backup", tmp_path / "again", head=forged) == "unsigned_checkpoint"
+
+
+# What a program that was killed leaves.
+
+_WRITES = """
+import sys, time
+from pathlib import Path
+from ledger.folder import new_file
+with new_file(Path(sys.argv[1]), 0o600) as beside:
+    beside.write_bytes(b"a private key")
+    print(beside.name, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_half_a_backup_of_a_program_that_was_killed_goes_with_the_next(village: Village, tmp_path: Path) -> None:
+    out = village.bank.folder.path
+    writing = subprocess.Popen([sys.executable, "-c", _WRITES, str(out / "monday")], stdout=subprocess.PIPE, text=True)
+    try:
+        assert writing.stdout is not None
+        left = out / writing.stdout.readline().strip()
+        assert left.stat().st_mode & 0o777 == 0o600
+        os.utime(left, (0, 0))
+        backup(village.bank, out / "tuesday")
+        assert left.exists()  # it is being written
+    finally:
+        writing.kill()
+        writing.communicate()
+    assert any(str(left) in one.message for one in examine(Patient(village.bank)) if one.code == "leftover")
+    os.utime(left)
+    backup(village.bank, out / "wednesday")
+    assert left.exists()  # it may have been made this very moment
+    os.utime(left, (0, 0))
+    backup(village.bank, out / "thursday")
+    assert not left.exists()
+    assert not (out / "monday").exists()

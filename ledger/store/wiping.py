@@ -21,7 +21,7 @@ CHUNK = 1 << 20
 PIECE = 64
 #: bytes of the file times things to look for in it
 MOST_LOOKED_AT = 10_000_000_000
-_PRIVATE = ("openings", "people", "imported", "sheets")
+_PRIVATE = ("openings", "people", "imported", "sheets", "memos", "contacts")
 _DONE = f"DELETE FROM meta WHERE name = '{UNWIPED}'"
 
 
