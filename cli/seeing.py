@@ -67,7 +67,8 @@ def balance(handle: str | None, at: str | None, bank_dir: Path | None, *, as_jso
     What is ordered to be paid to a neighbour's member, and not decided, is not available. Last come the neighbours'
     own accounts (what this bank owes them) and what it stands in for and has lost.
 
-    With --at it comes out the same, byte for byte, whatever is recorded later, and says what it is bound to.
+    With --at it comes out the same, byte for byte, whatever is recorded later, and says what it is bound to: origin,
+    size, root, and the signed head that named it. An auditor finds that root with: timebank verify PATH --at SIZE
 
     JSON: origin, size, root, checkpoint (the signed head over it, or null), accounts: [account, handle, kind, minutes,
     available_minutes].
@@ -134,7 +135,8 @@ def statement(
     timebank statement --all --json
     timebank statement mary --at 2026-12-31
 
-    With --at it comes out the same, byte for byte, whatever is recorded later, and says what it is bound to.
+    With --at it comes out the same, byte for byte, whatever is recorded later, and says what it is bound to: origin,
+    size, root, and the signed head that named it. An auditor finds that root with: timebank verify PATH --at SIZE
 
     JSON: origin, size, root, checkpoint (the signed head over it, or null), account, handle, opening_minutes, lines:
     [index, entry, served_on, minutes, balance_minutes, counterparties, category, nature, memo, attested,

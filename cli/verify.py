@@ -15,11 +15,13 @@ from cli.output import counted, print_json, progress, say
 from ledger.errors import Invalid, Unavailable, Usage
 
 if TYPE_CHECKING:
+    from ledger.bank import Bank
     from ledger.findings import Report
     from ledger.publishing.shelf import PublishedLog
     from ledger.verifying.pins import Pins
     from ledger.verifying.published import Verified
     from ledger.verifying.states import State
+    from ledger.walk import Source
 
 #: files of other kinds: how they begin, and what verifies them (module:function; called with path, pins and as_json)
 OTHER_KINDS: dict[bytes, str] = {b"timebank/evidence/v1\n": "cli.evidence:verify"}
@@ -33,6 +35,7 @@ OTHER_KINDS: dict[bytes, str] = {b"timebank/evidence/v1\n": "cli.evidence:verify
 @click.option("--quorum", type=click.IntRange(1), metavar="K", help="So many of them must have cosigned the head.")
 @click.option("--since", metavar="FILE", type=click.Path(path_type=Path), help="Go on from the state saved there.")
 @click.option("--save", metavar="FILE", type=click.Path(path_type=Path), help="Save there what was verified.")
+@click.option("--at", type=click.IntRange(1), metavar="SIZE", help="Tell the root over the first SIZE entries too.")
 @click.option("--published", metavar="DIR", type=click.Path(path_type=Path), help="Compare with what was published.")
 @bank_option
 @json_option
@@ -44,6 +47,7 @@ def verify(
     quorum: int | None,
     since: Path | None,
     save: Path | None,
+    at: int | None,
     published: Path | None,
     bank_dir: Path | None,
     *,
@@ -60,24 +64,33 @@ def verify(
 
     With --save, the next check goes --since there: it costs what is new, and history that was changed is found out.
 
+    A report printed --at a size or a date names the root that it is bound to: --at SIZE tells it, proven under the
+    signed head, whatever was recorded since.
+
     \b
     timebank verify
     timebank verify /media/stick/rushey-green.tar --founding 8637ebfa…
     timebank verify /srv/www/hours --key rushey-green.example/hours+4bd8c446+AcqT…
     timebank verify pack.tar --founding 8637ebfa… --since march.state --save april.state
+    timebank verify pack.tar --founding 8637ebfa… --at 1200
 
     JSON: ok, origin, size, root, entries, signatures, problems: [code, index, message, hint], attestation: {both,
     debited, broker, imported}, under_mandate, unsigned, erased, day, holders: {offices, threshold, accounts, own_keys,
     mandate_only}, since, witnesses: {name: seconds}, witness_quorum, rotated (the entry that ended the
-    pinned key, or null), founding, fork: {older, newer, proof}, kind, state (digest).
+    pinned key, or null), founding, fork: {older, newer, proof}, kind, state (digest),
+    at: {size, root}.
     A receipt: ok, kind, origin, size, root, index, entry, id, at, says, signers, witnesses. Evidence: ok, kind,
     accused, neighbour, reason, why, link, key.
     """
     from ledger.verifying.kinds import BANK, PACK, RECEIPT, recognise
+    from ledger.verifying.published import root_at
 
     asked = path or bank_dir or find_folder(None).path
     kind, beginning = recognise(asked)
     pins = _pins(key, founding, witnesses, quorum)
+    if kind in ("", RECEIPT) and (since or save or at):
+        hint = "leave out --since, --save and --at"
+        raise Usage("usage", "only a whole log is verified from a state, or at a size", hint)
     if not kind:
         return _other(asked, beginning, pins, as_json=as_json)
     if kind != BANK and pins.key is None and not pins.founding:
@@ -90,11 +103,14 @@ def verify(
     with ExitStack() as stack:
         state = _state(stack, since)
         if kind == BANK:
-            done = _own(asked, pins, published, state, save)
+            bank = open_bank(asked)
+            done = _own(bank, pins, published, state, save)
+            source: Source = stack.enter_context(bank.store.reading())
         else:
             source, openings = _opened(stack, asked, pack=kind == PACK)
             done = _published(source, pins, openings, state, save)
-    _show(done, kind if done.entries else "hashes", as_json=as_json)
+        root = root_at(source, source.head(), at).hex() if at and done.report.ok else ""
+    _show(done, kind if done.entries else "hashes", {"size": at, "root": root} if root else None, as_json=as_json)
     return 0 if done.report.ok else Invalid.exit_status
 
 
@@ -135,14 +151,14 @@ def _opened(stack: ExitStack, path: Path, *, pack: bool) -> tuple[PublishedLog, 
     return PublishedLog(shelf), shelf.openings()
 
 
-def _own(path: Path, pins: Pins, published: Path | None, state: State | None, save: Path | None) -> Verified:
+def _own(bank: Bank, pins: Pins, published: Path | None, state: State | None, save: Path | None) -> Verified:
     from federation.checking import frames_say_what_their_entries_say
     from ledger.verifying.own import verify_bank
 
     with progress("verifying") as reached:
         also = (frames_say_what_their_entries_say,)
         return verify_bank(
-            open_bank(path), pins, published=published, state=state, save=save, also=also, progress=reached
+            bank, pins, published=published, state=state, save=save, also=also, progress=reached
         )
 
 
@@ -201,12 +217,14 @@ def _receipt(path: Path, pins: Pins, *, as_json: bool) -> int:
     return 0
 
 
-def _show(done: Verified, kind: str, *, as_json: bool) -> None:
+def _show(done: Verified, kind: str, at: dict[str, Any] | None, *, as_json: bool) -> None:
     if as_json:
-        print_json(done.report.to_json() | {"kind": kind, "state": done.digest})
+        print_json(done.report.to_json() | {"kind": kind, "state": done.digest, "at": at})
         return
     _print_problems(done.report)
     _print_verdict(done.report, hashes=kind == "hashes")
+    if at:
+        click.echo(f"the first {counted(at['size'], 'entry', 'entries')} have the root {at['root']}")
     if done.digest:
         click.echo(f"saved; the digest of the state is {done.digest}")
 

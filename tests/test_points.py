@@ -16,7 +16,9 @@ from ledger.errors import Problem
 from ledger.notes import sign_note
 from ledger.points import AsOf, find_point
 from tests.builders import ORIGIN, Village, found, live_village
-from tests.console import Console
+from tests.console import Console, Done
+from tests.crossings import crossed
+from tests.neighbours import pid_of
 
 REPORTS = (
     "balance", "balance --json", "balance --csv", "balance ada", "statement ada", "statement --all",
@@ -246,3 +248,36 @@ def test_a_dispute_of_before_shows_although_another_took_its_place(village: Vill
         states = [AsOf(page, find_point(page, str(size))).contest(entry.id) for size in range(disputed, resolved + 3)]
     assert [(one.disputed, one.resolved) for one in states[:3]] == [(-1, -1), (disputed, -1), (disputed, resolved)]
     assert (states[3].disputed, states[3].resolved) == (resolved + 1, -1)
+
+
+ACROSS = (
+    "balance", "balance --json", "balance bo", "statement --all --json", "statement ada", "statement oak",
+    "exchange list --json", "export csv", "export hledger", "export json",
+)  # fmt: skip
+
+
+def test_what_crossed_to_a_neighbour_shows_the_same_after_later_syncs(tmp_path: Path) -> None:
+    village, crossing = crossed(tmp_path)
+    with village.bank.reading() as page:
+        size, neighbour = page.size, page.called(crossing.record.account)
+        ada, bo = page.account_of("ada"), page.account_of("bo")
+    lines = [line.replace("oak", neighbour) for line in ACROSS]
+    console = Console(village.bank.folder.path)
+    console.type("export TIMEBANK_CLOCK=2027-01-01T09:00:00Z")
+
+    def told() -> dict[tuple[str, int], Done]:
+        village.bank.store.close()
+        sizes = range(11, size + 1, 3)
+        return {(line, at): console.type(f"timebank {line} --at {at}") for line in lines for at in sizes}
+
+    before = told()
+    assert {done.status for done in before.values()} <= {0, 3}
+    assert sum(done.status == 0 for done in before.values()) > 0.8 * len(before)
+    village.bank.forget()
+    later = crossing.order(ada, 7, "written later")
+    crossing.sent(offered=[(later, 7)], accepted=[(pid_of(40), bo, 33)])
+    crossing.received(posted=[(later, 7)])
+    village.add(e.AccountEdited(ada, {}), private={"handle": "adeline"})
+    village.exchange(ada, bo, 5, memo="late")
+    village.sign_head()
+    assert told() == before

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger.audit import Case, LogCheck, audit
-from ledger.checkpoint import Checkpoint
+from ledger.checkpoint import Checkpoint, parse_checkpoint
 from ledger.errors import Invalid, Problem, Usage
 from ledger.findings import Finding, Fork, Report, finding, said
 from ledger.merkle import EMPTY, check_consistency, consistency_proof, root_from_tiles
+from ledger.notes import parse_note
 from ledger.publishing.shelf import PublishedLog
 from ledger.verifying.hashes import tiles_are_a_tree
 from ledger.verifying.pins import Pins, head_is_witnessed, pinned_key_leads_here, pinned_key_signed, witnesses_cosigned
@@ -79,6 +80,19 @@ def verify_published(
         progress=progress,
     )
     return Verified(report, entries, "".join(digest))
+
+
+def root_at(source: Source, note: bytes, size: int) -> bytes:
+    """The root over the first `size` entries, proven to be a beginning of what the head `note` is over.
+
+    `Usage("bad_size")`; `Invalid` where the source cannot prove it.
+    """
+    head = parse_checkpoint(parse_note(note)[0])
+    if not 1 <= size <= head.size:
+        raise Usage("bad_size", f"the head is over {head.size} entries, so --at is 1 to {head.size}")
+    found = root_from_tiles(size, source.read_tile)
+    check_consistency(size, found, head.size, head.root, consistency_proof(size, head.size, source.read_tile))
+    return found
 
 
 def check_fit(source: Source, pins: Pins, state: State, *, entries: bool) -> None:
