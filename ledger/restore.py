@@ -180,8 +180,8 @@ class _Source:
 
     def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a table, in the order of its key."""
-        if table in NEIGHBOURLY and self._version < 2:
-            return
+        if self._version < 2 and (table in NEIGHBOURLY or (table == "imported" and not self._has(table))):
+            return  # the earliest of version 1 knew no imports yet
         types = tuple(COLUMNS[table].values())
         rows = self._connection.cursor()
         try:
@@ -192,6 +192,10 @@ class _Source:
                 yield row
         except sqlite3.Error as error:  # said here: the restored database is being written at the same time
             raise self.damaged(str(error)) from None
+
+    def _has(self, table: str) -> bool:
+        sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+        return self._connection.execute(sql, (table,)).fetchone() is not None
 
     def heads(self) -> list[_Head]:
         """The signed head in the database, and the one beside it."""

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from ledger import events as e
+from ledger.checkpoint import Checkpoint, format_checkpoint
 from ledger.codes import CODES
 from ledger.doctor import INSIDE, LOOKS, Ailment, Patient, examine
+from ledger.notes import sign_note
 from ledger.publishing.folder import publish
 from tests.builders import Village, copy_of, live_village
 from tests.console import Console
@@ -124,6 +126,18 @@ def an_import_begins(village: Village) -> None:
     village.add(e.ImportBegun("csv", (("0" * 64, 9),), 0, 1, 5, amid_trading=True))
 
 
+def no_floor(village: Village) -> None:
+    policy = e.Policy("none", "debited", 90, 90, *[e.KindPolicy()] * 3)
+    village.add(e.PolicyAdopted(policy, village.bank.clock.today().isoformat()))
+
+
+def a_foreign_head(village: Village) -> None:
+    """The head of another log in the place of the highest one; its key is the right one, by whatever mistake."""
+    head = Checkpoint("elsewhere.example/hours", 3, bytes(32))
+    note = sign_note(format_checkpoint(head), [(head.origin, village.signer("checkpoint-2"))])
+    written("bank.head", note)(village)
+
+
 BREAKS: dict[str, tuple[str, int, Callable[[Village], None]]] = {
     "no key folder": ("key_file_missing", 2, without("keys")),
     "a key that others may read": ("key_file_mode", 2, lambda v: (v.bank.folder.keys / "bank").chmod(0o644)),
@@ -155,6 +169,8 @@ BREAKS: dict[str, tuple[str, int, Callable[[Village], None]]] = {
         "import_open", 0, an_import_begins,
     ),
     "erased and not wiped": ("unwiped", 1, meddled("INSERT INTO meta VALUES ('unwiped', 'yes')")),
+    "a policy without a floor": ("no_floor", 0, no_floor),
+    "a head of another log": ("foreign_origin", 4, a_foreign_head),
     "left by a program that was killed": ("leftover", 0, left_beside),
 }  # fmt: skip
 
@@ -173,6 +189,18 @@ def test_what_is_wrong_is_named_with_what_to_do(village: Village, name: str) -> 
     assert told[code].status == status
     assert told[code].hint
     assert set(told) <= set(CODES)
+
+
+@pytest.mark.parametrize(("free", "low"), [(199_999_999, True), (200_000_000, False)])
+def test_a_disk_that_is_nearly_full_is_noticed_in_time(
+    village: Village, monkeypatch: pytest.MonkeyPatch, free: int, low: bool
+) -> None:
+    disk = shutil.disk_usage(village.bank.folder.path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk._replace(free=free))  # as the system would tell it
+    told = found(village).get("disk_low")
+    assert (told is not None) == low
+    if told is not None:
+        assert (told.status, "199 MB" in told.message) == (1, True)
 
 
 def test_a_database_that_somebody_holds_is_named_with_the_holder(village: Village) -> None:

@@ -16,7 +16,7 @@ import pytest
 from ledger import backup as backup_module
 from ledger import rebuild as rebuild_module
 from ledger.audit import audit
-from ledger.backup import backup
+from ledger.backup import NEIGHBOURLY, backup
 from ledger.bank import Bank
 from ledger.checkpoint import format_checkpoint, parse_checkpoint
 from ledger.clock import Clock
@@ -188,6 +188,20 @@ def test_a_backup_restores_to_the_same_bytes(village: Village, tmp_path: Path) -
         assert again.read_bytes() == path.read_bytes()
         assert again.stat().st_mode == path.stat().st_mode
     check(bank)
+
+
+def test_a_backup_from_before_imports_and_neighbours_restores(village: Village, tmp_path: Path) -> None:
+    size = backup(village.bank, tmp_path / "backup")
+    with sqlite3.connect(tmp_path / "backup", isolation_level=None) as connection:
+        for table in ("imported", *NEIGHBOURLY):
+            connection.execute(f"DROP TABLE {table}")
+        with pytest.raises(Problem) as refused:  # of this version they are to be there
+            restore(tmp_path / "backup", tmp_path / "now")
+        connection.execute("UPDATE about SET value = '1' WHERE name = 'version'")
+    connection.close()
+    restored = restore(tmp_path / "backup", tmp_path / "again")
+    assert (refused.value.code, restored.size) == ("backup_damaged", size)
+    check(bank_of(restored))
 
 
 def test_a_restored_bank_goes_on(tmp_path: Path) -> None:
