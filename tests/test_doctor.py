@@ -127,7 +127,7 @@ def an_import_begins(village: Village) -> None:
 
 
 def no_floor(village: Village) -> None:
-    policy = e.Policy("none", "debited", 90, 90, *[e.KindPolicy()] * 3)
+    policy = e.Policy("none", "debited", 90, 90, e.KindPolicy(), e.KindPolicy(), e.KindPolicy())
     village.add(e.PolicyAdopted(policy, village.bank.clock.today().isoformat()))
 
 

@@ -290,3 +290,11 @@ def test_every_row_of_the_failure_table_is_shown_by_a_test() -> None:
     places = [((HOUSE / "tests" / file).read_text(), name) for row in shown for file, name in row]
     missing = [name for text, name in places if f"def {name}(" not in text]
     assert missing == []
+
+
+def test_each_test_that_the_security_page_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (HOUSE / ".github" / "SECURITY.md").read_text()))
+    texts = [path.read_text() for path in (HOUSE / "tests").glob("test_*.py")]
+    there = {name for text in texts for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
+    assert len(named) > 20
+    assert named <= there, named - there
