@@ -622,7 +622,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "missing_tile": (
         "a hash tile is missing",
-        "rebuild the tables: timebank rebuild",
+        "rebuild the tables: timebank rebuild; of what was published, fetch the folder again, whole",
     ),
     "mixed_scripts": (
         "a handle mixes letters of two scripts in one word, so that it may look like another",
