@@ -13,7 +13,7 @@ from federation.card import open_card
 from federation.evidence import parse_evidence, verify_evidence
 from federation.frames import open_frame, parse_said
 from ledger.canonical import format_json, parse_json
-from ledger.checkpoint import format_checkpoint, parse_checkpoint
+from ledger.checkpoint import format_checkpoint, format_handovers, parse_checkpoint, parse_handovers
 from ledger.cosignatures import parse_cosigner
 from ledger.entries import parse_entry
 from ledger.errors import Problem
@@ -40,6 +40,11 @@ def note(raw: bytes) -> None:
     assert format_note(text, signatures) == raw
     checkpoint = parse_checkpoint(text)
     assert format_checkpoint(checkpoint) == text
+
+
+def handovers(raw: bytes) -> None:
+    """The heads with which checkpoint keys handed over, one after the other."""
+    assert format_handovers(parse_handovers(raw)) == raw
 
 
 def body(raw: bytes) -> None:
@@ -142,7 +147,7 @@ def words(raw: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     reader.__name__: reader
-    for reader in (note, body, entry, tiles, receipt, pack, state, evidence, frame, card, proposal, words)
+    for reader in (note, handovers, body, entry, tiles, receipt, pack, state, evidence, frame, card, proposal, words)
 }
 
 
