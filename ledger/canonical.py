@@ -98,8 +98,7 @@ def to_object(thing: Any) -> Any:
     known = _SHAPES.get(type(thing))
     if known is not None:
         found: dict[str, Any] = {}
-        for name, _, default in known:
-            value = getattr(thing, name)
+        for (name, _, default), value in zip(known, thing, strict=True):
             if value != default:
                 found[name] = value if type(value) in _PLAIN else to_object(value)
         return found

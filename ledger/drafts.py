@@ -16,8 +16,10 @@ from ledger.book import Book
 from ledger.entries import HEADER, Act, Entry, Signer, text_hash
 from ledger.everyday import everyday_body
 from ledger.keys import decode_key, key_hash
+from ledger.linkfacts import PaymentOrdered
 from ledger.needs import Need, Office, Word, needs, voice
 from ledger.openings import Opening, commitments
+from ledger.orders import order_body
 from ledger.records import Key
 from ledger.signers import introduced, mandate_expired
 
@@ -28,7 +30,11 @@ Plan = dict[str, list[Act]]
 def draft_entry(origin: str, fact: Any, at: str, entry_id: str, signers: tuple[Signer, ...]) -> Entry:
     """An entry not yet signed. The fact is read as a parser would read it, so nothing is signed that none could."""
     kind = e.kind_of(fact)
-    body = everyday_body(fact) if type(fact) is e.ExchangeRecorded else ""
+    body = ""
+    if type(fact) is e.ExchangeRecorded:
+        body = everyday_body(fact)
+    elif type(fact) is PaymentOrdered:
+        body = order_body(fact)
     if not body:
         read = c.to_object(fact)
         fact, body = e.fact_from(kind, read), c.format_json(read)

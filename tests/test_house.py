@@ -35,6 +35,7 @@ LEDGER_ORDER = (
     "votefacts",
     "entries",
     "everyday",
+    "orders",
     "merkle",
     "checkpoint",
     "cosignatures",

@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from ledger.checkpoint import HANDOVERS, parse_handovers
 from ledger.entries import Entry, parse_entry
 from ledger.errors import Invalid
+from ledger.orders import parse_one_of_orders
 from ledger.store.sql import Db
 
 CHUNK = 2000
@@ -79,9 +80,10 @@ class Log:
                 f" AND originator_version <= ? AND topic IN ({marks}) ORDER BY originator_version LIMIT ?",
                 (self._key, first, stop, *kinds, FEW),
             )
+            read = parse_one_of_orders if len(rows) == FEW else parse_entry
             for version, state in rows:
                 first = _whole(version)
-                yield first - 1, parse_entry(as_bytes(state, f"entry {first - 1}"), self.origin)
+                yield first - 1, read(as_bytes(state, f"entry {first - 1}"), self.origin)
             if len(rows) < FEW:
                 return
 
