@@ -84,14 +84,14 @@ def _publish_log(bank: Bank, keyring: Keyring, root: Path) -> None:
 
 def publish_link(bank: Bank, keyring: Keyring, root: Path, link: str, following: Following) -> int:
     """Bring the folder up to what was committed; the number of files written for the neighbour."""
-    with bank.reading() as page:
-        lost = _unsealed(page, following.at(page)[link])
-    if lost:
-        _seal_again(bank, link)
     _publish_log(bank, keyring, root)
     with bank.reading() as page:
-        wanting = _wanting(page, root, following.at(page)[link])
-    if not wanting.frames and not wanting.head:
+        side = following.at(page)[link]
+        lost = _unsealed(page, side)
+        wanting = _wanting(page, root, side)
+    if lost:
+        _seal_again(bank, link)
+    elif not wanting.frames and not wanting.head:
         return 0
     with Outgoing(root) as out:
         with bank.reading() as page:

@@ -85,8 +85,7 @@ def follow_entry(found: Sides, origin: str, entry: Entry, index: int, known: Kno
 def _noted(side: Side, fact: Any, entry: Entry, index: int) -> Side:
     match fact:
         case lf.PaymentOrdered():
-            offer = Offer(entry.id, encode_key(entry.hash), fact.minutes, fact.payee, fact.window, fact.refunds)
-            return side._replace(orders=(*side.orders, offer))
+            return side._replace(orders=(*side.orders, _offer(entry)))
         case lf.LinkSent():
             return without_orders(side, {pid for pid, _ in fact.offered})
         case lf.LinkResumed():
@@ -98,6 +97,11 @@ def _noted(side: Side, fact: Any, entry: Entry, index: int) -> Side:
             open_theirs(_note_of(fact.checkpoint), side.link.theirs, keys)
             return side._replace(seen=index)
     return side
+
+
+def _offer(entry: Entry) -> Offer:
+    fact = entry.fact
+    return Offer(entry.id, encode_key(entry.hash), fact.minutes, fact.payee, fact.window, fact.refunds)
 
 
 def _note_of(lines: tuple[str, ...]) -> bytes:
@@ -144,9 +148,21 @@ def _followed(page: Reading, found: Sides, start: int) -> Sides:
         decided = book.incoming(link, pid)
         return decided is not None and decided.leaf < index
 
+    orders: dict[str, list[Offer]] = {}  # in a row, as they come in their hundreds
     for index, entry in page.log.of_kinds(KINDS, page.log.size(), start):
-        follow_entry(found, page.log.origin, entry, index, known)
+        if isinstance(entry.fact, lf.PaymentOrdered):
+            orders.setdefault(entry.fact.link, []).append(_offer(entry))
+        else:
+            _take_orders(found, orders)
+            follow_entry(found, page.log.origin, entry, index, known)
+    _take_orders(found, orders)
     return found
+
+
+def _take_orders(found: Sides, orders: dict[str, list[Offer]]) -> None:
+    for link, some in orders.items():
+        found[link] = found[link]._replace(orders=(*found[link].orders, *some))
+    orders.clear()
 
 
 def kept_sides(db: Db) -> tuple[Sides, int]:

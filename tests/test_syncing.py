@@ -15,12 +15,13 @@ from federation.evidence import verify_evidence
 from federation.office import sync_neighbour, to_sync
 from federation.outbox import bundle, publish_in
 from federation.pairing import keep_place
-from federation.paying import find_payment
+from federation.paying import Wanted, find_payment, order_fact
 from federation.syncing import sync_link
 from federation.turns import Done
 from ledger import events as e
 from ledger.clock import Clock
 from ledger.errors import Invalid, Refused, Unavailable
+from ledger.page import Page
 from tests.builders import FIRST_DAY
 from tests.children import KILLED, Child, Outcome, at_step, die, run, together
 from tests.federations import House, federation, limit, mirrors, opened, settle, sum_of
@@ -97,6 +98,48 @@ def test_nothing_to_say_writes_no_entry_and_no_file(banks: tuple[House, House]) 
 def written(one: House) -> dict[str, tuple[int, int]]:
     found = [path for path in one.published.rglob("*") if path.is_file()]
     return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in found}
+
+
+def test_ten_payments_cost_bytes_for_what_is_new_however_long_the_log_is(banks: tuple[House, House]) -> None:
+    oak, elm = banks
+
+    def ten() -> int:
+        before = sum(path.stat().st_size for one in banks for path in one.published.rglob("links/*/f/*/*"))
+        for _ in range(10):
+            oak.pay(elm, 1)
+        settle(oak, elm)
+        return sum(path.stat().st_size for one in banks for path in one.published.rglob("links/*/f/*/*")) - before
+
+    ten()
+    first = ten()
+    for one in banks:
+        people = one.open("ada"), one.open("bo")
+        one.write(lambda page, one=one, people=people: [page.add(one.help(*people, 1)) for _ in range(1500)])  # type: ignore[misc]
+    assert ten() == first <= 4000
+
+
+def test_a_long_absence_is_caught_up_page_by_page(banks: tuple[House, House], monkeypatch: pytest.MonkeyPatch) -> None:
+    oak, elm = banks
+    monkeypatch.setattr("federation.syncing.MOST_PULLED", 2)
+    monkeypatch.setattr("federation.turns.MOST_SPOKEN", 2)
+    for one, other in ((oak, elm), (elm, oak)):
+        limit(one, other, 10_000, 10_000)
+        wanted = Wanted(one.link(other), other.alias(one), 1, again=True)
+        one.write(lambda page, one=one, wanted=wanted: _order(page, one.name, wanted, 900))  # type: ignore[misc]
+    oak.sync()
+    reached: list[tuple[int, int]] = []
+    found = sync_neighbour(elm.bank, elm.keyring, elm.link(oak), None, lambda *far: reached.append(far)).done
+    assert (len(found.accepted), len(found.offered), found.received > 4) == (900, 900, True)
+    assert len(reached) > 2
+    assert reached == sorted(reached)
+    assert reached[-1] == (found.received, found.received)
+    settle(oak, elm)
+    agree(oak, elm)
+
+
+def _order(page: Page, payer: str, wanted: Wanted, count: int) -> None:
+    for _ in range(count):
+        page.add(*order_fact(page, payer, wanted))
 
 
 @pytest.mark.parametrize("way", [1, -1])
