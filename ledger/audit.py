@@ -19,10 +19,12 @@ from typing import NamedTuple
 from ledger import canonical as c
 from ledger import rules, signers
 from ledger.beside import damage, foreign_objects, listed_imports, stray_imports, stray_referrals, stray_sheets
+from ledger.canonical import made
 from ledger.checkpoint import open_checkpoint, parse_checkpoint
 from ledger.differences import differences
 from ledger.entries import signature_check
 from ledger.errors import Invalid, Problem
+from ledger.events import ExchangeRecorded
 from ledger.findings import Finding, Holders, Report, finding, said
 from ledger.merkle import HASH_BYTES, TILE_HASHES, tile_path
 from ledger.notes import known_keys, known_signatures, parse_note
@@ -153,8 +155,18 @@ def rules_hold(step: Step) -> Iterable[Finding]:
 
 def signatures_hold(step: Step) -> Iterable[Finding]:
     """Every signature is by the key that the book holds at that index, under the strict Ed25519 rule."""
-    entry, found = step.entry, []
-    message = entry.text.encode()  # one object: it travels to the worker once, however many signed
+    entry, message = step.entry, step.entry.text.encode()  # one object: it travels to the worker once
+    known = step.book.signing.get(entry.signers)
+    if known is None or [line.key_id for line in entry.signatures] != known[0]:
+        return _signatures_looked_up(step, message)
+    for name, raw, line in zip(known[1], known[2], entry.signatures, strict=True):
+        step.checker.add((raw, line.signature, message), made(Place, (step.leaf, name)))
+    return ()
+
+
+def _signatures_looked_up(step: Step, message: bytes) -> list[Finding]:
+    """The same where the keys of these signers are not remembered; those of an exchange are from then on."""
+    entry, found, keys = step.entry, [], []
     for position, signer in enumerate(entry.signers):
         try:
             key = signers.signing_key(signer, entry.fact, step.book)
@@ -163,6 +175,10 @@ def signatures_hold(step: Step) -> Iterable[Finding]:
             found.append(said(problem, step.leaf))
         else:
             step.checker.add(wanted, Place(step.leaf, signer.name))
+            keys.append(wanted[0])
+    if isinstance(entry.fact, ExchangeRecorded) and not found:
+        names, ids = [signer.name for signer in entry.signers], [line.key_id for line in entry.signatures]
+        step.book.signing[entry.signers] = ids, names, keys
     return found
 
 

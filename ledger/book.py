@@ -56,6 +56,8 @@ class Book:
         self._in_force: tuple[Bank, e.Policy] | None = None
         #: what `rules` found well signed, as long as nothing changes that decides it
         self.judged: dict[Any, bool] = {}
+        #: the keys of exchanges' signers, as `audit` found them, for as long
+        self.signing: dict[Any, Any] = {}
 
     @property
     def bank(self) -> Bank | None:
@@ -180,8 +182,9 @@ class Book:
     def apply(self, entry: Entry, index: int) -> None:
         """Fold the entry at `index` in."""
         fact, kind = entry.fact, type(entry.fact)
-        if kind not in _LEAVE_KEYS or len(self.judged) > _MOST_JUDGED:
+        if kind not in _LEAVE_KEYS or len(self.judged) + len(self.signing) > _MOST_JUDGED:
             self.judged.clear()
+            self.signing.clear()
         fold = _FOLDS.get(kind)
         if fold is not None:
             fold(self, fact, entry, index)

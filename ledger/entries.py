@@ -174,13 +174,17 @@ def attestation(entry: Entry) -> str:
     """
     if getattr(entry.fact, "imported", ""):
         return "imported"
+    legs = getattr(entry.fact, "legs", ()) or getattr(entry.fact, "uncredited", ())
+    return _vouched(entry.signers, tuple([account for account, minutes in legs if minutes > 0]))
+
+
+@lru_cache(maxsize=16_384)
+def _vouched(signers: tuple[Signer, ...], credited: tuple[str, ...]) -> str:
     givers = set()
-    for signer in entry.signers:
+    for signer in signers:
         for act in signer.acts:
             if act.role in ("broker", "bank"):
                 return "broker"
             if act.role == "giver":
                 givers.add(act.account)
-    legs = getattr(entry.fact, "legs", ()) or getattr(entry.fact, "uncredited", ())
-    credited = {account for account, minutes in legs if minutes > 0}
-    return "both" if credited and credited <= givers else "debited"
+    return "both" if credited and givers.issuperset(credited) else "debited"

@@ -16,7 +16,7 @@ _NO_LIMITS = e.KindPolicy()
 
 def known_account(account: str, book: Book) -> Account:
     """The account, or `Refused("unknown_account")`."""
-    found = book.account(account)
+    found: Account | None = book.tables.get("account", account)
     if found is None:
         raise Refused("unknown_account", f"no account {account} in this bank")
     return found

@@ -1,9 +1,9 @@
 """Check many signatures on every core: batches go to worker processes, and their verdicts come back.
 
 `Checker.add` takes one check as plain bytes and the place it belongs to; `failures` gives the places whose signature
-does not hold. Few checks are made here, without starting a process, and so are those of a process that could
-not be started or died: the verdicts are those of `keys.check` either way. A worker imports little more than this
-module and `keys`, and ends with its parent, however that ends.
+does not hold. Few checks are made here, because a process takes as long to start as thousands of them; so are those of
+a process that could not be started or died: the verdicts are those of `keys.check` either way. A worker imports little
+more than this module and `keys`, and ends with its parent, however that ends.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ Check = tuple[bytes, bytes, bytes]  # public key, signature, message
 Judge = Callable[[bytes, bytes, bytes], bool]
 
 BATCH = 512
+#: checks that wait before processes are started for them: fewer are done here in less time than a process starts in
+FEW = 4096
 #: batches on their way at once, a worker: enough that none waits while the audit compares tables, and bounded
 AHEAD = 32
 #: a thread of Python feeds about this many workers
@@ -56,6 +58,7 @@ class Checker(Generic[P]):
     def __init__(self, workers: int | None = None) -> None:
         self._workers = useful_workers() if workers is None else workers
         self._batch = _Batch([], [])
+        self._few: list[_Batch] = []
         self._waiting: Queue[_Batch | None] = Queue(AHEAD * self._workers)
         self._threads: list[threading.Thread] = []
         self._processes: list[BaseProcess] = []
@@ -83,21 +86,28 @@ class Checker(Generic[P]):
 
     def failures(self) -> list[P]:
         """Wait for every verdict; the places whose signature does not hold, in no order."""
-        batch, self._batch = self._batch, _Batch([], [])
-        self._judge(batch)
+        self._few.append(self._batch)
+        self._batch = _Batch([], [])
+        while self._few:
+            self._judge(self._few.pop())
         self._finish()
         if sum(self._judged) != self.count:
             raise ValueError("a signature was left without a verdict")
         return self._failed
 
     def _send(self) -> None:
-        batch, self._batch = self._batch, _Batch([], [])
+        self._few.append(self._batch)
+        self._batch = _Batch([], [])
         if self._workers and not self._threads:
+            if len(self._few) * BATCH < FEW:
+                return
             self._start()
-        if self._threads:
-            self._waiting.put(batch)
-        else:
-            self._judge(batch)
+        while self._few:
+            batch = self._few.pop()
+            if self._threads:
+                self._waiting.put(batch)
+            else:
+                self._judge(batch)
 
     def _start(self) -> None:
         """Start the workers, with the first whole batch; where there can be none, all is checked here."""

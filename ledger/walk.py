@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from ledger import canonical as c
 from ledger.book import Book
+from ledger.canonical import made
 from ledger.entries import Entry, attestation
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.events import ExchangeRecorded
@@ -127,6 +128,7 @@ class Walk:
         self.source, self.scratch, self.checker, self.live = source, scratch, checker, live
         self.tree = Log(scratch, source.origin)
         self.tables = start.tables(scratch, source) if start else SqlTables(scratch, source.entry)
+        self.tables.keeps_lines = live is not None  # they are compared with those kept, and asked for by no rule
         self.book = Book(self.tables)
         self.report = start.report() if start else Report(source.origin)
         self.founding = start.founding if start else ""
@@ -145,13 +147,16 @@ class Walk:
 
     def find(self, index: int | None, check: Callable[[T], Iterable[Finding]], subject: T) -> None:
         """Keep what a check finds; a problem that it raises is one too."""
-        problems = self.report.problems
         try:
-            for one in check(subject):
-                if not problems or problems[-1] != one:
-                    problems.append(one)
+            self._keep(check(subject))
         except (Problem, sqlite3.Error) as error:
-            problems.append(said(_evidence(error), index))
+            self.report.problems.append(said(_evidence(error), index))
+
+    def _keep(self, found: Iterable[Finding]) -> None:
+        problems = self.report.problems
+        for one in found:
+            if not problems or problems[-1] != one:
+                problems.append(one)
 
     def read_all(self, checks: Sequence[Check], progress: Callable[[int], None]) -> None:
         """Read, check and fold every entry."""
@@ -161,7 +166,11 @@ class Walk:
             steps = [step for row in some if (step := self._parsed(*row)) is not None]
             for step in steps:
                 for check in checks:
-                    self.find(step.leaf, check, step)
+                    try:
+                        if found := check(step):
+                            self._keep(found)
+                    except (Problem, sqlite3.Error) as error:
+                        self.report.problems.append(said(_evidence(error), step.leaf))
                 self.book.apply(step.entry, step.leaf)
             for step in steps:
                 self._count(step)
@@ -220,7 +229,7 @@ class Walk:
             return None
         if index == 0:
             self.founding = entry.hash.hex()
-        return Step(index, topic, entry, self.book, openings, self.checker)
+        return made(Step, (index, topic, entry, self.book, openings, self.checker))
 
     def _count(self, step: Step) -> None:
         entry = step.entry

@@ -11,9 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.keys import HeldKey
-from ledger.signatures import BATCH, Check, Checker
+from ledger.signatures import BATCH, FEW, Check, Checker
 
-COUNT = 3 * BATCH + 7
+COUNT = FEW + 3 * BATCH + 7
 WRONG = [0, 1, BATCH - 1, BATCH, 2 * BATCH + 5, COUNT - 1]
 
 
@@ -44,9 +44,9 @@ def test_the_verdicts_do_not_depend_on_how_many_processes_give_them(workers: int
 def test_a_few_signatures_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(multiprocessing, "get_context", None)
     with Checker[int](2) as checker:
-        for number, check in enumerate(signed()[:10]):
+        for number, check in enumerate(signed()[: FEW - 1]):
             checker.add(check, number)
-        assert sorted(checker.failures()) == [0, 1]
+        assert sorted(checker.failures()) == WRONG[:5]
 
 
 def test_where_no_process_can_be_started_all_are_checked_here(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def test_where_no_process_can_be_started_all_are_checked_here(monkeypatch: pytes
     assert failures(2) == WRONG
 
 
-@pytest.mark.parametrize("after", [BATCH, 2 * BATCH, 3 * BATCH])
+@pytest.mark.parametrize("after", [FEW, FEW + BATCH, FEW + 2 * BATCH])
 def test_what_a_worker_that_died_left_behind_is_checked_here(after: int) -> None:
     with Checker[int](2) as checker:
         for number, check in enumerate(signed()):

@@ -67,7 +67,7 @@ class Log:
             )
             for version, topic, state in rows:
                 first = _whole(version)
-                yield first - 1, str(topic), as_bytes(state, f"entry {first - 1}")
+                yield first - 1, str(topic), state if type(state) is bytes else as_bytes(state, f"entry {first - 1}")
             if len(rows) < CHUNK:
                 return
 

@@ -38,6 +38,7 @@ class SqlTables:
         #: no entry written has an id above this one; what is not written is in `_seen`
         self._highest: str | None = None
         self._lines: list[Line] = []
+        self.keeps_lines = True
         #: entries folded here and not yet in the log, by index; whoever writes them takes them out
         self.fresh: dict[int, Entry] = {}
         #: an id just drawn at random here: it need not be looked for
@@ -73,7 +74,8 @@ class SqlTables:
         self._seen.setdefault(entry_id, seen)  # an id used twice stands where it stood first, whatever the batch
 
     def add_line(self, line: Line) -> None:
-        self._lines.append(line)
+        if self.keeps_lines:
+            self._lines.append(line)
 
     def entry(self, index: int) -> Entry:
         return self.fresh.get(index) or self._read_entry(index)
