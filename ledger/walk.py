@@ -120,7 +120,7 @@ class Walk:
         openings: Iterable[Row] | None = None,
         start: Start | None = None,
     ) -> None:
-        for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA cache_size = -65536"):
+        for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA cache_size = -16384"):
             scratch.run(statement)
         for statement in create_statements("sqlite"):
             scratch.run(statement)
