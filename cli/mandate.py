@@ -40,7 +40,7 @@ def terms_options(command: Any) -> Any:
         click.option("--consent", metavar="WORD", default="", help="How consent was given (default: paper)."),
         click.option("--expires", metavar="DATE", default="", help="The last day of the mandate."),
         click.option("--daily-cap", metavar="TIME", default="", help="The most the broker may debit in a day."),
-        click.option("--scope", metavar="WORDS", multiple=True, help="exchange, gift (both by default), dispute."),
+        click.option("--scope", metavar="WORDS", multiple=True, help="exchange, gift (the default), dispute, vote."),
         click.option("--broker", metavar="NAME", default="", help="The broker who signs (default: this bank's)."),
     ):
         command = option(command)

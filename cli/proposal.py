@@ -45,9 +45,9 @@ def sign(file: Path, sign_with: Path, passphrase_file: Path | None, *, as_json: 
 
 def _say_what(proposal: Proposal, position: int) -> None:
     """Say what is about to be signed, and what it does to the accounts signed for; a policy is read whole."""
-    from ledger.events import PolicyAdopted
     from ledger.policyfile import format_policy
     from ledger.telling import describe_proposal
+    from ledger.votefacts import VoteCast
 
     say(f"you sign: {describe_proposal(proposal)}")
     legs = dict(getattr(proposal.entry.fact, "legs", ()))
@@ -55,8 +55,10 @@ def _say_what(proposal: Proposal, position: int) -> None:
         done = "DEBITED" if legs[account] < 0 else "credited"
         called, time = proposal.names.get(account, "no name"), show_minutes(abs(legs[account]))
         say(f"you sign for account {account} ({called}, says the sender): it is {done} {time}")
-    if isinstance(proposal.entry.fact, PolicyAdopted):
-        lines = format_policy(proposal.entry.fact.policy).splitlines()
+    if isinstance(proposal.entry.fact, VoteCast):
+        say(f"read it before you sign: its entry hash is {proposal.entry.fact.about.entry}")
+    if policy := getattr(proposal.entry.fact, "policy", None):
+        lines = format_policy(policy).splitlines()
         say("\n".join(f"    {line}" for line in lines if line and not line.startswith("#")))
 
 

@@ -76,7 +76,8 @@ def verify(
 
     JSON: ok, origin, size, root, entries, signatures, problems: [code, index, message, hint], attestation: {both,
     debited, broker, imported}, under_mandate, unsigned, erased, day, holders: {offices, threshold, accounts, own_keys,
-    mandate_only}, since, witnesses: {name: seconds}, witness_quorum, rotated (the entry that ended the
+    mandate_only}, rule: {index, by (founding, committee, votes), votes: {person, institution: {entitled, yes, no,
+    mandated}}, reserved, open}, since, witnesses: {name: seconds}, witness_quorum, rotated (the entry that ended the
     pinned key, or null), founding, fork: {older, newer, proof}, kind, state (digest),
     at: {size, root}.
     A receipt: ok, kind, origin, size, root, index, entry, id, at, says, signers, witnesses. Evidence: ok, kind,
@@ -259,6 +260,7 @@ def _print_verdict(report: Report, *, hashes: bool) -> None:
         shares = ", ".join(f"{count} by {_WORD_OF[who]}" for who, count in report.attestation.items() if count)
         click.echo(f"{counted(report.exchanges, 'exchange')}: {shares}")
     _print_holders(report)
+    _print_rule(report)
     _print_witnesses(report.witnesses)
     if len(report.witnesses) < (report.witness_quorum or 0):
         wanted = counted(report.witness_quorum or 0, "neighbour")
@@ -290,6 +292,24 @@ def _print_holders(report: Report) -> None:
         own = f"{held.own_keys} of {held.accounts} sign for themselves, for {held.mandate_only} a broker signs"
         share = report.under_mandate * 100 // report.exchanges if report.exchanges else 0
         click.echo(f"accounts: {own}; {share} % of exchanges under a mandate")
+
+
+def _print_rule(report: Report) -> None:
+    """Whose word the rules stand on, where there are votes."""
+    rule = report.rule
+    if rule is None or not (rule.reserved or rule.votes or rule.open):
+        return
+    by = {"founding": "the founding", "committee": "the committee", "votes": "votes"}[rule.by]
+    sides = [
+        f"{side['yes']} yes and {side['no']} no of {counted(side['entitled'], kind)}"
+        + (f", {side['mandated']} by brokers" if side["mandated"] else "")
+        for kind, side in rule.votes.items()
+    ]
+    kept = f"; reserved for votes: {', '.join(rule.reserved)}" if rule.reserved else ""
+    click.echo(f"policy: entry {rule.index}, by {by}{' (' + '; '.join(sides) + ')' if sides else ''}{kept}")
+    if rule.open:
+        proposals = ", ".join(map(str, rule.open))
+        click.echo(f"put to the vote and not adopted: {counted(len(rule.open), 'proposal')} ({proposals})")
 
 
 def _print_witnesses(witnesses: dict[str, int]) -> None:

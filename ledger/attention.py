@@ -15,6 +15,7 @@ from ledger.accounts import AccountRow, account_rows
 from ledger.backup import BACKED_UP
 from ledger.hours import show_minutes
 from ledger.mandates import day_of_next_entry
+from ledger.polls import poll_rows
 from ledger.reading import Reading
 from ledger.records import NEVER
 
@@ -80,6 +81,17 @@ def disputes_are_decided(seen: Seen) -> Iterator[Matter]:
         command = f"timebank exchange resolve {about.leaf} --upheld (or --rejected)"
         days = seen.since(disputed.day if disputed else about.day)
         yield Matter("dispute", f"exchange {about.leaf}", "disputed, and not decided", command, days)
+
+
+def votes_are_cast_and_adopted(seen: Seen) -> Iterator[Matter]:
+    """Nobody misses a vote, and what was voted for is adopted."""
+    for row in poll_rows(seen.page):
+        if row.state == "carried":
+            command, days = f"timebank policy adopt {row.proposal}", seen.since(row.lapses_on)
+            yield Matter("vote", f"proposal {row.proposal}", "carried, and not adopted", command, days)
+        elif row.state == "open":
+            command, days = f"timebank policy vote {row.proposal} yes|no --as HANDLE", seen.since(row.closes_on)
+            yield Matter("vote", f"proposal {row.proposal}", f"voted on until {row.closes_on}", command, days)
 
 
 def mandates_go_on(seen: Seen) -> Iterator[Matter]:
@@ -151,6 +163,7 @@ def nobody_is_forgotten(seen: Seen) -> Iterator[Matter]:
 LOOKS: tuple[Callable[[Seen], Iterator[Matter]], ...] = (
     the_backup_is_recent,
     disputes_are_decided,
+    votes_are_cast_and_adopted,
     mandates_go_on,
     nobody_is_at_a_limit,
     newcomers_are_met,

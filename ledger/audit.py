@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ledger import canonical as c
+from ledger import events as e
 from ledger import rules, signers
 from ledger.beside import damage, foreign_objects, listed_imports, stray_imports, stray_referrals, stray_sheets
 from ledger.canonical import made
@@ -24,16 +25,17 @@ from ledger.checkpoint import open_checkpoint, parse_checkpoint
 from ledger.differences import differences
 from ledger.entries import signature_check
 from ledger.errors import Invalid, Problem
-from ledger.events import ExchangeRecorded
-from ledger.findings import Finding, Holders, Report, finding, said
+from ledger.findings import Finding, Holders, Report, Rule, finding, said
 from ledger.merkle import HASH_BYTES, TILE_HASHES, tile_path
 from ledger.notes import known_keys, known_signatures, parse_note
 from ledger.openings import check_openings
 from ledger.points import checkpoint_keys
-from ledger.records import Erased, public_key
+from ledger.records import NEVER, Erased, public_key
 from ledger.signatures import Checker
 from ledger.store import Log, explained, log_id
 from ledger.store.sql import PROJECTIONS, Db, Row, SqliteDb
+from ledger.votebook import side_of
+from ledger.voterules import reserved
 from ledger.walk import NO_LEAF, Check, Place, Source, Start, Step, Walk, stray_opening
 
 _PEOPLE = {"people": ("account", "account, handle, folded, name, contact, leaf")}
@@ -107,6 +109,7 @@ def _closed(case: Case) -> Report:
     report.founding = walk.founding
     report.day = bank.day if bank is not None else ""
     report.holders = _holders(walk) if bank is not None else None
+    report.rule = _rule(walk) if bank is not None else None
     report.problems.sort(key=lambda problem: walk.size if problem.index is None else problem.index)
     return report
 
@@ -133,6 +136,20 @@ def _holders(walk: Walk) -> Holders:
             told["own_keys"] += bool(held.keys)
             told["mandate_only"] += mandated and not held.keys
     return Holders(offices=offices, threshold=book.founded.threshold, **told)
+
+
+def _rule(walk: Walk) -> Rule:
+    """Whose word the policy in force at the end stands on, and what is being voted on."""
+    book = walk.book
+    index = next(start.leaf for start in reversed(book.founded.policies) if start.starts_on <= book.founded.day)
+    polls = [book.poll(found) for (found,) in walk.scratch.each("SELECT id FROM book WHERE kind = 'poll'")]
+    votes = {
+        kind: side_of(one, kind)._asdict()  # type: ignore[union-attr]
+        for one in polls for kind in e.VOTERS if one is not None and one.adopted == index and side_of(one, kind)
+    }  # fmt: skip
+    waiting = [one.since for one in polls if one and one.adopted == NEVER and book.founded.day <= one.lapses_on]
+    by = "votes" if votes else "committee" if index else "founding"
+    return Rule(index, by, votes, sorted(reserved(book.policy)), sorted(waiting))
 
 
 # Checks of one entry. That it parses at all (note, canonical body, origin, a kind that is known, legs that sum to
@@ -176,7 +193,7 @@ def _signatures_looked_up(step: Step, message: bytes) -> list[Finding]:
         else:
             step.checker.add(wanted, Place(step.leaf, signer.name))
             keys.append(wanted[0])
-    if isinstance(entry.fact, ExchangeRecorded) and not found:
+    if isinstance(entry.fact, e.ExchangeRecorded) and not found:
         names, ids = [signer.name for signer in entry.signers], [line.key_id for line in entry.signatures]
         step.book.signing[entry.signers] = ids, names, keys
     return found

@@ -48,6 +48,21 @@ class Holders:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """Whose word the rules stand on: the entry of the policy in force, by the `founding`, the `committee` or `votes`.
+
+    `votes` are those that adopted it, by kind of account: entitled, yes, no, mandated. `reserved` are the parts of it
+    that only votes change, `open` the proposals on which votes can be cast or that wait to be adopted.
+    """
+
+    index: int
+    by: str
+    votes: dict[str, dict[str, int]]
+    reserved: list[str]
+    open: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Fork:
     """Two heads of one log of which the newer does not continue the older: the notes, and the proof that fails."""
 
@@ -90,6 +105,8 @@ class Report:
     day: str = ""
     #: who holds the keys; None where the entries were not read
     holders: Holders | None = None
+    #: whose word the policy in force stands on; None where the entries were not read
+    rule: Rule | None = None
     #: the size up to which a saved state had been verified before
     since: int = 0
     #: the witnesses that cosigned the head, of those asked for or else the neighbours, with the seconds since 1970
@@ -125,6 +142,7 @@ class Report:
             "erased": self.erased,
             "day": self.day,
             "holders": asdict(self.holders) if self.holders else None,
+            "rule": asdict(self.rule) if self.rule else None,
             "since": self.since,
             "witnesses": dict(self.witnesses),
             "witness_quorum": self.witness_quorum,

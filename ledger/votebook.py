@@ -93,12 +93,12 @@ def short_of(poll: Poll, day: str) -> str:
             continue
         quorum = -(-majority.quorum_percent * side.entitled // 100)
         if side.voted < quorum:
-            return f"{side.voted} of {_many(side.entitled, kind)} voted, and {quorum} have to"
+            return f"{side.voted} of {_many(side.entitled, kind)} voted, and {quorum} must"
         asked = side.voted if day > poll.closes_on else side.entitled
         needed = -(-majority.yes_percent * asked // 100)
         if side.yes < needed:
             open_still = f" before the vote closes on {poll.closes_on}" if asked != side.voted else ""
-            return f"{side.yes} of {_many(asked, kind)} said yes, and {needed} have to{open_still}"
+            return f"{side.yes} of {_many(asked, kind)} said yes, and {needed} must{open_still}"
     return ""
 
 

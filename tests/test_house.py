@@ -93,6 +93,7 @@ LEDGER_ORDER = (
     "exporting",
     "measures",
     "policyfile",
+    "polls",
     "succession",
     "publishing",
     "rebuild",
