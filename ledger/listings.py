@@ -45,8 +45,8 @@ def posted_fact(
     account = page.account_of(handle)
     words = clean_text("the text", text, LONGEST_TEXT)
     fact = hf.ListingPosted(account, side, clean_category(category) if category else "other")
-    for leaf, found in _records(page):
-        same = (found.account, found.side, found.category) == (account, side, fact.category)
+    for _, found in _records(page):
+        leaf, same = found.since, (found.account, found.side, found.category) == (account, side, fact.category)
         if same and found.active and page.private(leaf, page.log.entry(leaf), "text") == words:
             hint = "nothing needs doing; to take it down: timebank listing withdraw"
             raise Refused("twin", f"listing {leaf} says just that", f"{hint} {leaf}")
@@ -65,35 +65,29 @@ def listing_rows(page: Reading, *, withdrawn: bool = False) -> list[ListingRow]:
     """The listings that stand, with those `withdrawn` if asked, by number; not those of accounts that rest or ended."""
     stop = page.size if page.at is None else page.at
     texts: dict[int, str] = dict(page.db.rows("SELECT leaf, value FROM openings WHERE field = 'text'"))
-    days: dict[int, str] = dict(
-        page.db.rows("SELECT leaf, day FROM entries WHERE id IN (SELECT id FROM book WHERE kind = 'listing')")
+    days: dict[str, str] = dict(
+        page.db.rows("SELECT id, day FROM entries WHERE id IN (SELECT id FROM book WHERE kind = 'listing')")
     )
-    ids = {found.since: listing for listing, found in _all(page)}
-    names, resting = page.handles(), _resting(page)
+    names, open_now = page.handles(), {}
     rows = []
-    for leaf, found in _records(page):
+    for listing, found in _records(page):
+        leaf, account = found.since, found.account
+        if account not in open_now:
+            open_now[account] = (record := page.book.account(account)) is not None and record.status == "open"
         until = None if found.active or found.until >= stop else found.until
-        if leaf < stop and (withdrawn or (until is None and found.account not in resting)):
-            name, words = names.get(found.account, found.account), texts.get(leaf)
-            text = page.private(leaf, page.log.entry(leaf), "text") if words is None else str(words)
-            said = found.account, name, found.side, found.category, text, str(days.get(leaf, "")), until
-            rows.append(ListingRow(leaf, ids[leaf], *said))
+        if leaf < stop and (withdrawn or (until is None and open_now[account])):
+            text = texts.get(leaf)
+            words = page.private(leaf, page.log.entry(leaf), "text") if text is None else text
+            said = found.side, found.category, words, days.get(listing, ""), until
+            rows.append(ListingRow(leaf, listing, account, names.get(account, account), *said))
     return rows
 
 
-def _all(page: Reading) -> Iterator[tuple[str, hf.Listing]]:
-    for key, record in page.db.rows("SELECT id, record FROM book WHERE kind = 'listing'"):
-        yield str(key), c.from_object(hf.Listing, c.parse_json(str(record)))
-
-
-def _records(page: Reading) -> list[tuple[int, hf.Listing]]:
-    return sorted((found.since, found) for _, found in _all(page))
-
-
-def _resting(page: Reading) -> set[str]:
-    """The accounts that make no exchange now."""
-    accounts = {found.account for _, found in _all(page)}
-    return {one for one in accounts if (record := page.book.account(one)) is None or record.status != "open"}
+def _records(page: Reading) -> list[tuple[str, hf.Listing]]:
+    """Every listing there was, by number, with its id."""
+    rows = page.db.rows("SELECT id, record FROM book WHERE kind = 'listing'")
+    read = [(str(key), c.from_object(hf.Listing, c.parse_json(str(record)))) for key, record in rows]
+    return sorted(read, key=lambda one: one[1].since)
 
 
 # The directory.

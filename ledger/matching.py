@@ -26,8 +26,10 @@ LATELY = 90
 #: suggestions for one need
 BEST = 3
 #: of each category, and of each word, so many offers are looked at for one need
-LOOKED_AT = 16
-MOST_WORDS = 6
+LOOKED_AT = 8
+MOST_WORDS = 4
+#: points for a pair who never met, and what little is, in minutes
+NEVER_MET = 15
 _LITTLE = 60
 
 
@@ -56,85 +58,92 @@ class Standing(NamedTuple):
 def suggestions(rows: Iterable[ListingRow], standing: Standing, account: str = "") -> Iterator[Suggestion]:
     """For each need the offers that fit it best, those first who have received least; of one `account` if given."""
     listed = list(rows)
-    offers = sorted(
-        (one for one in listed if one.side == "offer"), key=lambda one: (standing.given(one.account), one.leaf)
-    )
-    needs = sorted(
-        (one for one in listed if one.side == "need"), key=lambda one: (standing.received(one.account), one.leaf)
-    )
-    index, asked = _Index(offers, len(listed)), Counter[str]()
+    words = {one.leaf: spelled_stems(one) for one in listed}
+    offers = [one for one in listed if one.side == "offer"]
+    needs = [one for one in listed if one.side == "need"]
+    offers.sort(key=lambda one: (standing.given(one.account), one.leaf))
+    needs.sort(key=lambda one: (standing.received(one.account), one.leaf))
+    index, asked = _Index(offers, words), Counter[str]()
+    kind = {one.leaf: _kindness(standing.given(one.account)) for one in offers}
     for need in needs:
         found = index.fitting(need, account if account != need.account else "")
-        scored = [_scored(offer, need, words, index, standing, asked) for offer, words in found]
-        for best in nlargest(BEST, scored, key=lambda one: (one.score, -one.offer)):
-            asked[best.giver] += 1
-            yield best
+        fair = [(points + kind[one.leaf] - 4 * asked[one.account], -one.leaf, one) for one, points in found]
+        near = [
+            (points + (0 if standing.met(one.account, need.account) else NEVER_MET), last, one)
+            for points, last, one in nlargest(2 * BEST, fair)
+        ]
+        for points, _, offer in nlargest(BEST, near):
+            asked[offer.account] += 1
+            score = points + _kindness(standing.received(need.account))
+            yield _suggestion(offer, need, words, standing, score)
 
 
 class _Index:
     """The offers by category and by word, those who gave least first."""
 
-    def __init__(self, offers: list[ListingRow], size: int) -> None:
-        self._size = size
+    def __init__(self, offers: list[ListingRow], words: dict[int, dict[str, str]]) -> None:
+        self._words = words
         self._by_category: dict[str, list[ListingRow]] = {}
         self._by_word: dict[str, list[ListingRow]] = {}
         self._turn: Counter[str] = Counter()
         for offer in offers:
             self._by_category.setdefault(offer.category, []).append(offer)
-            for word in _words_of(offer):
+            for word in words[offer.leaf]:
                 self._by_word.setdefault(word, []).append(offer)
 
-    def fitting(self, need: ListingRow, account: str) -> Iterator[tuple[ListingRow, list[str]]]:
-        """The offers that fit a need, with the words they share, rarest first; of one account only if given."""
-        shared: dict[int, tuple[ListingRow, list[str]]] = {}
-        known = sorted((word for word in _words_of(need) if word in self._by_word), key=self._frequency)
-        for word in known[:MOST_WORDS]:
-            for offer in self._some(self._by_word[word], account):
-                shared.setdefault(offer.leaf, (offer, []))[1].append(word)
-        for offer in self._some(self._in_turn(need.category), account) if need.category != "other" else ():
-            shared.setdefault(offer.leaf, (offer, []))
-        return (found for found in shared.values() if found[0].account != need.account)
+    def fitting(self, need: ListingRow, account: str) -> Iterator[tuple[ListingRow, int]]:
+        """The offers that fit a need, with their points for that; of one account only if given."""
+        points: dict[int, int] = {}
+        offers: dict[int, ListingRow] = {}
+        known = sorted((len(self._by_word[word]), word) for word in self._words[need.leaf] if word in self._by_word)
+        for frequency, word in known[:MOST_WORDS]:
+            weight = self._weight(frequency)
+            for offer in self._some(f"word {word}", self._by_word[word], account):
+                offers[offer.leaf] = offer
+                points[offer.leaf] = points.get(offer.leaf, 0) + weight
+        same = need.category if need.category != "other" else ""
+        for offer in self._some(same, self._by_category.get(same, []), account):
+            offers[offer.leaf] = offer
+        for leaf, offer in offers.items():
+            if offer.account != need.account:
+                yield offer, min(40, points.get(leaf, 0)) + (30 if offer.category == same else 0)
 
-    def _some(self, offers: list[ListingRow], account: str) -> list[ListingRow]:
-        return [one for one in offers if one.account == account] if account else offers[:LOOKED_AT]
+    def _some(self, key: str, offers: list[ListingRow], account: str) -> list[ListingRow]:
+        """An account's offers; or a few of all, from where the need before this one left off."""
+        if account or len(offers) <= LOOKED_AT:
+            return [one for one in offers if one.account == account] if account else offers
+        start = self._turn[key] % len(offers)
+        self._turn[key] += LOOKED_AT
+        few = offers[start : start + LOOKED_AT]
+        return few + offers[: LOOKED_AT - len(few)]
 
-    def _in_turn(self, category: str) -> list[ListingRow]:
-        """The offers of a category, from where the need before this one left off."""
-        offers = self._by_category.get(category, [])
-        if len(offers) <= LOOKED_AT:
-            return offers
-        start = self._turn[category] % len(offers)
-        self._turn[category] += LOOKED_AT
-        return offers[start:] + offers[:start] if start + LOOKED_AT > len(offers) else offers[start : start + LOOKED_AT]
-
-    def _frequency(self, word: str) -> tuple[int, str]:
-        return len(self._by_word[word]), word
-
-    def weight(self, word: str) -> int:
-        """How much a word that two share says, in points: none if most offers hold it."""
-        return min(15, round(3 * log2((1 + self._size) / (1 + len(self._by_word[word])))))
+    def _weight(self, frequency: int) -> int:
+        """How much a word says that two share, in points: little if many listings hold it."""
+        return 5 + min(15, round(3 * log2((1 + len(self._words)) / (1 + frequency))))
 
 
-def _scored(
-    offer: ListingRow, need: ListingRow, words: list[str], index: _Index, standing: Standing, asked: Counter[str]
+def _kindness(minutes: int) -> int:
+    """The points of who did little lately."""
+    return 0 if minutes >= _LITTLE else 5 if minutes else 10
+
+
+def _suggestion(
+    offer: ListingRow, need: ListingRow, words: dict[int, dict[str, str]], standing: Standing, score: int
 ) -> Suggestion:
-    why, score = [], -4 * asked[offer.account]
+    why = []
+    given, received = standing.given(offer.account), standing.received(need.account)
+    shared = words[need.leaf].keys() & words[offer.leaf].keys()
     if offer.category == need.category != "other":
         why.append(f"both {need.category}")
-        score += 30
-    if words:
-        why.append("words in common: " + ", ".join(_spelled(words, need)))
-        score += min(40, 5 + sum(index.weight(word) for word in words))
-    given, received = standing.given(offer.account), standing.received(need.account)
+        shared -= stems_of(need.category)
+    if shared:
+        why.append("words in common: " + ", ".join(sorted(words[need.leaf][word] for word in shared)))
     if given < _LITTLE:
         why.append(f"{offer.handle} gave {_time(given)} in {LATELY} days")
-        score += 10 if not given else 5
     if received < _LITTLE:
         why.append(f"{need.handle} received {_time(received)} in {LATELY} days")
-        score += 10 if not received else 5
     if not standing.met(offer.account, need.account):
         why.append("they never met")
-        score += 15
     sides = offer.handle, need.handle, need.category, offer.text, need.text
     return Suggestion(offer.leaf, need.leaf, *sides, score, tuple(why))
 
@@ -146,19 +155,6 @@ def _time(minutes: int) -> str:
 # Words.
 
 
-def _spelled(stems: list[str], listing: ListingRow) -> list[str]:
-    """The words of a listing behind these stems, as they stand there."""
-    found: dict[str, str] = {}
-    for word in _WORD.findall(f"{listing.text} {listing.category}"):
-        for one in stems_of(word):
-            found.setdefault(one, word.casefold())
-    return list(dict.fromkeys(found.get(one, one) for one in stems))
-
-
-def _words_of(listing: ListingRow) -> frozenset[str]:
-    return stems_of(f"{listing.text} {listing.category}")
-
-
 _WORD = re.compile(r"[^\W_]+(?:[\u0300-\u036f\u064b-\u065f\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f]+[^\W_]*)*")
 #: scripts that set no spaces between words: Thai, Lao, Burmese, Khmer, kana, Han
 _UNSPACED = re.compile(
@@ -166,8 +162,8 @@ _UNSPACED = re.compile(
 )
 #: endings of many languages, the long ones first, each with the least that must be left of the word
 _ENDINGS = (
-    *(("ings", 3), ("ing", 3), ("ers", 3), ("ies", 3), ("er", 3), ("ed", 3), ("es", 3), ("en", 3), ("as", 3)),
-    *(("os", 3), ("ar", 3), ("ir", 3), ("s", 3), ("e", 4), ("y", 4), ("a", 4), ("o", 4), ("и", 4), ("ы", 4), ("а", 4)),
+    *(("ing", 3), ("ies", 3), ("er", 3), ("ed", 3), ("en", 3), ("ar", 3), ("ir", 3), ("ов", 3)),
+    *(("e", 4), ("y", 4), ("a", 4), ("o", 4), ("и", 4), ("ы", 4), ("а", 4)),
 )
 _STOPS = frozenset(
     _WORD.findall(
@@ -183,23 +179,38 @@ _STOPS = frozenset(
 def _stem(word: str) -> str:
     """A word without its ending and accents; what is left has at least three characters."""
     bare = "".join(one for one in normalize("NFKD", word) if combining(one) < 10)
-    folded = normalize("NFC", bare)
+    stem = normalize("NFC", bare)
+    stem = stem[:-1] if stem.endswith("s") and not stem.endswith("ss") and len(stem) > 3 else stem
     for ending, least in _ENDINGS:
-        if folded.endswith(ending) and len(folded) - len(ending) >= least:
-            return folded[: -len(ending)]
-    return folded
+        if stem.endswith(ending) and len(stem) - len(ending) >= least:
+            stem = stem[: -len(ending)]
+            return stem[:-1] if len(stem) > 3 and stem[-1] == stem[-2] else stem  # shopping, cutting
+    return stem
 
 
+def spelled_stems(listing: ListingRow) -> dict[str, str]:
+    """The stems of a listing's words, and of its category, each with a word that has it."""
+    return _spelled(listing.text if listing.category == "other" else f"{listing.text} {listing.category}")
+
+
+@lru_cache(maxsize=1024)
 def stems_of(text: str) -> frozenset[str]:
     """The stems of a text's words; of a script without spaces its pairs of neighbouring characters."""
-    found = set()
+    return frozenset(_spelled(text))
+
+
+def _spelled(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
     for word in _WORD.findall(normalize("NFKC", text).casefold()):
-        if run := _UNSPACED.search(word):
+        if word.isascii():
+            if len(word) > 2 and word not in _STOPS:
+                found.setdefault(_stem(word), word)
+        elif run := _UNSPACED.search(word):
             written = run[0]
-            found |= {written[at : at + 2] for at in range(max(1, len(written) - 1))}
-        elif word not in _STOPS and (len(word) > 2 or not word.isascii()):
-            found.add(_stem(word))
-    return frozenset(found)
+            found |= {pair: pair for pair in (written[at : at + 2] for at in range(max(1, len(written) - 1)))}
+        elif word not in _STOPS:
+            found.setdefault(_stem(word), word)
+    return found
 
 
 # Read from a bank.
@@ -229,12 +240,13 @@ def _standing(page: Reading) -> Standing:
         return (int(row[0] or 0), int(row[1] or 0)) if row else (0, 0)
 
     @cache
-    def leaves(account: str) -> dict[int, bool]:
+    def leaves(account: str) -> tuple[frozenset[int], frozenset[int]]:
         rows = page.db.rows("SELECT leaf, minutes + uncredited FROM lines WHERE account = ?", (account,))
-        return {leaf: minutes > 0 for leaf, minutes in rows}
+        gave = frozenset(leaf for leaf, minutes in rows if minutes > 0)
+        return gave, frozenset(leaf for leaf, _ in rows) - gave
 
     def met(one: str, other: str) -> bool:
-        ours, theirs = sorted((leaves(one), leaves(other)), key=len)
-        return any(leaf in theirs and theirs[leaf] != gave for leaf, gave in ours.items())
+        (gave, got), (they_gave, they_got) = leaves(one), leaves(other)
+        return not (gave.isdisjoint(they_got) and got.isdisjoint(they_gave))
 
     return Standing(lambda account: moved(account)[0], lambda account: moved(account)[1], met)
