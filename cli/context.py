@@ -204,11 +204,13 @@ def new_passphrase(what: str, passphrase_file: Path | None) -> bytes:
     return given
 
 
-def commit(bank: Bank, keyring: Keyring, work: Callable[[Page], T], *, rehearse: bool = True) -> T:
+def commit(
+    bank: Bank, keyring: Keyring, work: Callable[[Page], T], *, rehearse: bool = True, reopens: bool = False
+) -> T:
     """Rehearse, record, then sign the head. A head that cannot be signed now is said, and signed later."""
     if rehearse:
-        bank.rehearse(work, keyring)
-    result = bank.write(work, keyring)
+        bank.rehearse(work, keyring, reopens=reopens)
+    result = bank.write(work, keyring, reopens=reopens)
     try:
         bank.sign_head(keyring)
     except Problem as problem:

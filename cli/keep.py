@@ -54,6 +54,7 @@ def backup(file: Path, bank_dir: Path | None, *, no_keys: bool, as_json: bool) -
     help="The key file that opens the escrow (default: the one in the backup).",
 )
 @click.option("--passphrase-file", metavar="FILE", type=click.Path(path_type=Path), help="Read its passphrase there.")
+@click.option("--reopen", is_flag=True, help="What cannot be had is lost for good: restore the rest.")
 @click.option("--store", default="", metavar="URL", help="A postgresql:// database, instead of the file bank.db.")
 @json_option
 def restore(
@@ -65,6 +66,7 @@ def restore(
     recovery: tuple[Path, ...],
     passphrase_file: Path | None,
     store: str,
+    reopen: bool,
     as_json: bool,
 ) -> None:
     """Restore the backup FILE into the new folder DIR. FILE may also be a folder that the bank published.
@@ -80,7 +82,7 @@ def restore(
     timebank restore rushey-green.backup rushey-green --published /srv/www/hours
     timebank restore /srv/www/hours rushey-green --recovery-key /media/stick/recovery
 
-    JSON: folder, size, healed, withheld, signs, founding.
+    JSON: folder, size, healed, withheld, signs, founding, lost.
     """
     from ledger.folder import DATABASE, named_file
     from ledger.restore import restore as restore_backup
@@ -97,16 +99,21 @@ def restore(
             recovery=recovery,
             ask=passphrase_source(passphrase_file),
             database=store or DATABASE,
+            reopen=reopen,
             progress=reached,
         )
     if as_json:
         found = {"folder": str(folder), "size": done.size, "healed": done.healed, "withheld": done.withheld}
-        print_json(found | {"signs": done.signs, "founding": done.folder.founding})
+        print_json(found | {"signs": done.signs, "founding": done.folder.founding, "lost": done.lost})
     else:
         healed = f", {done.healed} of them from what was published" if done.healed else ""
         click.echo(f"restored {folder}: {counted(done.size, 'entry', 'entries')}{healed}")
         if file.is_dir():
             click.echo(f"founding {done.folder.founding}: compare it with the one you hold")
+    if done.lost:
+        ask = "ask neighbours, and members for their receipts"
+        say(f"warning: {counted(done.lost, 'published entry is', 'published entries are')} lost: {ask}")
+        say(f"hint: if nobody has them, the committee says: timebank log reopen --bank {folder}")
     for line in _of_neighbours(folder):
         say(f"note: {line}")
     if not done.signs:

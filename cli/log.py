@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.context import bank_option, json_option, open_bank, open_keyring, open_reading
-from cli.output import print_json, print_table
+from cli.context import (
+    bank_option,
+    json_option,
+    open_bank,
+    open_keyring,
+    open_reading,
+    signing_keyring,
+    signing_options,
+)
+from cli.output import print_json, print_table, say
 from cli.publishing import head_to_hand_out, pack, publish, receipt
 from ledger.errors import Refused, Usage
 
@@ -127,6 +135,40 @@ def open_day(day: str, bank_dir: Path | None, *, as_json: bool) -> None:
     recorded = bank.open_day(today, keyring)
     bank.sign_head(keyring)
     show_recorded(bank, [recorded], as_json=as_json)
+
+
+@log.command()
+@click.option(
+    "--head", "files", metavar="FILE", multiple=True, type=click.Path(path_type=Path), help="A higher head you hold."
+)
+@signing_options
+def reopen(files: tuple[Path, ...], **options: Any) -> None:
+    """Go on after published entries were lost for good: the committee declares the old head and what is left.
+
+    \b
+    timebank restore rushey-green.backup rushey-green --published /srv/www/hours --reopen
+    timebank log reopen --bank rushey-green
+
+    Only when no backup and nothing published reaches the highest head that was signed. The log goes on from the
+    entries that are here as a new epoch, under a new origin: .../epoch-2. Every audit tells of it from then on.
+    Neighbours hear nothing new until both banks have compared six words again: timebank neighbour reopened NAME. Ask
+    them first for the newest head of ours that they have seen (--head FILE), and members for their receipts.
+    """
+    from cli.recorded import finish
+    from ledger.events import LogReopened
+    from ledger.page import Page
+    from ledger.reopening import named_heads, old_heads, reopening_fact
+
+    bank = open_bank(options["bank_dir"])
+    keyring = signing_keyring(bank, options["sign_with"], options["passphrase_file"])
+    heads = old_heads(bank, named_heads(files))
+
+    def draft(page: Page) -> tuple[LogReopened, dict[str, str]]:
+        return reopening_fact(page, heads), {}
+
+    finish(bank, keyring, draft, propose=options["propose"], as_json=options["as_json"], reopens=True)
+    if options["propose"] is None:
+        say("hint: publish it: timebank log publish DIR; then compare words anew with each neighbour")
 
 
 def head_key(bank: Bank) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from federation.neighbours import Row
     from federation.pairing import Joined
     from ledger.bank import Bank
+    from ledger.page import Page
 
 output_option = click.option(
     "-o", "--output", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write it there."
@@ -167,6 +168,47 @@ def words(name: str, bank_dir: Path | None, *, as_json: bool) -> None:
         print_json({"name": name, "words": list(found)})
     else:
         click.echo(" ".join(found))
+
+
+@neighbour.command()
+@click.argument("name")
+@click.argument("words", nargs=-1)
+@signing_options
+def reopened(name: str, words: tuple[str, ...], **options: Any) -> None:
+    """After one of the two logs was reopened: print six words of it, and say that they were the same on the telephone.
+
+    \b
+    timebank neighbour reopened lewisham
+    timebank neighbour reopened lewisham stage purity marble lounge ankle tribe
+
+    A log is reopened when published entries were lost for good (timebank log reopen). The link is frozen until both
+    banks have said the words; then timebank sync brings back what the neighbour knows was said.
+
+    JSON, without words: name, origin (of the log that was reopened), words.
+    """
+    from federation.pairing import goes_on, neighbour_link, reopening
+    from federation.words import compare_words
+
+    bank = open_bank(options["bank_dir"])
+    if not words:
+        with bank.reading() as page:
+            found = reopening(page, neighbour_link(page, name))
+        if options["as_json"]:
+            print_json({"name": name, "origin": found.origin, "words": list(found.words)})
+            return
+        click.echo(" ".join(found.words))
+        say(f"hint: telephone them; if they read the same: timebank neighbour reopened {name} {' '.join(found.words)}")
+        return
+
+    def draft(page: Page) -> tuple[Any, dict[str, str]]:
+        link = neighbour_link(page, name)
+        found = reopening(page, link)
+        compare_words(" ".join(words), found.words)
+        goes_on(bank, page, link, found)
+        return found.fact, {}
+
+    sign_and_finish(options, draft)
+    say("hint: when both have said it: timebank sync")
 
 
 @neighbour.command()

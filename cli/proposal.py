@@ -73,6 +73,7 @@ def submit(file: Path, bank_dir: Path | None, **options: Any) -> None:
     timebank submit help.proposal
     """
     from cli.recorded import show_recorded
+    from ledger.events import LogReopened
     from ledger.proposals import check_names, read_proposal
 
     bank = open_bank(bank_dir)
@@ -84,5 +85,6 @@ def submit(file: Path, bank_dir: Path | None, **options: Any) -> None:
         check_names(page, proposal)
         return page.submit(raw, proposal.openings)
 
-    recorded = commit(bank, keyring, work, rehearse=False)
+    reopens = isinstance(proposal.entry.fact, LogReopened)
+    recorded = commit(bank, keyring, work, rehearse=False, reopens=reopens)
     show_recorded(bank, [recorded], as_json=options["as_json"])

@@ -30,14 +30,21 @@ def sign_and_finish(options: dict[str, Any], draft: Draft, then: Draft | None = 
 
 
 def finish(
-    bank: Bank, keyring: Keyring, draft: Draft, *, propose: Path | None, as_json: bool, then: Draft | None = None
+    bank: Bank,
+    keyring: Keyring,
+    draft: Draft,
+    *,
+    propose: Path | None,
+    as_json: bool,
+    then: Draft | None = None,
+    reopens: bool = False,
 ) -> None:
     """Record the fact that `draft` makes and say so, or write it as a proposal.
 
     `then` may add a second entry in the same transaction (a starting credit); it returns `(None, {})` for nothing.
     """
     if propose is not None:
-        _propose(bank, keyring, draft, propose)
+        _propose(bank, keyring, draft, propose, reopens=reopens)
         return
 
     def work(page: Page) -> tuple[list[Recorded], list[str]]:
@@ -48,7 +55,7 @@ def finish(
             found.append(page.add(more, details))
         return found, page.warned
 
-    recorded, warned = commit(bank, keyring, work)
+    recorded, warned = commit(bank, keyring, work, reopens=reopens)
     for message in warned:
         say(f"warning: {message}")
     show_recorded(bank, recorded, as_json=as_json)
@@ -72,9 +79,9 @@ def show_recorded(bank: Bank, recorded: list[Recorded], *, as_json: bool) -> Non
         click.echo(f"recorded {one.index}: {what}")
 
 
-def _propose(bank: Bank, keyring: Keyring, draft: Draft, path: Path) -> None:
+def _propose(bank: Bank, keyring: Keyring, draft: Draft, path: Path, *, reopens: bool) -> None:
     from ledger.proposals import write_proposal
 
-    missing = bank.rehearse(lambda page: write_proposal(page, *draft(page), path), keyring)
+    missing = bank.rehearse(lambda page: write_proposal(page, *draft(page), path), keyring, reopens=reopens)
     say(f"wrote {path}; still to sign: {', '.join(missing) or 'no one'}")
     say("hint: " + (f"timebank sign {path} --sign-with KEY, then " if missing else "") + f"timebank submit {path}")

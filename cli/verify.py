@@ -272,6 +272,12 @@ def _print_verdict(report: Report, *, hashes: bool) -> None:
         click.echo(f"note: who has stolen an old key can sign other logs by it; pin --founding {report.founding}")
     if report.erased:
         click.echo(f"{counted(report.erased, 'private detail')} erased, and withheld: the entries hold without them")
+    for one in report.reopened:
+        lost = counted(one["lost"], "published entry is", "published entries are")
+        click.echo(
+            f"note: reopened in entry {one['index']} by {', '.join(one['signers'])}: {lost} lost,"
+            f" of a head over {one['old_size']}; since then the log is {one['origin']}"
+        )
     if report.open_import:
         click.echo("note: an import is begun and not completed")
     if report.unlisted_imports > 0:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from federation.frames import hash_text, text_hash
 from federation.words import six_words
 from ledger import canonical as c
+from ledger.epochs import is_same_log
 from ledger.errors import Invalid, Refused
 from ledger.keys import PublicKey, Signer, decode_key, key_id
 from ledger.linkfacts import Neighbour
@@ -78,7 +79,7 @@ def check_answer(invitation: Card, answer: Card) -> None:
     if (answer.link, answer.answers) != (invitation.link, card_hash(invitation)) or invitation.answers:
         raise Refused("card_mismatch", "the card does not answer this invitation")
     keys = [{bank.link_key, bank.checkpoint_key} for bank in (invitation.bank, answer.bank)]
-    if answer.bank.origin == invitation.bank.origin or keys[0] & keys[1]:
+    if is_same_log(answer.bank.origin, invitation.bank.origin) or keys[0] & keys[1]:
         raise Refused("own_bank", "both cards are of one bank")
 
 

@@ -25,9 +25,11 @@ from federation.settlement import HEADER as SETTLEMENT
 from federation.settlement import open_settlement, settlement_start
 from federation.witnessing import Fork
 from ledger import canonical as c
-from ledger.checkpoint import open_checkpoint
+from ledger.checkpoint import open_checkpoint, parse_checkpoint
+from ledger.epochs import first_origin
 from ledger.errors import Invalid
 from ledger.keys import PublicKey, decode_key, encode_key
+from ledger.notes import parse_note
 
 HEADER = "timebank/evidence/v1"
 MOST_BYTES = 100_000_000
@@ -131,9 +133,12 @@ def _two_heads(charge: Charge, notes: Sequence[bytes]) -> str:
     if len(notes) < 2:
         raise _bad("two heads are needed")
     changes = [open_statement(charge.accused, note) for note in notes[2:]]
-    keys = [(charge.accused, key) for key in known_keys(encode_key(_key_of(charge).raw), changes)]
-    one, other = (open_checkpoint(note, keys) for note in notes[:2])
-    if one.origin != charge.accused or other.origin != charge.accused:
+    known = known_keys(encode_key(_key_of(charge).raw), changes)
+    origins = [parse_checkpoint(parse_note(note)[0]).origin for note in notes[:2]]
+    one, other = (
+        open_checkpoint(note, [(name, key) for key in known]) for note, name in zip(notes, origins, strict=False)
+    )
+    if first_origin(one.origin) != charge.accused or other.origin != one.origin:
         raise _bad("the heads are of another log")
     if one.size != other.size or one.root == other.root:
         raise _bad("the two heads do not contradict each other")

@@ -11,10 +11,10 @@ These tables travel in backups. All functions take the open transaction's `Db`.
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ledger.errors import Refused
-from ledger.store import Db
+from ledger.store import Db, Log
 from ledger.store.log import as_bytes
 from ledger.words import fold_handle, near_matches, quote
 
@@ -108,6 +108,17 @@ def keep_said(db: Db, link: str, said: str) -> None:
     """Keep the head that was published for them."""
     _begin(db, link)
     db.run("UPDATE neighbours SET said = ? WHERE link = ?", (said, link))
+
+
+def keep_reopened(log: Any, link: str, origin: str, head: bytes) -> None:
+    """Keep the origin of a neighbour's log that was reopened; its head, if the one seen before is of what is lost."""
+    log.set_meta(f"reopened-{link}", f"{origin}\n{head.decode()}")
+
+
+def reopened(log: Log, link: str) -> tuple[str, bytes]:
+    """What was kept of that: the origin, and the head."""
+    origin, _, head = log.meta(f"reopened-{link}").partition("\n")
+    return origin, head.encode()
 
 
 class Sealed(NamedTuple):

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from ledger import linkfacts as lf
 from ledger.checkpoint import parse_checkpoint
+from ledger.epochs import is_same_log
 from ledger.errors import Invalid
 from ledger.keys import PublicKey, decode_base64, encode_base64
 from ledger.merkle import HASH_BYTES
@@ -33,10 +34,12 @@ FACTS = (
     lf.LinkResumed,
     lf.LinkRekeyed,
     lf.LinkFrozen,
+    lf.LinkReopened,
     lf.LinkSettled,
 )
 KINDS = tuple(
-    f"link.{name}/1" for name in ("opened", "limited", "sent", "received", "resumed", "rekeyed", "frozen", "settled")
+    f"link.{name}/1"
+    for name in ("opened", "limited", "sent", "received", "resumed", "rekeyed", "frozen", "reopened", "settled")
 )
 
 
@@ -82,8 +85,8 @@ def open_link_pack(raw: bytes, link: str, origin: str, keys: Sequence[PublicKey]
         receipt = _receipt(line, number, checkpoint)
         if found and receipt.leaf <= found[-1].leaf:
             raise _bad(f"line {number} is out of order")
-        at, entry = check_receipt(receipt, [(origin, key) for key in keys])
-        if at.origin != origin or not isinstance(entry.fact, FACTS) or entry.fact.link != link:
+        at, entry = check_receipt(receipt, [(parse_checkpoint(parse_note(checkpoint)[0]).origin, key) for key in keys])
+        if not is_same_log(at.origin, origin) or not isinstance(entry.fact, FACTS) or entry.fact.link != link:
             raise _bad(f"entry {receipt.leaf} is of another log or link")
         found.append(Placed(receipt.leaf, entry.fact))
     if not found:

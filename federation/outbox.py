@@ -27,8 +27,10 @@ from federation.turns import logged_frames
 from federation.witnessing import own_checkpoint
 from ledger.bank import Bank
 from ledger.checkpoint import parse_checkpoint
+from ledger.epochs import is_beyond, is_same_log
 from ledger.errors import Invalid
 from ledger.keyring import Keyring
+from ledger.merkle import inclusion_proof
 from ledger.notes import parse_note
 from ledger.publishing.folder import has_recovery_key, publish
 from ledger.publishing.heads import NAMED, newest_head, read_checkpoint
@@ -70,7 +72,7 @@ def refuse_older(bank: Bank, root: Path) -> None:
         head = parse_checkpoint(parse_note(raw)[0])
         with bank.store.reading() as log:
             size, ours = log.size(), log.origin
-        if head.origin == ours and head.size > size:
+        if is_same_log(head.origin, ours) and is_beyond(head.origin, head.size, ours, size):
             raise Invalid("older_database", f"{root} holds a head over {head.size} entries; {size} are here")
 
 
@@ -150,7 +152,17 @@ def head_of(page: Reading, side: Side) -> Head:
     """Our head for the neighbour."""
     standing = kept.standing(page.db, side.link.link)
     checkpoint, since, proof = own_checkpoint(page.log, standing)
-    return Head(_last_said(side), side.link.got, checkpoint, since, proof, standing.head)
+    reopened = _reopened(page, checkpoint, standing.witnessed)
+    return Head(_last_said(side), side.link.got, checkpoint, since, proof, standing.head, reopened)
+
+
+def _reopened(page: Reading, checkpoint: bytes, witnessed: int) -> tuple[bytes, tuple[bytes, ...]] | None:
+    """The entry that reopened our log last, with its proof, until the neighbour has seen a head over it."""
+    ends = page.book.founded.reopened
+    size = parse_checkpoint(parse_note(checkpoint)[0]).size if checkpoint else 0
+    if not ends or not witnessed <= ends[-1].leaf < size:
+        return None
+    return page.log.raw(ends[-1].leaf), tuple(inclusion_proof(ends[-1].leaf, size, page.log.read_tile))
 
 
 def _last_said(side: Side) -> Mark:

@@ -14,17 +14,23 @@ from federation import kept
 from federation.card import Card, card_hash, check_answer, open_card, sign_card, words_of
 from federation.kept import Pairing
 from federation.sealing import seal_public
-from federation.words import compare_words, words_digest
+from federation.sides import side_of
+from federation.witnessing import cosigned_note
+from federation.words import compare_words, reopening_words, words_digest
 from ledger import events as e
 from ledger import linkfacts as lf
 from ledger.accounts import editing_fact
 from ledger.bank import Bank
+from ledger.checkpoint import parse_checkpoint
+from ledger.epochs import first_origin, is_same_log
 from ledger.errors import Refused
 from ledger.folder import Folder
 from ledger.founding import random_account
 from ledger.hours import whole_minutes
 from ledger.keyfiles import load_key, make_key, read_public
 from ledger.keys import HeldKey, encode_key
+from ledger.notes import parse_note
+from ledger.page import Page
 from ledger.reading import Reading
 from ledger.records import NEVER
 from ledger.store import Db
@@ -71,7 +77,7 @@ def _our_bank(bank: Bank, page: Reading, key: HeldKey) -> lf.Neighbour:
     if not witness.exists():
         make_key(witness, None, f"{WITNESS} {bank.folder.origin}")
     return lf.Neighbour(
-        bank.folder.origin,
+        page.log.origin,
         bank.folder.founding,
         book.founded.name,
         encode_key(key.public.raw),
@@ -112,7 +118,7 @@ def join(bank: Bank, raw: bytes) -> Joined:
     card = open_card(raw)
     with bank.reading() as page:
         found = kept.pairing(page.db, card.link)
-        if card.bank.origin == bank.folder.origin or (found is not None and raw == found.ours):
+        if is_same_log(card.bank.origin, bank.folder.origin) or (found is not None and raw == found.ours):
             raise Refused("own_bank", "this card is our own: it is for the other bank")
         joined = _answered(found, card) if card.answers else _answer(bank, page, found, card)
         _refuse_known(page, card)
@@ -203,6 +209,38 @@ def verified_fact(page: Reading, link: str, typed: str) -> tuple[Any, dict[str, 
     words = joined_cards(page.db, link).words
     compare_words(typed, words)
     return lf.LinkVerified(link, words_digest(words)), {}
+
+
+class Reopening(NamedTuple):
+    """A log that was reopened, and the words of it: its origin since; its head, if what was seen before is lost."""
+
+    origin: str
+    words: tuple[str, ...]
+    fact: lf.LinkReopened
+    head: bytes
+
+
+def reopening(page: Reading, link: str) -> Reopening:
+    """The log, ours or the neighbour's, of which words are to be compared; `Refused("unchanged")` if there is none."""
+    side = side_of(page, link)
+    if not side.reopened:
+        raise Refused("unchanged", "neither log was reopened since the words of this link were compared", "sync first")
+    origin, head = kept.reopened(page.log, link)
+    frozen = page.book.link(link)
+    ends = page.book.founded.reopened
+    if frozen is not None and ends and frozen.reopening == ends[-1].leaf:
+        origin, head = page.log.origin, b""
+    words = reopening_words(link, side.reopened, side.cards)
+    return Reopening(origin, words, lf.LinkReopened(link, origin, side.reopened, words_digest(words)), head)
+
+
+def goes_on(bank: Bank, page: Page, link: str, found: Reopening) -> None:
+    """Beside the entry: a head that was seen and is of what is lost gives way to the one that was shown, cosigned."""
+    if found.head and page.writing:
+        witness, seconds = held_key(bank.folder.keys / WITNESS), int(bank.clock.now().timestamp())
+        note = cosigned_note(found.head, first_origin(bank.folder.origin), witness, seconds)
+        size, before = parse_checkpoint(parse_note(note)[0]).size, kept.standing(page.db, link).size
+        kept.keep_head(page.db, link, before, size, note)
 
 
 def keep_place(bank: Bank, link: str, place: str) -> None:

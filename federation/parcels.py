@@ -50,7 +50,8 @@ class Parcel(NamedTuple):
 class Head(NamedTuple):
     """Where a bank stands: its last frame, the last of ours it applied; its newest checkpoint; the one of ours it saw.
 
-    `proof` leads from the checkpoint over `since` entries, which it knows us to have seen, to `checkpoint`.
+    `proof` leads from the checkpoint over `since` entries, which it knows us to have seen, to `checkpoint`. `reopened`:
+    the entry that reopened its log, if the reader may not know of it, and the proof that `checkpoint` is over it.
     """
 
     sent: Mark
@@ -59,6 +60,7 @@ class Head(NamedTuple):
     since: int = 0
     proof: tuple[bytes, ...] = ()
     cosigned: bytes = b""
+    reopened: tuple[bytes, tuple[bytes, ...]] | None = None
 
 
 def frame_path(drop: str, folder: str, place: Place) -> str:
@@ -93,7 +95,7 @@ def open_parcel(sealed: bytes, way: Way, folder: str, place: Place, keys: Sequen
 
 def format_head(head: Head) -> str:
     """A head before it is sealed."""
-    said = {
+    said: dict[str, Any] = {
         "ack": list(head.ack),
         "checkpoint": head.checkpoint.decode(),
         "cosigned": head.cosigned.decode(),
@@ -101,6 +103,9 @@ def format_head(head: Head) -> str:
         "sent": list(head.sent),
         "since": head.since,
     }
+    if head.reopened is not None:
+        entry, path = head.reopened
+        said["reopened"] = [encode_base64(entry), *[encode_base64(one) for one in path]]
     return json.dumps(said, ensure_ascii=False)
 
 
@@ -113,15 +118,20 @@ def open_head(sealed: bytes, way: Way, keys: Sequence[HeldKey]) -> Head:
     """What is in a published head; `Invalid`: "bad_seal", "bad_body"."""
     said = _parsed(_unsealed(sealed, sealing_info(*way, ("head", "head")), keys), "bad_body")
     notes = [said.get("checkpoint"), said.get("cosigned")]
-    since, proof = said.get("since"), said.get("proof")
-    if any(type(note) is not str for note in notes) or type(since) is not int or type(proof) is not list:
+    since, proof, reopened = said.get("since"), said.get("proof"), said.get("reopened", [])
+    if any(type(note) is not str for note in notes) or type(since) is not int:
+        raise Invalid("bad_body", "what was sealed is no head")
+    if type(proof) is not list or type(reopened) is not list:
         raise Invalid("bad_body", "what was sealed is no head")
     try:
-        hashes = tuple([decode_base64(one) for one in proof[:_MOST_PROOF]])
+        hashes, reopening = (tuple([decode_base64(one) for one in some[:_MOST_PROOF]]) for some in (proof, reopened))
     except (ValueError, TypeError):
         raise Invalid("bad_body", "the head's proof is not hashes in base64") from None
     checkpoint, cosigned = (_bytes(str(note)) for note in notes)
-    return Head(read_mark(said.get("sent")), read_mark(said.get("ack")), checkpoint, since, hashes, cosigned)
+    marks, found = (read_mark(said.get("sent")), read_mark(said.get("ack"))), None
+    if reopening:
+        found = reopening[0], reopening[1:]
+    return Head(*marks, checkpoint, since, hashes, cosigned, found)
 
 
 def _unsealed(sealed: bytes, info: bytes, keys: Sequence[HeldKey]) -> bytes:

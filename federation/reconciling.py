@@ -14,6 +14,7 @@ from federation.link import Link, Place
 from federation.linkpack import Placed
 from federation.replay import follow, replay
 from ledger import linkfacts as lf
+from ledger.epochs import first_origin
 from ledger.errors import Invalid
 
 
@@ -51,6 +52,7 @@ class _Record(NamedTuple):
 
 def compare(ours: Iterable[Placed], our_origin: str, theirs: Iterable[Placed], their_origin: str) -> Compared:
     """Compare our record of a link with theirs; `Invalid` if ours does not follow from its own frames."""
+    our_origin, their_origin = first_origin(our_origin), first_origin(their_origin)
     mine = _record(ours, our_origin)
     try:
         other = _record(theirs, their_origin)
@@ -117,8 +119,8 @@ def _decided(fact: lf.LinkSent | lf.LinkResumed) -> set[str]:
 
 def _beginnings(mine: _Record, other: _Record) -> Difference | None:
     one, two = mine.opened, other.opened
-    ours = (one.marks, one.key.key, one.neighbour.link_key, one.neighbour.origin, mine.link.ours)
-    theirs = (two.marks[::-1], two.neighbour.link_key, two.key.key, other.link.ours, two.neighbour.origin)
+    ours = (one.marks, one.key.key, one.neighbour.link_key, first_origin(one.neighbour.origin), mine.link.ours)
+    theirs = (two.marks[::-1], two.neighbour.link_key, two.key.key, other.link.ours, first_origin(two.neighbour.origin))
     if ours == theirs:
         return None
     return Difference(other.link.ours, (0, 0), "the two banks opened the link with other cards or keys")

@@ -25,6 +25,7 @@ from federation.headkeys import is_proven
 from federation.link import Applied, Lie, Link, hear, opened, say, settled
 from federation.settlement import check_settlement, settlement_start
 from ledger import linkfacts as lf
+from ledger.epochs import first_origin
 from ledger.errors import Invalid
 from ledger.keys import PublicKey, decode_key
 
@@ -38,7 +39,7 @@ def follow(links: Mapping[str, Link], origin: str, fact: Any, known: Callable[[s
     if isinstance(fact, lf.LinkOpened):
         bank = fact.neighbour
         keys = (fact.key.key, bank.link_key, bank.seal_key)
-        return opened(fact.link, origin, bank.origin, keys, fact.marks)
+        return opened(fact.link, first_origin(origin), first_origin(bank.origin), keys, fact.marks)
     link = links.get(getattr(fact, "link", ""))
     if link is None:
         return None
@@ -53,6 +54,8 @@ def follow(links: Mapping[str, Link], origin: str, fact: Any, known: Callable[[s
             return link._replace(rekey=Rekey(fact.key.key, fact.seal, fact.proof))
         case lf.LinkFrozen():
             return link._replace(frozen=fact.reason)
+        case lf.LinkReopened():
+            return link._replace(frozen="" if link.frozen == lf.REOPENED else link.frozen)
         case lf.LinkSettled():
             return _follow_settled(links, link, fact)
     return link

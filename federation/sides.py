@@ -14,10 +14,14 @@ from federation.headkeys import known_keys
 from federation.link import Link
 from federation.replay import follow
 from federation.witnessing import open_theirs
+from federation.words import reopening_words, words_digest
 from ledger import canonical as c
+from ledger import events as e
 from ledger import linkfacts as lf
+from ledger.checkpoint import note_of_lines
 from ledger.entries import Entry
-from ledger.errors import Refused
+from ledger.epochs import is_same_log
+from ledger.errors import Invalid, Refused
 from ledger.keys import encode_key
 from ledger.reading import Reading
 from ledger.store import Db
@@ -26,7 +30,7 @@ KINDS = tuple(
     f"{name}/1"
     for name in (
         *("link.opened", "link.limited", "link.sent", "link.received", "link.resumed", "link.rekeyed", "link.frozen"),
-        *("link.settled", "head.seen", "payment.ordered", "payment.cancelled"),
+        *("log.reopened", "link.reopened", "link.settled", "head.seen", "payment.ordered", "payment.cancelled"),
     )
 )
 
@@ -38,6 +42,8 @@ KINDS = tuple(
     keys=c.pair(c.key_text, c.key_text),
     drops=c.pair(c.entry_id, c.entry_id),
     head_key=c.key_text,
+    log=c.key_name,
+    reopened=c.key_text,
     asked=c.whole(-1),
     seen=c.whole(-1),
 )
@@ -46,7 +52,8 @@ class Side(NamedTuple):
 
     `cards`: the hashes of the cards with which it was opened; `keys`: the link keys with which it was opened, or last
     settled; `drops`: the folders in which we and they publish (each: ours, theirs). `head_key`: the checkpoint key on
-    their card. `asked`, `seen`: the last entry that asked to resume, and that notes a head of theirs.
+    their card; `log`: the origin of their heads. `reopened`: the entry that reopened one of the two logs, while words
+    of it wait to be compared. `asked`, `seen`: the last entry that asked to resume, and that notes a head of theirs.
     """
 
     link: Link
@@ -55,6 +62,8 @@ class Side(NamedTuple):
     keys: tuple[str, str]
     drops: tuple[str, str]
     head_key: str
+    log: str
+    reopened: str = ""
     asked: int = -1
     seen: int = -1
 
@@ -72,7 +81,11 @@ def follow_entry(found: Sides, origin: str, entry: Entry, index: int, known: Kno
     after = follow(links, origin, fact, lambda pid: known(name, pid, index))
     if after is not None and isinstance(fact, lf.LinkOpened):
         keys = (fact.key.key, fact.neighbour.link_key)
-        found[name] = Side(after, (), fact.marks, keys, fact.drops, fact.neighbour.checkpoint_key)
+        bank = fact.neighbour
+        found[name] = Side(after, (), fact.marks, keys, fact.drops, bank.checkpoint_key, bank.origin)
+        return
+    if isinstance(fact, e.LogReopened):
+        found.update({other: _own_log_reopened(one, entry) for other, one in found.items()})
         return
     side = found.get(name)
     if side is not None:
@@ -80,6 +93,13 @@ def follow_entry(found: Sides, origin: str, entry: Entry, index: int, known: Kno
     elif isinstance(fact, lf.PaymentCancelled):
         for other, one in found.items():
             found[other] = without_orders(one, {fact.pid})
+
+
+def _own_log_reopened(side: Side, entry: Entry) -> Side:
+    """Our own log was reopened: a link that is neither closed nor frozen waits until words were compared."""
+    if side.link.frozen or side.link.closed:
+        return side
+    return side._replace(link=side.link._replace(frozen=lf.REOPENED), reopened=encode_key(entry.hash))
 
 
 def _noted(side: Side, fact: Any, entry: Entry, index: int) -> Side:
@@ -90,11 +110,20 @@ def _noted(side: Side, fact: Any, entry: Entry, index: int) -> Side:
             return without_orders(side, {pid for pid, _ in fact.offered})
         case lf.LinkResumed():
             return side._replace(asked=index)
+        case lf.LinkFrozen() if fact.reason == lf.REOPENED and fact.frames:
+            return side._replace(reopened=fact.frames[0])
+        case lf.LinkReopened():
+            words = words_digest(reopening_words(fact.link, fact.entry, side.cards))
+            if (fact.entry, fact.words) != (side.reopened, words):
+                raise Invalid("link_differs", "the words that were compared are not those of the log that was reopened")
+            theirs = is_same_log(fact.origin, side.link.theirs)
+            return side._replace(reopened="", log=fact.origin if theirs else side.log)
         case lf.LinkSettled():
-            return side._replace(keys=(side.link.our_key, side.link.their_key))
+            return side._replace(reopened="", keys=(side.link.our_key, side.link.their_key))
         case lf.HeadSeen():
             keys = known_keys(side.head_key, side.link.their_heads)
-            open_theirs(_note_of(fact.checkpoint), side.link.theirs, keys)
+            named = fact.checkpoint[0] if is_same_log(fact.checkpoint[0], side.log) else side.log
+            open_theirs(note_of_lines(fact.checkpoint), named, keys)
             return side._replace(seen=index)
     return side
 
@@ -102,12 +131,6 @@ def _noted(side: Side, fact: Any, entry: Entry, index: int) -> Side:
 def _offer(entry: Entry) -> Offer:
     fact = entry.fact
     return Offer(entry.id, encode_key(entry.hash), fact.minutes, fact.payee, fact.window, fact.refunds)
-
-
-def _note_of(lines: tuple[str, ...]) -> bytes:
-    """The head that an entry quotes, without its empty line."""
-    text = [line for line in lines if not line.startswith("\u2014 ")]
-    return "\n".join([*text, "", *lines[len(text) :], ""]).encode()
 
 
 def without_orders(side: Side, pids: set[str]) -> Side:

@@ -34,7 +34,7 @@ from federation.parcels import (
 from federation.settlement import settlement_note, settlement_start
 from federation.sides import Following, Side, Sides, side_of
 from federation.turns import Done, Pulled, logged_frames, take_turn
-from federation.witnessing import Fork, cosigned_note, heeded, keep_heeded, look_at, replace_seen
+from federation.witnessing import Fork, cosigned_note, heeded, keep_heeded, look_at, look_at_reopening, replace_seen
 from ledger.bank import Bank
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.folder import made_folder, replace_file
@@ -247,10 +247,13 @@ def _witness(
             return None, None
         neighbour, side = record.neighbour, following.at(page)[link]
         ours = [key for key, _, _ in checkpoint_keys(page.book)]
-        witnessed = heeded(page.log, ours, neighbour, head)
+        witnessed = heeded(page.log, ours, page.book.founded.reopened, neighbour, head)
     try:
         keys = known_keys(neighbour.checkpoint_key, side.link.their_heads)
-        shown = look_at(standing, neighbour.origin, keys, head)
+        pulled.reopened = look_at_reopening(standing, side.log, keys, head)
+        if pulled.reopened is not None:
+            return None, None
+        shown = look_at(standing, side.log, keys, head)
     except Invalid as problem:
         problem.message = f"their head: {problem.message}"
         if problem.code == "unsigned_checkpoint":
@@ -283,7 +286,7 @@ def _witness_again(bank: Bank, following: Following, link: str, pulled: Pulled, 
             witnessing(log)
     if problem is not None and not done.more:
         done.refused.append(problem)
-    return pulled.fork is not None
+    return pulled.fork is not None or pulled.reopened is not None
 
 
 # Evidence.
@@ -307,6 +310,8 @@ def _write_evidence(bank: Bank, page: Page, link: str, pulled: Pulled, done: Don
 def _evidence(page: Page, side: Side, pulled: Pulled, done: Done) -> bytes:
     ours, theirs = side.link.ours, side.link.theirs
     record = page.book.link(side.link.link)
+    if pulled.reopened is not None:
+        return b""  # no lie, and nothing to prove
     if pulled.fork is not None and record is not None:
         first = record.neighbour.checkpoint_key
         changes, accuser = chain(first, side.link.their_heads), (ours, side.keys[0], side.cards[0])

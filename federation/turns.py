@@ -22,7 +22,7 @@ from federation.link import Ahead, Applied, Heard, Lie, Link, Passed, Waits, hea
 from federation.parcels import MOST_MEMO, Head, Parcel, Way, seal_parcel
 from federation.sides import Side, Sides, keep_sides, without_orders
 from federation.speaking import Spoken, ask_to_resume, next_incarnation, recall, speak
-from federation.witnessing import Fork
+from federation.witnessing import Fork, Reopened
 from ledger import linkfacts as lf
 from ledger.errors import Invalid, Problem
 from ledger.keys import HeldKey, PublicKey, decode_key, encode_key, key_hash
@@ -45,6 +45,8 @@ class Pulled:
     returned: list[Parcel] = field(default_factory=list)
     #: two heads of theirs that cannot both be
     fork: Fork | None = None
+    #: their log was reopened, and words of it are to be compared
+    reopened: Reopened | None = None
     #: files that could not be opened
     refused: list[Problem] = field(default_factory=list)
     #: how many frames of theirs we have not applied, as they say
@@ -112,7 +114,9 @@ def take_turn(page: Page, found: Sides, link: str, pulled: Pulled, keys: Keys | 
     if turn.side.link.frozen or turn.side.link.closed:
         turn.done.waits = f"the link is {'closed' if turn.side.link.closed else 'frozen'}"
         return turn.done
-    if pulled.fork is not None:
+    if pulled.reopened is not None:
+        turn.freeze_reopened(pulled.reopened)
+    elif pulled.fork is not None:
         turn.freeze("heads", "two different heads of one size are signed", pulled.fork.shown)
     else:
         turn.take(pulled)
@@ -317,6 +321,17 @@ class _Turn:
         if self.keys is not None:
             self.page.add(lf.LinkFrozen(self.link, reason, frames))
         self.side = self.side._replace(link=self.side.link._replace(frozen=reason))
+
+    def freeze_reopened(self, shown: Reopened) -> None:
+        """Freeze the link until both banks have compared words of it, and keep what was shown till then."""
+        if shown.untrue:
+            self.freeze("undeclared", shown.untrue, b"")
+            return
+        why = f"their log was reopened: {shown.lost - shown.left} published entries are lost"
+        self.freeze(lf.REOPENED, why, b"", shown.entry)
+        self.side = self.side._replace(reopened=shown.entry)
+        if self.keys is not None:
+            kept.keep_reopened(self.page.log, self.link, shown.origin, shown.head if shown.beyond else b"")
 
     def note_head(self) -> None:
         """Log the neighbour's newest head, since entries are added anyway, at most once a ledger day."""

@@ -11,12 +11,15 @@ from typing import NamedTuple
 from federation import kept
 from federation.kept import Standing
 from federation.parcels import Head
-from ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from ledger.checkpoint import Checkpoint, note_of_lines, open_checkpoint, parse_checkpoint
 from ledger.cosignatures import Cosigner, cosign, cosignatures, with_lines
+from ledger.entries import parse_entry
+from ledger.epochs import Reopening, epoch_of, first_origin, is_beyond, is_given_up, is_same_log, origin_at
 from ledger.errors import Invalid
-from ledger.keys import PublicKey, Signer, decode_key
+from ledger.events import LogReopened
+from ledger.keys import PublicKey, Signer, decode_key, encode_key
 from ledger.linkfacts import Neighbour
-from ledger.merkle import check_consistency, consistency_proof, root_from_tiles
+from ledger.merkle import check_consistency, check_inclusion, consistency_proof, leaf_hash, root_from_tiles
 from ledger.notes import format_note, parse_note
 from ledger.publishing.heads import keep_cosigned
 from ledger.store import Log, Writing
@@ -52,6 +55,49 @@ def look_at(standing: Standing, origin: str, keys: Sequence[PublicKey], head: He
     return head.checkpoint
 
 
+class Reopened(NamedTuple):
+    """A neighbour's log that was reopened: its origin since, its head, and the hash of the entry.
+
+    `lost` is the size of the head that it gave up, `left` how many entries are left. `beyond`: its head that was seen
+    here is over entries that are lost. `untrue`: what it declares is less than what it signed, or other.
+    """
+
+    origin: str
+    head: bytes
+    entry: str
+    lost: int
+    left: int
+    beyond: bool
+    untrue: str = ""
+
+
+def look_at_reopening(standing: Standing, origin: str, keys: Sequence[PublicKey], head: Head) -> Reopened | None:
+    """What a neighbour shows of its log that was reopened since it had this origin; None if it was not.
+
+    Who signed the entry cannot be judged here, where the committee's keys are not known: words are for that.
+    `Invalid` where it does not hold.
+    """
+    says = parse_checkpoint(parse_note(head.checkpoint)[0]) if head.checkpoint else None
+    if head.reopened is None or says is None or not is_same_log(says.origin, origin):
+        return None
+    if epoch_of(says.origin)[1] <= epoch_of(origin)[1]:
+        return None
+    raw, proof = head.reopened
+    found, entry = open_theirs(head.checkpoint, says.origin, keys), parse_entry(raw, says.origin)
+    if not isinstance(entry.fact, LogReopened) or entry.origin != says.origin:
+        raise Invalid("foreign_origin", f"what it shows is not the entry by which {says.origin} began")
+    check_inclusion(leaf_hash(raw), entry.fact.size, found.size, proof, found.root)
+    old = note_of_lines(entry.fact.head)
+    declared = open_theirs(old, parse_checkpoint(parse_note(old)[0]).origin, keys)
+    beyond, untrue = standing.size > entry.fact.size and declared.origin == origin, ""
+    if beyond:
+        seen = parse_checkpoint(parse_note(standing.head)[0])
+        if seen.size > declared.size or (seen.size == declared.size and seen.root != declared.root):
+            untrue = f"it declares its head over {declared.size} entries lost, and another over {seen.size} was seen"
+    hashed, left = encode_key(entry.hash), entry.fact.size
+    return Reopened(says.origin, head.checkpoint, hashed, declared.size, left, beyond, untrue)
+
+
 def open_theirs(note: bytes, origin: str, keys: Sequence[PublicKey]) -> Checkpoint:
     """A neighbour's head, signed by one of these keys; `Invalid` where it is not, or of another log."""
     found = open_checkpoint(note, [(origin, key) for key in keys])
@@ -71,29 +117,33 @@ def replace_seen(log: Writing, link: str, old: Standing, note: bytes) -> bool:
     return kept.keep_head(log.db, link, old.size, parse_checkpoint(parse_note(note)[0]).size, note)
 
 
-def heeded(log: Log, own: Sequence[PublicKey], neighbour: Neighbour, head: Head) -> int | None:
+def heeded(
+    log: Log, own: Sequence[PublicKey], reopened: Sequence[Reopening], neighbour: Neighbour, head: Head
+) -> int | None:
     """Over how many entries the head of ours is that the neighbour cosigned; None if it shows none that holds.
 
-    `own` are this bank's checkpoint keys, ended ones too.
+    `own` are this bank's checkpoint keys, ended ones too; `reopened`: where its log began again.
 
     `Invalid("older_database")`, "fork": the neighbour holds a head signed here that this database does not reach.
     """
     if not head.cosigned or not neighbour.witness_key:
         return None
     text, lines = parse_note(head.cosigned)
-    cosigner = Cosigner(neighbour.origin, PublicKey.parse(decode_key(neighbour.witness_key)))
+    cosigner = Cosigner(first_origin(neighbour.origin), PublicKey.parse(decode_key(neighbour.witness_key)))
     if not cosignatures(text, lines, [cosigner]):
         return None
     try:
-        ours = open_checkpoint(head.cosigned, [(log.origin, key) for key in own])
+        origin = parse_checkpoint(text).origin
+        ours = open_checkpoint(head.cosigned, [(origin, key) for key in own])
     except Invalid:
         return None
-    if ours.origin != log.origin:
+    if not is_same_log(origin, log.origin) or is_given_up(origin, ours.size, ours.root, reopened):
         return None
-    if ours.size > log.size():
+    if is_beyond(origin, ours.size, log.origin, log.size()):
         what = f"{neighbour.origin} has seen a head over {ours.size} entries of this bank; {log.size()} are here"
         raise Invalid("older_database", what)
-    if root_from_tiles(ours.size, log.read_tile) != ours.root:
+    differs = origin != origin_at(origin, reopened, ours.size)
+    if differs or root_from_tiles(ours.size, log.read_tile) != ours.root:
         raise Invalid("fork", f"{neighbour.origin} has seen another head over {ours.size} entries of this bank")
     return ours.size
 

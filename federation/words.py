@@ -30,6 +30,11 @@ def six_words(first_card: str, second_card: str) -> tuple[str, ...]:
     return tuple([_list()[place] for place in places])
 
 
+def reopening_words(link: str, entry: str, cards: tuple[str, str]) -> tuple[str, ...]:
+    """The words of a log that was reopened by the entry with this hash; `cards`: the hashes of both cards of a link."""
+    return six_words(f"timebank/reopened/v1\n{link}\n{entry}\n", "".join(f"{one}\n" for one in sorted(cards)))
+
+
 def words_digest(words: tuple[str, ...]) -> str:
     """What `link.verified` keeps of them."""
     return hashlib.sha256(" ".join(words).encode()).hexdigest()

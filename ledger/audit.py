@@ -21,9 +21,10 @@ from ledger import events as e
 from ledger import rules, signers
 from ledger.beside import damage, foreign_objects, listed_imports, stray_imports, stray_referrals, stray_sheets
 from ledger.canonical import made
-from ledger.checkpoint import open_checkpoint, parse_checkpoint
+from ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from ledger.differences import differences
 from ledger.entries import signature_check
+from ledger.epochs import Reopening, is_beyond, is_given_up, is_same_log, origin_at
 from ledger.errors import Invalid, Problem
 from ledger.findings import Finding, Holders, Report, Rule, finding, said
 from ledger.merkle import HASH_BYTES, TILE_HASHES, tile_path
@@ -166,7 +167,7 @@ def topic_is_the_kind(step: Step) -> Iterable[Finding]:
 
 def rules_hold(step: Step) -> Iterable[Finding]:
     """Every rule of the bank, by the book at that index: replay, accounts, dates, signers, mandates, limits."""
-    rules.check(step.entry, step.book)
+    rules.admit(step.entry, step.book, step.leaf)
     return ()
 
 
@@ -259,8 +260,11 @@ def _judged(walk: Walk, raw: bytes, where: str, ahead: str, differs: str) -> tup
     except Invalid as problem:
         return 0, [said(problem, where=f"{where}: ")]
     found = []
-    if head.origin != walk.source.origin:
-        found.append(finding("foreign_origin", None, f"{where} is of the log {head.origin[:80]!r}"))
+    reopened = walk.book.bank.reopened if walk.book.bank is not None else ()
+    if head.origin != origin_at(walk.source.origin, reopened, head.size):
+        found += _of_another_epoch(walk, head, reopened, where) if raw != walk.source.head() else []
+        if raw == walk.source.head() or not is_same_log(head.origin, walk.source.origin):
+            found.append(finding("foreign_origin", None, f"{where} is of the log {head.origin[:80]!r}"))
     elif head.size > walk.size:
         found.append(finding(ahead, None, f"{where} is over {head.size} entries; {walk.size} are here"))
     elif walk.root_at(head.size) != head.root:
@@ -272,9 +276,19 @@ def _judged(walk: Walk, raw: bytes, where: str, ahead: str, differs: str) -> tup
     return 0 if found else head.size, found
 
 
+def _of_another_epoch(walk: Walk, head: Checkpoint, reopened: Sequence[Reopening], where: str) -> list[Finding]:
+    """What is wrong with a head that bears the name of another epoch than its size has."""
+    if not is_same_log(head.origin, walk.source.origin) or is_given_up(head.origin, head.size, head.root, reopened):
+        return []
+    if is_beyond(head.origin, head.size, walk.source.origin, walk.size):
+        return [finding("older_database", None, f"{where} is of {head.origin}, a later epoch than is here")]
+    what = f"{where} is over {head.size} entries of {head.origin}, which were not declared lost when it was reopened"
+    return [finding("fork", None, what)]
+
+
 def _check_signed(walk: Walk, raw: bytes, size: int) -> None:
     """The checkpoint key valid at a size signed the head, and no other checkpoint key's signature is bad."""
-    origin, keys = walk.source.origin, checkpoint_keys(walk.book)
+    origin, keys = parse_checkpoint(parse_note(raw)[0]).origin, checkpoint_keys(walk.book)
     open_checkpoint(raw, [(origin, key) for key, since, until in keys if since < size <= until])
     for key, _, _ in keys:
         known_signatures(*parse_note(raw), known_keys([(origin, key)]))

@@ -26,6 +26,7 @@ from typing import Any
 from ledger.bank import Bank
 from ledger.checkpoint import Checkpoint
 from ledger.entries import MOST_BYTES
+from ledger.epochs import is_beyond
 from ledger.errors import Invalid, Unavailable
 from ledger.folder import HEAD, KEYS, RECOVERY, new_file
 from ledger.keyring import key_files
@@ -132,9 +133,9 @@ def _copy_entries(
         if progress:
             progress(frontier.size, size)
     for head in heads:
-        if head.size > size:
+        if is_beyond(head.origin, head.size, log.origin, size):
             raise Invalid("older_database", f"a head over {head.size} entries was signed; {size} are here")
-        if roots.get(head.size) != head.root:
+        if roots.get(head.size) != head.root and head.origin == log.origin:
             raise Invalid("head_mismatch", f"the head over {head.size} entries is not over the entries that are here")
     if frontier.size != size:
         raise Invalid("missing_entry", f"entry {frontier.size} is not in the log")

@@ -22,6 +22,7 @@ from ledger.checkpoint import (
     parse_checkpoint,
 )
 from ledger.clock import Clock
+from ledger.epochs import is_beyond
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.folder import Folder, replace_file
 from ledger.keyring import Keyring
@@ -58,24 +59,32 @@ class Bank:
         """Open the ledger day `day` on purpose, after a pause so long that the clock alone is not believed."""
         return self.write(lambda page: page.add(e.DayOpened(day.isoformat())), keyring, on_a_new_day=False)
 
-    def rehearse(self, work: Callable[[Page], T], keyring: Keyring) -> T:
+    def rehearse(self, work: Callable[[Page], T], keyring: Keyring, *, reopens: bool = False) -> T:
         """Run `work` on a page that is thrown away: refusals come early, and the keys it needs are opened."""
         with self.store.reading() as log:
             page = Page(log, self.clock, keyring)
-            self._refuse_older_database(page)
-            page.open_day()
+            if not reopens:
+                self._refuse_older_database(page)
+                page.open_day()
             return work(page)
 
-    def write(self, work: Callable[[Page], T], keyring: Keyring, *, on_a_new_day: bool = True) -> T:
-        """Run `work` on a page under the write lock and commit all it added, or nothing. Returning is the receipt."""
+    def write(
+        self, work: Callable[[Page], T], keyring: Keyring, *, on_a_new_day: bool = True, reopens: bool = False
+    ) -> T:
+        """Run `work` on a page under the write lock and commit all it added, or nothing. Returning is the receipt.
+
+        A log that is shorter than the highest head of its epoch takes nothing but what `reopens` it.
+        """
         try:
             with self.store.writing() as log:
                 page = self._page(log, keyring)
-                self._refuse_older_database(page)
-                if on_a_new_day:
-                    page.open_day()
+                if not reopens:
+                    self._refuse_older_database(page)
+                    if on_a_new_day:
+                        page.open_day()
                 result = work(page)
                 page.flush()
+                self._refuse_older_database(page)
                 page.tables.let_go(MOST_CACHED)
         except BaseException:
             self.forget()
@@ -105,7 +114,7 @@ class Bank:
     def _refuse_older_database(self, page: Page) -> None:
         """Refuse to add to a log that is shorter than the highest head this bank signed."""
         highest = self.highest_head()
-        if highest is not None and highest.size > page.size:
+        if highest is not None and is_beyond(highest.origin, highest.size, page.log.origin, page.size):
             raise Invalid(
                 "older_database",
                 f"this database has {page.size} entries, but a head over {highest.size} was signed",
@@ -154,9 +163,11 @@ class Bank:
             raw, size = log.head(), log.size()
             last = parse_checkpoint(parse_note(raw)[0]) if raw else Checkpoint(log.origin, 0, EMPTY)
             highest = self.highest_head() or last
-            signed = max(last.size, highest.size)
-            if signed > size:
-                raise Invalid("older_database", f"a head over {signed} entries was signed; {size} are here")
+            for head in (last, highest):
+                if is_beyond(head.origin, head.size, log.origin, size):
+                    raise Invalid("older_database", f"a head over {head.size} entries was signed; {size} are here")
+            if highest.origin != log.origin:  # of an epoch before: what it was over the log has declared
+                highest = last
             _refuse_fork(log, last, highest)
             if last.size == size:
                 self._beside(raw, last, highest)

@@ -17,10 +17,14 @@ from ledger import helpfacts as hf
 from ledger import linkfacts as lf
 from ledger import votefacts as vf
 from ledger.canonical import made
+from ledger.checkpoint import note_of_lines, parse_checkpoint
 from ledger.entries import Entry
+from ledger.epochs import Reopening
+from ledger.errors import Invalid
 from ledger.helpbook import FOLDS as HELP_FOLDS
 from ledger.keys import decode_key, key_hash
 from ledger.linkbook import FOLDS as LINK_FOLDS
+from ledger.notes import parse_note
 from ledger.posting import change, enrol, post
 from ledger.records import (
     NEVER,
@@ -216,6 +220,24 @@ def _bank_founded(book: Book, fact: e.BankFounded, entry: Entry, index: int) -> 
     book.tables.put(
         "bank", "", Bank(fact.name, fact.founded_on, fact.pot, fact.threshold, day, offices, policies)
     )
+
+
+def _log_reopened(book: Book, fact: e.LogReopened, entry: Entry, index: int) -> None:
+    """Each link waits until both banks have compared words anew; one that is frozen waits for its settlement."""
+    bank = book.bank
+    try:
+        head = parse_checkpoint(parse_note(note_of_lines(fact.head))[0])
+    except Invalid:
+        return
+    if bank is None:
+        return
+    end = Reopening(index, head.size, head.root.hex())
+    book.tables.put("bank", "", bank._replace(reopened=(*bank.reopened, end)))
+    for hashed in book.office("link"):
+        key = book.key(hashed)
+        link = book.link(key.name) if key is not None else None
+        if key is not None and link is not None and (link.closed, link.frozen) == (NEVER, NEVER):
+            change(book.tables, "link", key.name, frozen=index, reopening=index)
 
 
 def _account_opened(book: Book, fact: e.AccountOpened, entry: Entry, index: int) -> None:
@@ -450,6 +472,7 @@ _FOLDS: dict[type, Callable[[Book, Any, Entry, int], None]] = {
     e.ExchangeDisputed: _exchange_disputed,
     e.DisputeResolved: _dispute_resolved,
     e.DayOpened: _day_opened,
+    e.LogReopened: _log_reopened,
     e.PolicyAdopted: _policy_adopted,
     e.ImportBegun: _import_begun,
     e.ImportCompleted: _import_ended,

@@ -19,13 +19,13 @@ published, one note after the other, an empty line between: whoever pinned an ol
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ledger.errors import Invalid
 from ledger.keys import PublicKey, decode_base64, encode_base64
 from ledger.merkle import EMPTY, HASH_BYTES
-from ledger.notes import known_keys, known_signatures, parse_note
+from ledger.notes import format_note, known_keys, known_signatures, parse_note
 
 MAX_SIZE = 2**63 - 1
 #: what the handovers are called where they are kept and published; all together are no longer
@@ -104,6 +104,18 @@ def parse_handovers(raw: bytes) -> list[bytes]:
         raise _bad("the handovers are not notes with empty lines between them")
     notes = [text + b"\n\n" + lines + b"\n" for text, lines in zip(parts[::2], parts[1::2], strict=True)]
     return [*notes[:-1], notes[-1][:-1]]
+
+
+def lines_of(raw: bytes) -> tuple[str, ...]:
+    """The lines of a note, as an entry quotes it: without the empty one."""
+    text, signatures = parse_note(raw)
+    return tuple([line for line in format_note(text, signatures).decode().split("\n") if line])
+
+
+def note_of_lines(lines: Sequence[str]) -> bytes:
+    """The note whose lines an entry quotes."""
+    text = [line for line in lines if not line.startswith("\u2014 ")]
+    return "\n".join([*text, "", *lines[len(text) :], ""]).encode()
 
 
 def _bad(what: str) -> Invalid:

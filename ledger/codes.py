@@ -228,6 +228,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a line of an imported file has quotes that do not match",
         "mend the line: a quote inside a quoted cell is doubled",
     ),
+    "bad_reopening": (
+        "what reopens a log does not fit the old head, or the entries that are here",
+        "draft it anew here, with the highest head there is: timebank log reopen --head FILE",
+    ),
     "bad_row": (
         "a line of an imported file has not the cells it must have",
         "compare it with its neighbours and mend it",
@@ -415,6 +419,10 @@ CODES: dict[str, tuple[str, str]] = {
     "encoding": (
         "an imported file is not, or not wholly, UTF-8",
         "say which encoding it is, such as --encoding cp1252",
+    ),
+    "entries_given_up": (
+        "a head or a saved state is over entries that were lost, before the log was reopened",
+        "verify the log whole, by the same founding; whoever has those entries can show them to the committee",
     ),
     "erased_kept": (
         "a private detail that was erased is still kept",
@@ -787,6 +795,10 @@ CODES: dict[str, tuple[str, str]] = {
     "not_zero_sum": (
         "stated balances do not sum to zero",
         "look for the account that is missing or wrong",
+    ),
+    "nothing_lost": (
+        "no head at hand is over more entries than are here",
+        "go on as you are; a log is reopened only after a loss",
     ),
     "nul_byte": (
         "a text of an imported file holds a NUL byte",

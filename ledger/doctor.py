@@ -18,6 +18,7 @@ from ledger.bank import Bank
 from ledger.beside import foreign_objects
 from ledger.checkpoint import open_checkpoint
 from ledger.codes import CODES
+from ledger.epochs import is_beyond, is_given_up, origin_at
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.folder import CONFIG, RECOVERY, left_files
 from ledger.keyfiles import check_key_file, read_public
@@ -183,7 +184,10 @@ def the_head_is_over_the_entries(page: Reading, patient: Patient) -> Iterator[Ai
 
 def _judged(page: Reading, note: bytes, ahead: str) -> Iterator[Ailment]:
     head = read_head(note)
-    if head.origin != page.log.origin:
+    reopened = page.book.founded.reopened
+    if is_given_up(head.origin, head.size, head.root, reopened):
+        return
+    if head.origin != origin_at(page.log.origin, reopened, head.size):
         yield _ill("foreign_origin", f"a head is of the log {head.origin[:80]!r}", Invalid.exit_status)
         return
     keys = [(head.origin, key) for key, since, until in checkpoint_keys(page.book) if since < head.size <= until]
@@ -291,10 +295,12 @@ def what_is_published_is_of_this_log(page: Reading, patient: Patient) -> Iterato
     if folder is None:
         return
     head = read_head(published_head(folder))
-    if head.size > page.size:
+    if is_beyond(head.origin, head.size, page.log.origin, page.size):
         what = f"{folder} was published over {head.size} entries, and {page.size} are here"
         yield _ill("older_database", what, Invalid.exit_status)
-    elif head.origin != page.log.origin:
+    elif is_given_up(head.origin, head.size, head.root, page.book.founded.reopened):
+        yield _ill("publish_behind", f"{folder} holds entries that are lost", 0, f"timebank log publish {folder}")
+    elif head.origin != origin_at(page.log.origin, page.book.founded.reopened, head.size):
         yield _ill("foreign_origin", f"{folder} holds the log {head.origin[:80]!r}", Invalid.exit_status)
     elif head.size and root_from_tiles(head.size, page.log.read_tile) != head.root:
         yield _ill("fork", f"{folder} holds other entries under its head over {head.size}", Invalid.exit_status)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from ledger import canonical as c
 from ledger import events as e
 from ledger import helpfacts, linkfacts, votefacts  # noqa: F401 - so that their kinds are known where entries are read
+from ledger.epochs import is_same_log
 from ledger.errors import Invalid
 from ledger.keys import PublicKey, key_id
 from ledger.notes import Signature, format_note, parse_note
@@ -133,12 +134,12 @@ def parse_text(text: str, signatures: tuple[Signature, ...] = ()) -> Entry:
 
 
 def parse_entry(raw: bytes, origin: str) -> Entry:
-    """A whole entry of the log `origin`; signatures are matched to the signers by name, not yet verified."""
+    """A whole entry of the log `origin`, in any epoch; signatures are matched to the signers by name, not verified."""
     if len(raw) > MOST_BYTES:
         raise Invalid("bad_entry", f"{len(raw)} bytes; an entry has at most {MOST_BYTES}")
     text, signatures = parse_note(raw)
     entry = parse_text(text, signatures)
-    if entry.origin != origin:
+    if entry.origin != origin and not is_same_log(entry.origin, origin):
         raise Invalid("foreign_origin", f"the entry belongs to the log {entry.origin[:80]!r}, not to {origin!r}")
     if len(signatures) != len(entry.signers):
         raise Invalid("missing_signature", f"{len(entry.signers)} signers, {len(signatures)} signature lines")

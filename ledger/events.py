@@ -410,6 +410,17 @@ class DayOpened(NamedTuple):
     date: str
 
 
+@fact("log.reopened/1", head=c.many(c.line_of(1000), least=3, most=40), size=c.whole(1))
+class LogReopened(NamedTuple):
+    """What was published after the first `size` entries is lost for good: the log goes on from there (`epochs`).
+
+    `head` are the lines of the highest head known to have been signed before, which is over more.
+    """
+
+    head: tuple[str, ...]
+    size: int
+
+
 @fact("policy.adopted/1", policy=c.part(Policy), starts_on=c.day)
 class PolicyAdopted(NamedTuple):
     """The rules from the ledger day `starts_on`, by the committee's word."""

@@ -116,6 +116,8 @@ class Report:
     #: the entry that ended the pinned key, where it was followed to the one that signed the head
     rotated: int | None = None
     fork: Fork | None = None
+    #: each time the log was reopened: index, origin since, old_size (of the head given up), lost (entries), signers
+    reopened: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -149,4 +151,5 @@ class Report:
             "founding": self.founding,
             "rotated": self.rotated,
             "fork": self.fork.to_json() if self.fork else None,
+            "reopened": list(self.reopened),
         }

@@ -14,6 +14,7 @@ from pathlib import Path
 from ledger import events as e
 from ledger.bank import Bank
 from ledger.clock import Clock
+from ledger.epochs import MOST_ORIGIN, first_origin
 from ledger.errors import Refused, Usage
 from ledger.folder import CONFIG, DATABASE, KEYS, RECOVERY, Folder, made_beside, open_folder, settled, write_config
 from ledger.keyfiles import make_key
@@ -74,7 +75,7 @@ def _check_plan(path: Path, plan: Plan) -> None:
         raise Refused("bank_exists", f"there is a bank in {path} already; nothing was changed")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise Refused("folder_not_empty", f"{path} is not an empty folder")
-    if not _ORIGIN.fullmatch(plan.origin) or len(plan.origin) > 80:
+    if not _ORIGIN.fullmatch(plan.origin) or len(plan.origin) > MOST_ORIGIN or first_origin(plan.origin) != plan.origin:
         raise Usage("bad_origin", f"{quote(plan.origin)} is not an origin like rushey-green.example/hours")
     if not 1 <= plan.threshold <= plan.committee <= e.MOST_SIGNERS:
         message = f"{plan.threshold} of {plan.committee} keys cannot sign: a committee has 1 to {e.MOST_SIGNERS} keys"

@@ -144,14 +144,19 @@ def _rekeyed(tables: Tables, fact: lf.LinkRekeyed, entry: Entry, index: int) -> 
 
 
 def _frozen(tables: Tables, fact: lf.LinkFrozen, entry: Entry, index: int) -> None:
-    change(tables, "link", fact.link, frozen=index)
+    reopening = index if fact.reason == lf.REOPENED else NEVER
+    change(tables, "link", fact.link, frozen=index, reopening=reopening)
+
+
+def _reopened(tables: Tables, fact: lf.LinkReopened, entry: Entry, index: int) -> None:
+    change(tables, "link", fact.link, frozen=NEVER, reopening=NEVER)
 
 
 def _settled(tables: Tables, fact: lf.LinkSettled, entry: Entry, index: int) -> None:
     _post(tables, fact, index)
     _end_payments(tables, fact, index)
     start = (fact.inc, 0)
-    changes = {"sent": start, "got": start, "asked": (), "offered_minutes": 0, "frozen": NEVER}
+    changes = {"sent": start, "got": start, "asked": (), "offered_minutes": 0, "frozen": NEVER, "reopening": NEVER}
     change(tables, "link", fact.link, closed=index if fact.closes else NEVER, **changes)
 
 
@@ -188,6 +193,7 @@ FOLDS: dict[type, Callable[[Tables, Any, Entry, int], None]] = {
     lf.LinkResumed: _resumed,
     lf.LinkRekeyed: _rekeyed,
     lf.LinkFrozen: _frozen,
+    lf.LinkReopened: _reopened,
     lf.LinkSettled: _settled,
     lf.HeadSeen: _head_seen,
     lf.PaymentOrdered: _ordered,

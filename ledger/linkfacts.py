@@ -20,6 +20,8 @@ MOST_SAID = 24_576
 #: the accounts of every bank that has neighbours: what it stands in for, and what it has lost
 RISK = "federationrisk"
 LOSS = "federationloss"
+#: why a link is frozen until words were compared anew
+REOPENED = "reopened"
 
 _said = c.line_of(MOST_SAID)
 _signature = c.line_of(100)
@@ -174,6 +176,19 @@ class LinkFrozen(NamedTuple):
     link: str
     reason: str
     frames: tuple[str, ...] = ()
+
+
+@e.fact("link.reopened/1", link=c.entry_id, origin=c.key_name, entry=c.key_text, words=c.digest)
+class LinkReopened(NamedTuple):
+    """One of the two logs was reopened, in the `entry` with this hash; the people compared words of it.
+
+    `origin` is that log's since. `words` is their SHA-256.
+    """
+
+    link: str
+    origin: str
+    entry: str
+    words: str
 
 
 @e.fact(

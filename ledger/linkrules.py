@@ -165,6 +165,11 @@ def _may_rekey(fact: lf.LinkRekeyed, book: Book) -> None:
         raise Refused("key_purpose", f"the old key is not that of link {fact.link[:12]}")
 
 
+def _reopening(fact: lf.LinkReopened, book: Book) -> None:
+    if known_link(fact.link, book).reopening == NEVER:
+        raise Refused("unchanged", "neither log was reopened since the words of this link were compared")
+
+
 def _may_settle(fact: lf.LinkSettled, book: Book) -> None:
     link = known_link(fact.link, book)
     if fact.inc <= max(link.sent[0], link.got[0], *link.asked, 0):
@@ -224,6 +229,7 @@ RULES: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
     lf.LinkResumed: (_not_frozen, _may_resume_link),
     lf.LinkRekeyed: (_may_rekey, _link_key_fits),
     lf.LinkFrozen: (_not_frozen,),
+    lf.LinkReopened: (_reopening,),
     lf.LinkSettled: (_may_settle, _posts_fit, _nothing_left),
     lf.HeadSeen: (_link_known,),
     lf.PaymentOrdered: (_verified, _not_frozen, _payer_open, _order_fits),

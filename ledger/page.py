@@ -24,6 +24,7 @@ from ledger.book import Book
 from ledger.clock import Clock
 from ledger.drafts import choose_signers, committed, draft_entry
 from ledger.entries import Entry, Signer, format_entry, parse_entry, signature_check
+from ledger.epochs import next_origin
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.everyday import KIND
 from ledger.forgetting import forget
@@ -172,7 +173,11 @@ class Page(Reading):
     def draft(self, fact: Any, *, elsewhere: bool = False) -> Entry | None:
         """The entry for a fact, not yet signed, or None when no key at hand can begin to sign it."""
         signers = self._signers(fact, elsewhere=elsewhere)
-        return draft_entry(self.log.origin, fact, *self._stamp(), signers) if signers else None
+        return draft_entry(self._origin_of(fact), fact, *self._stamp(), signers) if signers else None
+
+    def _origin_of(self, fact: Any) -> str:
+        """The origin that an entry bears: a new one, if it reopens the log."""
+        return next_origin(self.log.origin) if isinstance(fact, e.LogReopened) else self.log.origin
 
     def _signers(self, fact: Any, *, elsewhere: bool = False) -> tuple[Signer, ...]:
         """Who signs a fact; nobody when no key at hand can begin to."""
@@ -252,11 +257,11 @@ class Page(Reading):
 
     def _unsigned(self, fact: Any) -> Entry:
         """An entry without signers, for the rules to refuse with what is missing."""
-        return Entry("", b"", self.log.origin, e.kind_of(fact), "", secrets.token_hex(16), fact, (), ())
+        return Entry("", b"", self._origin_of(fact), e.kind_of(fact), "", secrets.token_hex(16), fact, (), ())
 
     def check(self, entry: Entry) -> None:
         """Ask the rules whether an entry may be added."""
-        warned = self._ask(rules.check, entry)
+        warned = self._ask(lambda one, book: rules.admit(one, book, self.size), entry)
         if warned and len(self._warned) < MOST_WARNED:
             self._warned += warned
 
@@ -282,6 +287,13 @@ class Page(Reading):
             self._names[account] = found.handle if found else f"account {account}"
         return self._names[account]
 
+    def _go_on_as(self, origin: str) -> None:
+        """A new epoch; no frame leaves before the neighbours gave back what they know was said."""
+        log: Any = self.log
+        log.go_on_as(origin)
+        if self.writing:
+            log.set_meta("restored", str(self.size + 1))
+
     def _sign(self, entry: Entry) -> list[Signature]:
         if self.keyring is None:
             raise ValueError("a page without keys signs nothing")
@@ -300,6 +312,8 @@ class Page(Reading):
         if self.writing and isinstance(entry.fact, e.DetailsErased):
             self._forget(entry.fact)
         self.book.apply(entry, index)
+        if isinstance(entry.fact, e.LogReopened):
+            self._go_on_as(entry.origin)
         if not isinstance(entry.fact, e.ExchangeRecorded | lf.PaymentOrdered):
             self._plans.clear()
         self.tables.drawn = ""

@@ -15,6 +15,7 @@ from ledger import events as e
 from ledger import linkfacts as lf
 from ledger.book import Book
 from ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from ledger.epochs import is_given_up, origin_at
 from ledger.errors import Invalid, Refused, Unavailable, Usage
 from ledger.keys import PublicKey
 from ledger.linkbook import FOLDS
@@ -118,7 +119,10 @@ def _size_at(page: Reading, day: date) -> tuple[int, bool]:
 def _signed_point(page: Reading, note: bytes) -> Point:
     note = note if note.endswith(b"\n") else note + b"\n"  # a shell takes the last one away
     says = parse_checkpoint(parse_note(note)[0])
-    if says.origin != page.log.origin:
+    reopened = page.book.founded.reopened
+    if is_given_up(says.origin, says.size, says.root, reopened):
+        raise Invalid("entries_given_up", f"the checkpoint is over {says.size} entries of {says.origin}")
+    if says.origin != origin_at(page.log.origin, reopened, says.size):
         raise Invalid("foreign_origin", f"the checkpoint is of the log {says.origin[:80]!r}")
     if not says.size:
         raise Usage("bad_size", "the checkpoint is over no entries at all")

@@ -11,6 +11,7 @@ from ledger.bank import Bank
 from ledger.book import Book
 from ledger.checkpoint import Checkpoint, parse_checkpoint
 from ledger.entries import Entry
+from ledger.epochs import Reopening, is_beyond
 from ledger.errors import Invalid, Refused
 from ledger.everyday import parse_one_of_many
 from ledger.foreread import foreread, read_here
@@ -42,9 +43,9 @@ def rebuild(bank: Bank, progress: Progress | None = None) -> int:
     with bank.store.writing() as log:
         size, highest = log.size(), bank.highest_head()
         heads = [read_head(log.head())] if log.head() else []
-        if highest is not None and highest.size > size:
+        if highest is not None and is_beyond(highest.origin, highest.size, log.origin, size):
             raise Invalid("older_database", f"a head over {highest.size} entries was signed; {size} are here")
-        heads += [highest] if highest is not None else []
+        heads += [highest] if highest is not None and highest.size <= size else []
         _empty_projections(log.db)
         fold = Fold(log, bank.store.where)
         fold.through(size, progress)
@@ -81,6 +82,11 @@ class Fold:
         self.size = 0
         #: values and salts of private details that were here although the log says they were erased
         self.gone: list[bytes] = []
+
+    @property
+    def reopened(self) -> tuple[Reopening, ...]:
+        """Where the log began again, as far as it is folded."""
+        return self._book.bank.reopened if self._book.bank is not None else ()
 
     def through(self, stop: int, progress: Progress | None) -> None:
         """Fold on, up to and without entry `stop`."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from ledger import canonical as c
 from ledger import events as e
 from ledger.entries import Entry
+from ledger.epochs import Reopening
 from ledger.helpfacts import Listing, Payback, Referral
 from ledger.keys import PublicKey, decode_key
 from ledger.linkfacts import Neighbour
@@ -37,12 +38,13 @@ class PolicyStart(NamedTuple):
     policies=c.many(c.part(PolicyStart)),
     traded=c.flag,
     importing=c.entry_id,
+    reopened=c.many(c.part(Reopening), most=c.MOST_INTEGER),
 )
 class Bank(NamedTuple):
     """The bank itself; `offices` are the active keys of committee, brokers, bank and checkpoint, by hash.
 
     `traded`: an exchange was recorded here that is neither imported nor starting credit. `importing`: the import begun
-    and not completed.
+    and not completed. `reopened`: where the log began again after a loss.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Bank(NamedTuple):
     policies: tuple[PolicyStart, ...]
     traded: bool = False
     importing: str = ""
+    reopened: tuple[Reopening, ...] = ()
 
 
 @c.shape(
@@ -216,13 +219,15 @@ _place = c.pair(c.whole(0), c.whole(0))
     offered_minutes=c.whole(0),
     frozen=c.whole(0),
     closed=c.whole(0),
+    reopening=c.whole(0),
 )
 class Link(NamedTuple):
     """A neighbour: its account, our link key by hash, the limits, and how far the frames have come.
 
     `sent`, `got`: the last frame of ours and of theirs (incarnation, number). `asked`: incarnations in which we asked
     to resume and have not gone on. `offered_minutes`: of our payments that they have not decided. `verified`, `frozen`,
-    `closed`: in which entry.
+    `closed`: in which entry. `reopening`: since which entry it waits for the words to be compared anew, because one of
+    the two logs was reopened.
     """
 
     account: str
@@ -238,6 +243,7 @@ class Link(NamedTuple):
     offered_minutes: int = 0
     frozen: int = NEVER
     closed: int = NEVER
+    reopening: int = NEVER
 
     def recalls(self, inc: int) -> bool:
         """Whether a frame of ours in this incarnation comes back after a restore, and was judged when it was made."""

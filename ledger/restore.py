@@ -36,6 +36,7 @@ from ledger.checkpoint import (
     parse_handovers,
 )
 from ledger.entries import parse_entry
+from ledger.epochs import epoch_of, first_origin, is_beyond, is_given_up, is_same_log, named, origin_at
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.folder import (
     CONFIG,
@@ -68,7 +69,8 @@ class Restored(NamedTuple):
     """A bank as restored: its folder, its entries, and how many of them came from the published folder (`healed`).
 
     `withheld` counts private details that did not open their commitment and were left out; `signs` says whether the
-    backup held private keys.
+    backup held private keys. `lost` entries are known to have been published and are not here: then nothing can be
+    recorded before the committee has reopened the log.
     """
 
     folder: Folder
@@ -76,6 +78,7 @@ class Restored(NamedTuple):
     healed: int
     withheld: int
     signs: bool
+    lost: int = 0
 
 
 def restore(
@@ -87,6 +90,7 @@ def restore(
     recovery: Sequence[Path] = (),
     ask: AskPassphrase | None = None,
     database: str = DATABASE,
+    reopen: bool = False,
     progress: Progress | None = None,
 ) -> Restored:
     """Make the bank of a backup again in `folder`, which must not exist or be empty.
@@ -96,6 +100,7 @@ def restore(
     is opened with the key files `recovery`, or with the backup's own, whose passphrase is asked of `ask`. `file` may be
     such a folder itself: the bank is then made again from its escrow alone. `head` is a head at hand, a note.
     `database` may be a postgresql:// URL; the bank's schema there must be empty, and is filled in one transaction.
+    `reopen`: what cannot be had is lost for good, and the bank is made all the same.
     Raises `Invalid`: "not_a_backup", "backup_damaged", "older_backup" when a known head is over more entries than can
     be had, and whatever is wrong with an entry, a signature or a head; `Refused`: "bank_exists", "folder_not_empty".
     """
@@ -109,9 +114,9 @@ def restore(
         if head is not None:
             heads.append(_head(head, source.origin, "the head at hand"))
         with made_beside(folder, "restoring", clear=True) as beside:
-            named = settled(beside, database, source.origin)
+            named = settled(beside, database, first_origin(source.origin))
             settings = Folder(beside, source.name, source.origin, named, source.founding, source.broker)
-            copy = _Copy(published, tuple(recovery), ask)
+            copy = _Copy(published, tuple(recovery), ask, reopen)
             restored = _make(source, settings, heads, copy, progress)
     return restored._replace(folder=restored.folder._replace(path=folder))
 
@@ -122,11 +127,13 @@ class _Copy(NamedTuple):
     published: Path | None
     recovery: tuple[Path, ...]
     ask: AskPassphrase | None
+    reopen: bool
 
-    def opened(self, origin: str, keys: Path) -> PublishedCopy | None:
+    def opened(self, keys: Path) -> PublishedCopy | None:
         """The folder as a copy of the bank whose key files are in `keys`."""
         if self.published is None:
             return None
+        origin = read_head(published_head(self.published)).origin
         own = [path for path in key_files(keys) if path.name == RECOVERY]
         ring = Keyring([*self.recovery, *own], self.ask or (lambda _: b""))
         return PublishedCopy(self.published, origin, ring)
@@ -216,7 +223,7 @@ _OWN = "the backup's own head"
 
 def _head(note: bytes, origin: str, whose: str) -> _Head:
     says = read_head(note)
-    if says.origin != origin:
+    if not is_same_log(says.origin, origin):
         raise Invalid("foreign_origin", f"{whose} is of the log {says.origin[:80]!r}, and the backup of {origin!r}")
     return _Head(note, says, whose)
 
@@ -258,7 +265,7 @@ def _refuse_occupied(folder: Path, source: _From) -> None:
     beside = folder / HEAD
     if beside.exists():
         head = _head(read_file(beside), source.origin, str(beside))
-        if head.says.size > source.size:
+        if is_beyond(head.says.origin, head.says.size, source.origin, source.size):
             raise _older(head, source.size)
     if (folder / CONFIG).exists():
         raise Refused(
@@ -288,24 +295,29 @@ def _make(source: _From, folder: Folder, heads: list[_Head], copy: _Copy, progre
             if source.size and log.entry(0).hash.hex() != source.founding:
                 raise source.damaged("its first entry is not the founding it names")
             strays = log.db.run("DELETE FROM openings WHERE leaf < 0 OR leaf >= ?", (source.size,))
-            highest = _settle_heads(log, fold, heads, copy.opened(source.origin, folder.keys), progress)
+            found = _settle_heads(log, fold, heads, copy, folder.keys, progress)
             if fold.size == 0:
                 raise source.damaged("there is no entry in it that can be had")
             founding = log.entry(0)
-            folder = folder._replace(name=source.name or founding.fact.name, founding=founding.hash.hex())
+            reopened = fold.reopened
+            log.go_on_as(named(source.origin, 1 + len(reopened)))
+            name, origin = source.name or founding.fact.name, first_origin(source.origin)
+            folder = folder._replace(name=name, origin=origin, founding=founding.hash.hex())
             write_config(folder)
             _keep_recovery_key(folder.keys, copy.recovery)
             if log.db.row("SELECT 1 FROM book WHERE kind = 'link' LIMIT 1"):
                 log.set_meta("restored", str(fold.size))  # more may have been said to neighbours than is known here
             _keep_handovers(log, copy.published)
-            if highest is not None:
-                log.set_meta("head", highest.note.decode())
-                replace_file(folder.head, highest.note)
+            if found.reached is not None:
+                log.set_meta("head", found.reached.note.decode())
+            if found.highest is not None:
+                replace_file(folder.head, found.highest.note)
         if fold.gone:
             store.wipe(fold.gone)
     finally:
         store.close()
-    return Restored(folder, fold.size, fold.size - source.size, fold.withheld + strays, signs)
+    lost = found.highest.says.size - fold.size if found.highest is not found.reached and found.highest else 0
+    return Restored(folder, fold.size, fold.size - source.size, fold.withheld + strays, signs, lost)
 
 
 def _write_keys(source: _From, folder: Folder) -> bool:
@@ -339,26 +351,49 @@ def _copy_back(source: _From, log: Writing) -> None:
             log.set_meta(name, value)
 
 
+class _Settled(NamedTuple):
+    """The highest head that was shown, and the highest of those that the entries reach: another, if some are lost."""
+
+    highest: _Head | None = None
+    reached: _Head | None = None
+
+
 def _settle_heads(
-    log: Writing, fold: Fold, heads: list[_Head], copy: PublishedCopy | None, progress: Progress | None
-) -> _Head | None:
-    """Check every head; fetch entries that the published head is over and the backup lacks. The highest head."""
-    heads = sorted(heads, key=lambda head: head.says.size)
+    log: Writing, fold: Fold, heads: list[_Head], copy: _Copy, keys: Path, progress: Progress | None
+) -> _Settled:
+    """Check every head; fetch entries that the published head is over and the backup lacks."""
+    heads = sorted(heads, key=lambda head: (epoch_of(head.says.origin)[1], head.says.size))
+    published = copy.opened(keys)
+    found = _Settled()
     for head in heads:
-        size = head.says.size
-        if size > fold.size and copy is not None:
-            healed = fold.size
-            for batch in copy.batches(fold.size, size):
-                _append(log, batch)
-                healed = batch.stop
-            fold.through(healed, progress)
-            if healed == size:
-                fold.must_be(head.says)
-        open_checkpoint(head.note, _checkpoint_keys(log.db, log.origin, size))
-        if size > fold.size:
+        says = head.says
+        if says.size > fold.size and published is not None:
+            _heal(log, fold, published, says, progress)
+        reopened = fold.reopened if fold.size else ()
+        if is_given_up(says.origin, says.size, says.root, reopened):
+            continue
+        open_checkpoint(head.note, _checkpoint_keys(log.db, says.origin, min(says.size, fold.size)))
+        if says.size > fold.size and copy.reopen and fold.size:
+            found = found._replace(highest=head)
+            continue
+        if says.size > fold.size:
             raise _older(head, fold.size)
-        fold.must_be(head.says, "head_mismatch" if head.whose == _OWN else "fork")
-    return heads[-1] if heads else None
+        if says.origin != origin_at(says.origin, reopened, says.size):
+            raise Invalid("foreign_origin", f"{head.whose} is of the log {says.origin[:80]!r}, of another epoch")
+        fold.must_be(says, "head_mismatch" if head.whose == _OWN else "fork")
+        found = _Settled(head, head)
+    return found
+
+
+def _heal(log: Writing, fold: Fold, published: PublishedCopy, says: Checkpoint, progress: Progress | None) -> None:
+    """Take the entries up to a head from what was published, if all of them are there."""
+    healed = fold.size
+    for batch in published.batches(fold.size, says.size):
+        _append(log, batch)
+        healed = batch.stop
+    fold.through(healed, progress)
+    if healed == says.size:
+        fold.must_be(says)
 
 
 def _checkpoint_keys(db: Db, origin: str, size: int) -> list[tuple[str, PublicKey]]:

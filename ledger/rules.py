@@ -15,13 +15,15 @@ from ledger import events as e
 from ledger import linkfacts as lf
 from ledger import votefacts as vf
 from ledger.book import Book, credits_of
+from ledger.checkpoint import note_of_lines, open_checkpoint
 from ledger.entries import Entry
-from ledger.errors import Refused
+from ledger.epochs import epoch_of, named
+from ledger.errors import Invalid, Refused
 from ledger.helprules import RULES as HELP_RULES
 from ledger.hours import show_minutes
 from ledger.limits import known_account, open_account, within_limits
 from ledger.linkrules import RULES as LINK_RULES
-from ledger.records import Import
+from ledger.records import Import, public_key
 from ledger.signers import active_key, keys_new, no_self_dealing, signers_known, within_caps, word_given
 from ledger.voterules import RULES as VOTE_RULES
 from ledger.voterules import founded_for_somebody, vote_counts
@@ -32,10 +34,19 @@ DAY_MINUTES = 24 * 60
 # The order of refusals.
 
 
+def admit(entry: Entry, book: Book, index: int) -> list[str]:
+    """As `check`; and an entry that names its place, as one that reopens the log does, stands there."""
+    warned = check(entry, book)
+    if isinstance(entry.fact, e.LogReopened) and entry.fact.size != index:
+        raise Refused("bad_reopening", f"it goes on from {entry.fact.size} entries, and {index} are here")
+    return warned
+
+
 def check(entry: Entry, book: Book) -> list[str]:
     """Raise the first refusal, or return: the entry may be added to the book. Advisory limits are returned as words."""
     fact, kind = entry.fact, type(entry.fact)
     _not_replayed(entry, book)
+    _in_this_epoch(entry, book)
     if (book.bank is None) != (kind is e.BankFounded):
         raise Refused("not_founded", "a log begins with its founding, and has only one")
     if kind is e.BankFounded:
@@ -83,6 +94,30 @@ def _heads_named(entry: Entry) -> None:
     for spec in entry.fact.keys if isinstance(entry.fact, e.BankFounded) else ():
         if spec.purpose == "checkpoint" and spec.name != entry.origin:
             raise Refused("bad_founding", f"the checkpoint key is named {spec.name}, and the log {entry.origin}")
+
+
+def _in_this_epoch(entry: Entry, book: Book) -> None:
+    """An entry is of the epoch in which it stands: what was signed before a loss is not of the log after it."""
+    wanted = 1 + len(book.bank.reopened) if book.bank is not None else 1
+    if isinstance(entry.fact, e.LogReopened):
+        wanted += 1
+    if epoch_of(entry.origin)[1] != wanted:
+        raise Invalid("foreign_origin", f"the entry is of {entry.origin[:80]}, and this is epoch {wanted} of the log")
+
+
+def _loss_declared(fact: e.LogReopened, book: Book) -> None:
+    """The old head is one of this log and of the epoch before, signed, and over more than is left."""
+    keys = [key for hashed in book.office("checkpoint") if (key := book.key(hashed)) is not None]
+    before = named(keys[0].name, 1 + len(book.founded.reopened)) if keys else ""
+    try:
+        head = open_checkpoint(note_of_lines(fact.head), [(before, public_key(key)) for key in keys])
+    except Invalid as problem:
+        raise Refused("bad_reopening", f"the old head is none: {problem.message}") from None
+    if head.origin != before:
+        raise Refused("bad_reopening", f"the old head is of the log {head.origin[:80]}, not of {before}")
+    if head.size <= fact.size:
+        what = f"the old head is over {head.size} entries, and {fact.size} are left: none is lost"
+        raise Refused("bad_reopening", what)
 
 
 def _founding_sound(fact: e.BankFounded, book: Book) -> None:
@@ -403,6 +438,7 @@ _FACT_RULES: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
     e.ExchangeDisputed: (_may_dispute,),
     e.DisputeResolved: (_may_resolve,),
     e.DayOpened: (_day_moves_on,),
+    e.LogReopened: (_loss_declared,),
     e.ImportBegun: (_may_begin_import,),
     e.ImportCompleted: (_may_complete_import,),
     e.ImportAbandoned: (_may_abandon_import,),

@@ -202,6 +202,10 @@ def _import_begun(fact: e.ImportBegun, names: Names) -> str:
     return f"import of {files} begun ({what}{amid})"
 
 
+def _reopened(fact: e.LogReopened, _names: Names) -> str:
+    return f"the log reopened after {fact.size} entries: what was published up to {fact.head[1]} is lost"
+
+
 def _erased(fact: e.DetailsErased, _names: Names) -> str:
     entries, fields = len({entry for entry, _ in fact.details}), sorted({field for _, field in fact.details})
     many = f"{entries} entries" if entries != 1 else "one entry"
@@ -262,6 +266,7 @@ def _forgiven(fact: hf.PaybackForgiven, names: Names) -> str:
 
 
 _WORDS: dict[type, Callable[[Any, Names], str]] = {
+    e.LogReopened: _reopened,
     e.BankFounded: lambda fact, _: f"{fact.name} founded",
     e.AccountOpened: _opened,
     e.AccountEdited: lambda fact, names: f"details of {names.account(fact.account)} changed",
@@ -294,6 +299,9 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     lf.LinkReceived: _received,
     lf.LinkResumed: lambda fact, names: f"asked {names.neighbour(fact.link)} where to go on, after a restore",
     lf.LinkRekeyed: lambda fact, names: f"a new key for the link with {names.neighbour(fact.link)}",
+    lf.LinkReopened: lambda fact, names: (
+        f"the words of {names.neighbour(fact.link)} compared anew: {fact.origin} was reopened"
+    ),
     lf.LinkFrozen: lambda fact, names: f"the link with {names.neighbour(fact.link)} frozen ({fact.reason})",
     lf.LinkSettled: _settled,
     lf.HeadSeen: lambda fact, names: f"a head of {names.neighbour(fact.link)} seen, over {fact.checkpoint[1]} entries",

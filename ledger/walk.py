@@ -12,14 +12,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ledger import canonical as c
 from ledger.book import Book
 from ledger.canonical import made
 from ledger.entries import Entry, attestation
 from ledger.errors import Invalid, Problem, Refused, Unavailable
-from ledger.events import ExchangeRecorded
+from ledger.events import ExchangeRecorded, LogReopened
 from ledger.everyday import parse_one_of_many
 from ledger.findings import Finding, Report, finding, said
 from ledger.merkle import HASH_BYTES, leaf_hash, root_from_tiles, tile_growth
@@ -131,6 +131,7 @@ class Walk:
         self.tables.keeps_lines = live is not None  # they are compared with those kept, and asked for by no rule
         self.book = Book(self.tables)
         self.report = start.report() if start else Report(source.origin)
+        self.report.origin = source.origin
         self.founding = start.founding if start else ""
         if start:
             scratch.many("INSERT INTO tiles (level, number, hashes) VALUES (?, ?, ?)", start.tiles(source))
@@ -238,6 +239,8 @@ class Walk:
             self.report.attestation[word] += 1
             if word == "broker":
                 self.report.under_mandate += any(act.mandate for signer in entry.signers for act in signer.acts)
+        elif isinstance(entry.fact, LogReopened):
+            self.report.reopened.append(_reopening(step.leaf, entry))
         elif isinstance(entry.fact, NAMING) and self.live is not None:
             self.find(step.leaf, self._name, step)
 
@@ -304,3 +307,10 @@ def _evidence(error: Problem | sqlite3.Error) -> Problem:
     if isinstance(error, Unavailable):
         raise error
     return error
+
+
+def _reopening(leaf: int, entry: Entry) -> dict[str, Any]:
+    """What the report says of a log that was reopened."""
+    old = int(entry.fact.head[1]) if entry.fact.head[1].isdecimal() else 0
+    signers = [signer.name for signer in entry.signers]
+    return {"index": leaf, "origin": entry.origin, "old_size": old, "lost": max(0, old - leaf), "signers": signers}

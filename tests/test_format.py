@@ -36,7 +36,7 @@ from ledger.errors import Invalid
 from ledger.keys import SMALL_ORDER
 from ledger.proposals import add_signature, parse_proposal
 from ledger.records import MemoryTables
-from ledger.rules import check
+from ledger.rules import admit
 from ledger.store.sql import create_statements
 from tests import example
 from tests.test_house import _raised_codes
@@ -277,11 +277,11 @@ def test_the_example_meets_every_rule() -> None:
     book = Book(MemoryTables())
     for index, name in enumerate(ENTRIES):
         entry = parse_entry(printed(name), example.ORIGIN)
-        check(entry, book)
+        admit(entry, book, index)
         book.apply(entry, index)
     assert [book.tables.get("account", one).minutes for one in (example.ADA, example.MARY)] == [90, -90]  # type: ignore[union-attr]
     proposal = parse_proposal(printed("proposal"))
-    check(proposal.entry, book)
+    admit(proposal.entry, book, len(ENTRIES))
     assert proposal.missing == ["ada"]
     assert (
         parse_entry(add_signature(proposal, example.KEYS[example.ADA]).raw(), example.ORIGIN).fact

@@ -179,7 +179,7 @@ def test_a_backup_restores_to_the_same_bytes(village: Village, tmp_path: Path) -
     restored = restore(tmp_path / "backup", tmp_path / "again")
     bank = bank_of(restored)
     assert contents(bank.store) == before
-    assert restored._replace(folder=bank.folder) == (bank.folder, size, 0, 0, True)
+    assert restored._replace(folder=bank.folder) == (bank.folder, size, 0, 0, True, 0)
     assert bank.folder == village.bank.folder._replace(path=bank.folder.path)
     assert bank.head_note() == village.bank.head_note()
     keys = village.bank.folder.keys

@@ -19,14 +19,17 @@ from ledger import helpfacts as hf
 from ledger import linkfacts as lf
 from ledger import votefacts as vf
 from ledger.book import Book
+from ledger.checkpoint import Checkpoint, format_checkpoint, lines_of
 from ledger.drafts import draft_entry
 from ledger.entries import Act, Entry, Signer, parse_entry
+from ledger.epochs import next_origin
 from ledger.errors import Invalid, Problem, Refused
 from ledger.keys import HeldKey, encode_key
+from ledger.notes import sign_note
 from ledger.openings import Opening, check_openings, commitment, commitments
 from ledger.proposals import parse_proposal
 from ledger.records import MemoryTables
-from ledger.rules import check
+from ledger.rules import admit
 from ledger.voterules import outcome
 from tests import example
 from tests.test_format import bare, documented_rules, documented_steps, is_in_order
@@ -35,6 +38,7 @@ ORIGIN = "village.example/hours"
 ADA, BO, CY, ZOE, DUO, OAK, INN = "adaada", "bobobo", "cycycy", "zoezoe", "duoduo", "oakoak", "inninn"
 RESTING, GONE, POT, NOBODY, PAY, NEAR = "resting", "gonegone", "potpot", "nobody", "paypay", "nearnear"
 LINK, UNSURE, FROZEN, CLOSED, NOLINK, REFUSED = ("1" * 32, "2" * 32, "3" * 32, "4" * 32, "5" * 32, "6" * 32)
+WAITING = "7" * 32
 YESTERDAY, TODAY, TOMORROW = "2026-11-20", "2026-11-21", "2026-11-22"
 COMMITTED = {"handle": "0" * 64}
 POLICY = e.Policy(
@@ -101,7 +105,8 @@ FOUNDING = e.BankFounded(
 
 def entry_of(fact: Any, *signers: Signer, entry_id: str = "f" * 32, at: str = f"{TODAY}T09:00:00Z") -> Entry:
     """An entry as a reader would have it; its signatures are not what is tested here."""
-    return draft_entry(ORIGIN, fact, at, entry_id, signers)
+    origin = next_origin(ORIGIN) if isinstance(fact, e.LogReopened) else ORIGIN
+    return draft_entry(origin, fact, at, entry_id, signers)
 
 
 class World:
@@ -120,7 +125,7 @@ class World:
     def add(self, fact: Any, *signers: Signer) -> Entry:
         size = len(self.tables.entries)
         entry = entry_of(fact, *signers, entry_id=f"{size:032x}", at=f"{YESTERDAY}T09:00:00Z")
-        check(entry, self.book)
+        admit(entry, self.book, size)
         self.tables.entries.append(entry)
         self.book.apply(entry, size)
         return entry
@@ -128,7 +133,7 @@ class World:
     def refuses(self, fact: Any, *signers: Signer) -> str:
         """The code with which an entry is refused, or nothing."""
         try:
-            check(entry_of(fact, *signers), self.book)
+            admit(entry_of(fact, *signers), self.book, len(self.tables.entries))
         except Problem as problem:
             return problem.code
         return ""
@@ -215,11 +220,12 @@ def inhabited() -> World:
 def neighbourly() -> World:
     """The same bank with links and payments in every state."""
     world = inhabited()
-    for link, account in ((UNSURE, "unsureun"), (FROZEN, "frozenfr"), (CLOSED, "closedcl")):
+    for link, account in ((UNSURE, "unsureun"), (FROZEN, "frozenfr"), (CLOSED, "closedcl"), (WAITING, "waitingw")):
         world.add(linked(link, account), *COMMITTEE)
     for link in (FROZEN, CLOSED):
         world.add(lf.LinkVerified(link, "0" * 64), BROKER)
     world.add(lf.LinkFrozen(FROZEN, "fork"), BROKER)
+    world.add(lf.LinkFrozen(WAITING, lf.REOPENED), BROKER)
     world.add(lf.LinkSettled(CLOSED, 1, 0, "{}", closes=True), *COMMITTEE)
     pays = by(INN, Act("receiver", INN))
     world.payments = {
@@ -279,6 +285,12 @@ class Draft:
     signers: tuple[Signer, ...]
     id: str = "f" * 32
     world: World = field(default_factory=lambda: WORLD)
+
+
+def _old_head(origin: str = ORIGIN, signer: str = "checkpoint", beyond: int = 5) -> tuple[str, ...]:
+    """A head over more entries than the world has."""
+    head = Checkpoint(origin, len(WORLD.tables.entries) + beyond, bytes(32))
+    return lines_of(sign_note(format_checkpoint(head), [(origin, RING.public(signer))]))
 
 
 Break = Callable[[Draft], Draft]
@@ -646,6 +658,19 @@ WALKS: dict[str, tuple[Draft, Steps]] = {
         Draft(e.DayOpened(TOMORROW), (BANK,)),
         [*before(), ("day_not_later", says(date=TODAY)), *after(by("broker-2", Act("broker")))],
     ),
+    "log.reopened": (
+        Draft(e.LogReopened(_old_head(), len(WORLD.tables.entries)), COMMITTEE),
+        [
+            *before(),
+            ("bad_reopening", says(size=len(WORLD.tables.entries) + 1)),
+            ("bad_reopening", says(head=("a", "b", "c"))),
+            ("bad_reopening", says(head=_old_head(signer="bank"))),
+            ("bad_reopening", says(head=_old_head(origin="another.example/hours"))),
+            ("bad_reopening", says(head=_old_head(origin=next_origin(ORIGIN)))),
+            ("bad_reopening", says(head=_old_head(beyond=0))),
+            *after(),
+        ],
+    ),
     "policy.adopted": (
         Draft(e.PolicyAdopted(POLICY, TODAY), COMMITTEE),
         [
@@ -789,6 +814,10 @@ LINK_WALKS: dict[str, tuple[Draft, Steps]] = {
         ],
     ),
     "link.frozen": (Draft(lf.LinkFrozen(LINK, "fork"), (BROKER,)), [*before(), *THAWED, *after()]),
+    "link.reopened": (
+        Draft(lf.LinkReopened(WAITING, ORIGIN, "A" * 43, "0" * 64), (BROKER,)),
+        [*before(), *LINKS, ("unchanged", says(link=LINK)), *after()],
+    ),
     "link.settled": (
         Draft(
             lf.LinkSettled(LINK, 1, 0, "{}", posted=((KNOWN["first"], 10),), voided=(KNOWN["second"],)),
@@ -978,7 +1007,8 @@ EVERY_STEP = [(kind, number) for kind, (_, steps) in WALKS.items() for number in
 
 def verdict(draft: Draft) -> str:
     try:
-        check(entry_of(draft.fact, *draft.signers, entry_id=draft.id), draft.world.book)
+        entry = entry_of(draft.fact, *draft.signers, entry_id=draft.id)
+        admit(entry, draft.world.book, len(draft.world.tables.entries))
     except Refused as refusal:
         return refusal.code
     return ""

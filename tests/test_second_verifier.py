@@ -518,9 +518,7 @@ TAMPERINGS: dict[str, Callable[[History], None]] = {
         lambda h: (e.MandateGranted(h.names["cleo"], e.Terms(h.keys["spare"].public.hash, ("gift",), "x")), COMMITTEE)
     ),
     "a mandate ended that is none": _after(lambda _: (e.MandateRevoked("0" * 32), COMMITTEE)),
-    "an account nobody opened": _after(
-        lambda h: (_help(h, legs=(("222222", 5), (h.names["bo"], -5))), _bo(h))
-    ),
+    "an account nobody opened": _after(lambda h: (_help(h, legs=(("222222", 5), (h.names["bo"], -5))), _bo(h))),
     "an account opened twice": _after(lambda h: (h.entry(1).fact, BROKER)),
     "a policy by the broker": _after(lambda h: (e.PolicyAdopted(h.entry(0).fact.policy, "2026-03-03"), BROKER)),
     "a day by the broker": _after(lambda _: (e.DayOpened("2026-03-09"), BROKER)),
@@ -703,7 +701,17 @@ BESIDE = {
 NEIGHBOURS = {"neighbour_account", "payment_open"}
 #: what only a bank that votes meets, likewise
 VOTERS = {"already_voted", "own_vote", "vote_cap", "young_key", "reserved", "no_electorate"}
-NEIGHBOUR_KINDS = ("link.", "head.", "payment.", "listing.", "referral.", "payback.", "policy.", "vote.")
+NEIGHBOUR_KINDS = (
+    "log.reopened",
+    "link.",
+    "head.",
+    "payment.",
+    "listing.",
+    "referral.",
+    "payback.",
+    "policy.",
+    "vote.",
+)
 
 
 def test_a_log_with_neighbours_is_refused_by_the_second_and_not_passed_unread(spare: History) -> None:

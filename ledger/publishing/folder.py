@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from ledger.bank import Bank
 from ledger.checkpoint import HANDOVERS, MOST_HANDOVERS_BYTES, Checkpoint, parse_checkpoint
+from ledger.epochs import epoch_of, is_same_log
 from ledger.errors import Invalid, Problem, Refused
 from ledger.folder import RECOVERY
 from ledger.keyfiles import read_public
@@ -72,6 +73,9 @@ def publish(
         note = newest_head(log)
         head = parse_checkpoint(parse_note(note)[0])
         standing = read_checkpoint(folder)
+        if _of_an_earlier_epoch(head, standing):
+            out.set_aside((TILES, escrow.FOLDER, HANDOVERS, CHECKPOINT), _aside(standing))
+            standing = b""
         before = _size_held(log, head, standing, folder)
         has_bundles = (folder / entries_path(0).rpartition("/")[0]).is_dir()
         entries = has_bundles if entries is None else entries
@@ -121,6 +125,25 @@ def recovery_key(bank: Bank) -> PublicKey:
     except Problem:
         message = f"there is no {RECOVERY}.pub in {bank.folder.keys}: what is published is sealed for it"
         raise Refused("recovery_key_missing", message) from None
+
+
+TILES = "tile"
+
+
+def _of_an_earlier_epoch(head: Checkpoint, standing: bytes) -> bool:
+    """Whether what a folder holds was published before the log was reopened."""
+    if not standing:
+        return False
+    try:
+        held = parse_checkpoint(parse_note(standing)[0])
+    except Invalid:
+        return False  # said where its size is asked for
+    return is_same_log(held.origin, head.origin) and epoch_of(held.origin)[1] < epoch_of(head.origin)[1]
+
+
+def _aside(standing: bytes) -> str:
+    """The folder in which a published epoch is kept: it is what others may hold."""
+    return f"epoch-{epoch_of(parse_checkpoint(parse_note(standing)[0]).origin)[1]}"
 
 
 def _size_held(log: Log, head: Checkpoint, standing: bytes, folder: Path) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ledger.cosignatures import with_lines
+from ledger.epochs import is_same_log
 from ledger.errors import Unavailable
 from ledger.notes import MAX_NOTE_BYTES, parse_note
 from ledger.store import Log, Writing
@@ -56,6 +57,6 @@ def own_folder(log: Log, bank: Path) -> Path | None:
     if named:
         return Path(named)
     for folder in [bank / NAMED] + ([Path(first)] if first else []):
-        if read_checkpoint(folder).startswith(f"{log.origin}\n".encode()):
+        if is_same_log(read_checkpoint(folder).partition(b"\n")[0].decode(errors="replace"), log.origin):
             return folder
     return None

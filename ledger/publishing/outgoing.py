@@ -90,6 +90,19 @@ class Outgoing:
             raise cannot_write(self.root, error) from error
         self._touched.clear()
 
+    def set_aside(self, names: Iterable[str], folder: str) -> None:
+        """Move files or folders into a folder beside them, in this order; what is moved already stays."""
+        beside = self.root / folder
+        try:
+            self._make_folder(beside)
+            for name in names:
+                if (self.root / name).exists():
+                    (self.root / name).rename(beside / name)
+            sync_folder(beside)
+            sync_folder(self.root)
+        except OSError as error:
+            raise cannot_write(beside, error) from error
+
     def drop(self, names: Iterable[str]) -> None:
         """Take away files that nobody needs any more, and the folders that they leave empty."""
         for name in names:

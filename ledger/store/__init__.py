@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ledger.epochs import is_same_log
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.merkle import tile_growth
 from ledger.store.address import is_url, settings, shown
@@ -44,6 +45,11 @@ class Writing(Log):
         self._recorder = recorder
         #: the index and the bytes of the last entry appended here
         self.last: tuple[int, bytes] | None = None
+
+    def go_on_as(self, origin: str) -> None:
+        """As for a log that is read; the next transaction finds it, too."""
+        super().go_on_as(origin)
+        self.set_meta("origin", origin)
 
     def append(self, first: int, entries: Sequence[tuple[str, bytes]]) -> None:
         """Append `(kind, bytes)` entries, the first at index `first`, which must be the log's size."""
@@ -282,7 +288,8 @@ class Store:
         if int(schema) > SCHEMA:
             what = f"{shown(self.where)} is of version {schema}, and this program knows {SCHEMA}"
             raise Unavailable("newer_version", what)
-        if self.origin and origin != self.origin:
+        log.origin = origin
+        if self.origin and not is_same_log(origin, self.origin):
             raise Invalid("foreign_origin", f"{shown(self.where)} holds the log {origin}, not {self.origin}")
         if MOVED in marks:
             raise Unavailable("store_moved", f"the bank has left {shown(self.where)}: it is in {marks[MOVED]}")

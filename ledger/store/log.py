@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from ledger.checkpoint import HANDOVERS, parse_handovers
 from ledger.entries import Entry, parse_entry
+from ledger.epochs import first_origin
 from ledger.errors import Invalid
 from ledger.orders import parse_one_of_orders
 from ledger.store.sql import Db
@@ -20,8 +21,8 @@ FEW = 100
 
 @cache
 def log_id(origin: str) -> UUID:
-    """The originator id under which a log's entries are stored: UUIDv5 of its origin as a URL."""
-    return uuid5(NAMESPACE_URL, origin)
+    """The originator id under which a log's entries are stored: UUIDv5 of its first origin as a URL."""
+    return uuid5(NAMESPACE_URL, first_origin(origin))
 
 
 class Log:
@@ -31,6 +32,10 @@ class Log:
         self.db = db
         self.origin = origin
         self._key = db.log_key(log_id(origin))
+
+    def go_on_as(self, origin: str) -> None:
+        """Take the origin of another epoch."""
+        self.origin = origin
 
     def size(self) -> int:
         """The number of entries (one more than the last index)."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from ledger.audit import Case, LogCheck, audit
 from ledger.bank import Bank
 from ledger.checkpoint import Checkpoint
+from ledger.epochs import origin_at
 from ledger.errors import Invalid, Problem
 from ledger.findings import Finding, Fork, finding, said
 from ledger.merkle import HASH_BYTES, TILE_HASHES, leaf_hash, root_from_tiles
@@ -95,7 +96,8 @@ def published_is_this_log(case: Case, folder: Path) -> Iterator[Finding]:
 
 def _published(case: Case, source: PublishedLog) -> Iterator[Finding]:
     head, walk = source.checkpoint, case.walk
-    if head.origin != walk.source.origin:
+    reopened = walk.book.bank.reopened if walk.book.bank is not None else ()
+    if head.origin != origin_at(walk.source.origin, reopened, head.size):
         yield finding("foreign_origin", None, f"what is published is of the log {head.origin[:80]!r}")
     elif head.size > walk.size:
         what = f"the published head is over {head.size} entries; {walk.size} are here"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ledger.checkpoint import parse_checkpoint
 from ledger.cosignatures import Cosigner, cosignatures
+from ledger.epochs import first_origin, origin_at
 from ledger.errors import Invalid, Problem
 from ledger.findings import Finding, finding, said
 from ledger.keys import PublicKey, decode_key
@@ -75,13 +76,14 @@ def _handed_over(walk: Walk, handover: bytes, note: bytes) -> list[PublicKey]:
     """The two keys that signed a handover: the one that was to at its size, and the one before; `Invalid`."""
     text, lines = parse_note(handover)
     told, head = parse_checkpoint(text), parse_checkpoint(parse_note(note)[0])
-    if told.origin != head.origin:
+    reopened = walk.book.bank.reopened if walk.book.bank is not None else ()
+    if told.origin != origin_at(head.origin, reopened, told.size):
         raise Invalid("foreign_origin", f"one is of the log {told.origin[:80]!r}")
     pairs = pairwise(checkpoint_keys(walk.book))
     wanted = [[new, old] for (new, since, until), (old, _, _) in pairs if since < told.size <= until]
     if not wanted:
         raise Invalid("unsigned_checkpoint", f"no checkpoint key had been replaced in the first {told.size} entries")
-    signed = [bool(known_signatures(text, lines, known_keys([(head.origin, key)]))) for key in wanted[0]]
+    signed = [bool(known_signatures(text, lines, known_keys([(told.origin, key)]))) for key in wanted[0]]
     if len(lines) != 2 or not all(signed):
         what = f"the one over {told.size} entries is not signed by the old key and the new one, and nobody else"
         raise Invalid("unsigned_checkpoint", what)
@@ -126,5 +128,5 @@ def head_is_witnessed(pins: Pins, walk: Walk, note: bytes) -> list[Finding]:
 def _neighbours(walk: Walk) -> tuple[Cosigner, ...]:
     """The keys with which the bank's neighbours cosign, as the log names them."""
     links = [walk.book.link(link) for (link,) in walk.scratch.each("SELECT id FROM book WHERE kind = 'link'")]
-    banks = {one.neighbour.origin: one.neighbour.witness_key for one in links if one is not None}
+    banks = {first_origin(one.neighbour.origin): one.neighbour.witness_key for one in links if one is not None}
     return tuple([Cosigner(origin, PublicKey.parse(decode_key(key))) for origin, key in banks.items() if key])

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ledger.audit import Case, LogCheck, audit
 from ledger.checkpoint import Checkpoint, parse_checkpoint
+from ledger.epochs import is_same_log
 from ledger.errors import Invalid, Problem, Usage
 from ledger.findings import Finding, Fork, Report, finding, said
 from ledger.merkle import EMPTY, check_consistency, consistency_proof, root_from_tiles
@@ -97,7 +98,7 @@ def root_at(source: Source, note: bytes, size: int) -> bytes:
 
 def check_fit(source: Source, pins: Pins, state: State, *, entries: bool) -> None:
     """The state is of this log and of this kind of evidence."""
-    if state.origin != source.origin:
+    if not is_same_log(state.origin, source.origin):
         raise Invalid("state_mismatch", f"the saved state is of the log {state.origin[:80]!r}, not {source.origin!r}")
     if pins.founding and state.founding and pins.founding != state.founding:
         raise Invalid("state_mismatch", f"the saved state is of the founding {state.founding}, and another is pinned")
@@ -111,6 +112,10 @@ def continued(source: Source, head: Checkpoint, note: bytes, state: State) -> Re
     report.size, report.root = head.size, head.root
     proof: list[bytes] = []
     try:
+        if state.origin != source.origin and _gave_up(source, head, state):
+            what = f"{source.origin}: of the {state.size} entries seen before some are lost, and the log was reopened"
+            report.problems.append(finding("entries_given_up", None, what))
+            return report
         if head.size < state.size:
             what = f"the head is over {head.size} entries, and one over {state.size} was seen before"
             report.problems.append(finding("older_head", None, what))
@@ -128,6 +133,18 @@ def continued(source: Source, head: Checkpoint, note: bytes, state: State) -> Re
             report.problems.append(said(problem))
         return report
     return None
+
+
+def _gave_up(source: Source, head: Checkpoint, state: State) -> bool:
+    """Whether a head of a later epoch is over other entries than the state: what it knows beyond some size is lost."""
+    if head.size < state.size:
+        return True
+    proof = consistency_proof(state.size, head.size, source.read_tile)
+    try:
+        check_consistency(state.size, state.root if state.size else EMPTY, head.size, head.root, proof)
+    except Invalid:
+        return True
+    return False
 
 
 def _also(report: Report, pins: Pins, note: bytes, earlier: bytes) -> Report:
