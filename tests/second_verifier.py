@@ -32,24 +32,24 @@ READERS |= {"instant": READERS["day"] + "T([01][0-9]|2[0-3])(:[0-5][0-9]){2}Z", 
 READERS |= {"key": "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", "name": "[a-z0-9][a-z0-9._/-]{0,79}"}
 READERS |= {"line": "[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}"}  # what is not named here is a pattern itself
 # Every object: field:reader, or a field named as its reader; ? may be left out. X*a-b: a list of X, < rising.
-TABLE = f"""Signer acts:Act*1-5000 key name; Entry at:instant body:object id signers:Signer*1-16; Ref entry:digest id;
-Act role:giver|receiver|member|broker|committee|bank|link account? mandate?:id; mandate.revoked/1 mandate:id; KeySpec
-key name purpose:member|broker|committee|bank|checkpoint|link|witness; account.edited/1 account commitments; Terms
-broker:key scope:<dispute|exchange|gift*1-5000 consent:word daily_cap_minutes?:1..1000000 expires_on?:day; Policy
-rounding:none|nearest-quarter|up-quarter signing:debited|both reversal_days:0..3660 inactive_days:1..36600 person:Kind
-witness_quorum?:1..100 institution:Kind community:Kind; account.resumed/1 account; account.closed/1 account; commitments
-handle?:digest name?:digest contact?:digest memo?:digest reason?:digest consent?:digest; bank.founded/1 name:line
-founded_on:day keys:KeySpec*4-40 threshold:1..16 policy:Policy pot:account commitments; account.opened/1 account
-kind:person|institution|community commitments keys?:KeySpec*1-16 threshold?:1..16 mandate?:Terms imported?:id;
-account.suspended/1 account commitments?; key.rotated/1 old:key key:KeySpec; key.added/1 key:KeySpec account?
-threshold?:1..16; day.opened/1 date:day; key.recovered/1 account keys:KeySpec*1-16 threshold:1..16; exchange.recorded/1
-served_on:day category:word nature:service|obligatory|care|goods|gift|starting|opening legs? uncredited?:legs
-commitments? imported?:id; policy.adopted/1 policy:Policy starts_on:day; exchange.reversed/1 about:Ref served_on:day
-legs? commitments?; exchange.disputed/1 about:Ref commitments?; mandate.granted/1 account terms:Terms commitments?;
-dispute.resolved/1 about:Ref upheld?:true commitments?; import.completed/1 begun:id; key.revoked/1 key threshold?:1..16;
-import.abandoned/1 begun:id; import.begun/1 system:word files:<digest,{WHOLE}*1-5000 accounts:{WHOLE} exchanges:{WHOLE}
-minutes:{WHOLE} amid_trading?:true; details.erased/1 details:<id,handle|name|contact|memo|reason|consent*1-1000; Kind
-floor_minutes?:-1000000000..0 ceiling_minutes?:0..1000000000 advisory?:true starting_minutes?:1..6000"""
+TABLE = f"""Signer key acts:Act*1-5000 name; Entry at:instant body:object id signers:Signer*1-16; Ref entry:digest id;
+Act role:giver|receiver|member|broker|committee|bank|link account? mandate?:id; key.rotated/1 key:KeySpec old:key; Terms
+consent:word daily_cap_minutes?:1..1000000 broker:key expires_on?:day scope:<dispute|exchange|gift|vote*1-5000;
+mandate.revoked/1 mandate:id; import.begun/1 system:word files:<digest,{WHOLE}*1-5000 accounts:{WHOLE} exchanges:{WHOLE}
+minutes:{WHOLE} amid_trading?:true; KeySpec key name purpose:member|broker|committee|bank|checkpoint|link|witness;
+exchange.disputed/1 about:Ref commitments?; Policy rounding:none|nearest-quarter|up-quarter signing:debited|both
+reversal_days:0..3660 inactive_days:1..36600 person:Kind witness_quorum?:1..100 voting?:object institution:Kind
+community:Kind; account.closed/1 account; details.erased/1 details:<id,handle|name|contact|memo|reason|consent*1-1000;
+account.edited/1 commitments account; account.opened/1 account kind:person|institution|community commitments
+keys?:KeySpec*1-16 threshold?:1..16 mandate?:Terms imported?:id; account.suspended/1 commitments? account; day.opened/1
+date:day; key.recovered/1 account keys:KeySpec*1-16 threshold:1..16; exchange.recorded/1 served_on:day category:word
+nature:service|obligatory|care|goods|gift|starting|opening legs? uncredited?:legs commitments? imported?:id; commitments
+handle?:digest name?:digest contact?:digest memo?:digest reason?:digest consent?:digest; policy.adopted/1 policy:Policy
+starts_on:day; dispute.resolved/1 about:Ref upheld?:true commitments?; account.resumed/1 account; exchange.reversed/1
+about:Ref served_on:day legs? commitments?; Kind floor_minutes?:-1000000000..0 starting_minutes?:1..6000 advisory?:true
+ceiling_minutes?:0..1000000000; mandate.granted/1 account terms:Terms commitments?; import.completed/1 begun:id;
+bank.founded/1 name:line founded_on:day keys:KeySpec*4-40 threshold:1..16 policy:Policy pot:account commitments;
+key.revoked/1 key threshold?:1..16; import.abandoned/1 begun:id; key.added/1 key:KeySpec account? threshold?:1..16"""
 SHAPES = {name: [field.partition(":") for field in fields] for name, *fields in map(str.split, TABLE.split(";"))}
 
 

@@ -88,7 +88,7 @@ def test_the_json_has_exactly_the_documented_shape(village: Village) -> None:
     found_json = village.audit(founding="0" * 64).to_json()
     assert list(found_json) == [
         *("ok", "origin", "size", "root", "entries", "signatures", "problems", "attestation"),
-        *("under_mandate", "unsigned", "erased", "day", "holders", "since", "witnesses", "witness_quorum"),
+        *("under_mandate", "unsigned", "erased", "day", "holders", "rule", "since", "witnesses", "witness_quorum"),
         *("founding", "rotated", "fork"),
     ]
     assert list(found_json["problems"][0]) == ["code", "index", "message", "hint"]

@@ -566,12 +566,19 @@ def test_both_refuse_a_tampered_history_at_the_same_entry(spare: History, name: 
         lambda history: _reversal(history, 90),
         lambda history: history.add(_help(history), _bo(history)),
         lambda history: history.add(e.DayOpened("2026-03-09"), BANK),
+        lambda history: history.add(_voting(history), COMMITTEE),
     ],
 )
 def test_both_accept_what_is_in_order(spare: History, tamper: Callable[[History], None]) -> None:
     tamper(spare)
     spare.seal()
     assert agreed(spare) == set()
+
+
+def _voting(history: History) -> e.PolicyAdopted:
+    """A policy that gives votes; the votes themselves the second verifier does not know."""
+    rules = e.Voting(28, ("person",), 0, 20, e.Majority(30, 50), e.Majority(30, 50))
+    return e.PolicyAdopted(history.entry(0).fact.policy._replace(voting=rules), "2026-03-03")
 
 
 # What the second verifier leaves to the main one.
