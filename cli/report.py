@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.context import bank_option, json_option, open_reading_at
-from cli.output import print_json, print_table, progress, record_json, say
+from cli.output import print_json, print_table, progress, record_json
 from cli.seeing import at_option, point_json, point_lines
 from ledger.hours import show_minutes
 
@@ -63,7 +63,10 @@ def report(
             found = measure(page, year or last_year_of(page), imported=with_imported, reached=reached)
         called = _called(page, found, names=names)
         if html is not None:
-            _write(html, found, point_json(page), called)
+            from cli.pages import say_written
+            from cli.pages.report import report_page
+
+            say_written(html, report_page(found, point_json(page), called))
         if as_json:
             told = {"sections": record_json(sections(found)), "warnings": list(warnings(found, called.__getitem__))}
             print_json(point_json(page) | {"measures": _measures_json(found, called)} | told)
@@ -90,14 +93,6 @@ def _measures_json(found: Measures, called: dict[str, str]) -> dict[str, Any]:
     for one in told["institutions"]:
         one["name"] = called[one["account"]]
     return told
-
-
-def _write(path: Path, found: Measures, point: dict[str, Any], called: dict[str, str]) -> None:
-    from cli.pages import write_page
-    from cli.pages.report import report_page
-
-    written = write_page(path, report_page(found, point, called))
-    say(f"wrote {path}" if written else f"{path} is this very page already")
 
 
 def _print(found: Measures, called: dict[str, str]) -> None:

@@ -113,6 +113,8 @@ def _print_balances(found: list[Balance]) -> None:
 @click.option("--all", "everyone", is_flag=True, help="A statement of every account, one after another.")
 @click.option("--since", default="", metavar="DATE", help="From this date of service on.")
 @click.option("--until", default="", metavar="DATE", help="Up to and with this date of service.")
+@click.option("--html", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write a page there.")
+@click.option("--office", is_flag=True, help="On the page, for a benefits office: no names nor words of others.")
 @at_option
 @bank_option
 @json_option
@@ -123,6 +125,8 @@ def statement(
     everyone: bool,
     since: str,
     until: str,
+    html: Path | None,
+    office: bool,
     at: str | None,
     bank_dir: Path | None,
     as_json: bool,
@@ -134,9 +138,12 @@ def statement(
     timebank statement mary --since 2026-01-01 --until 2026-01-31
     timebank statement --all --json
     timebank statement mary --at 2026-12-31
+    timebank statement mary --html mary.html
+    timebank statement mary --office --html for-the-office.html
 
     With --at it comes out the same, byte for byte, whatever is recorded later, and says what it is bound to: origin,
     size, root, and the signed head that named it. An auditor finds that root with: timebank verify PATH --at SIZE
+    The page (it needs the extra report) has credits for goods apart from help, and nothing in money.
 
     JSON: origin, size, root, checkpoint (the signed head over it, or null), account, handle, opening_minutes, lines:
     [index, entry, served_on, minutes, balance_minutes, counterparties, category, nature, memo, attested,
@@ -148,11 +155,19 @@ def statement(
 
     if bool(handle) == everyone:
         raise Usage("usage", "statement needs a HANDLE, or --all", "see: timebank statement --help")
+    if (html is not None and (everyone or as_json or as_csv)) or (office and html is None):
+        raise Usage("usage", "a page is of one account, and a page alone", "see: timebank statement --help")
     with open_reading_at(bank_dir, at) as page:
         first, last = _dates(page.today, since, until)
         accounts = [one.account for one in views.balances(page)] if everyone else [page.account_of(handle or "")]
         found = (views.statement(page, account, first, last) for account in accounts)
-        if as_json:
+        if html is not None:
+            from cli.pages import say_written
+            from cli.pages.statement import statement_page
+
+            point = point_json(page)
+            say_written(html, statement_page(page, next(found), point, since=first, until=last, office=office))
+        elif as_json:
             bound = point_json(page)
             if everyone:
                 print_json_rows(bound | record_json(one) for one in found)

@@ -15,7 +15,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from cli.output import harmless
+from cli.output import harmless, say
 from ledger.errors import Unavailable
 from ledger.hours import show_minutes
 from ledger.measures.claims import percent
@@ -54,13 +54,14 @@ def missing(library: str) -> Unavailable:
     return Unavailable("extra_missing", what, "install it: pip install 'timebank[report]'")
 
 
-def write_page(path: Path, text: str) -> bool:
-    """Write a page where there is none; False if this very page is there; `Usage("file_exists")` if another file is."""
+def say_written(path: Path, text: str) -> None:
+    """Write a page where there is none, or this very one; `Usage("file_exists")` where another file is."""
     from ledger.folder import new_file
 
     raw = text.encode("utf-8", "replace")
     if path.is_file() and path.stat().st_size == len(raw) and path.read_bytes() == raw:
-        return False
-    with new_file(path, 0o644) as beside:
+        say(f"{path} is this very page already")
+        return
+    with new_file(path, 0o600) as beside:
         beside.write_bytes(raw)
-    return True
+    say(f"wrote {path}")

@@ -53,6 +53,7 @@ def _drawn(kind: str, name: str, labels: Sequence[str], series: Series, height: 
         js=(),
         show_legend=False,
         margin=4,
+        margin_right=14,
         style=style(**sizes),
         spacing=6,
         truncate_label=-1,
