@@ -62,7 +62,7 @@ def _nef(found: Measures) -> tuple[_Said, ...]:
             gave,
             (
                 f"{people.gave} of {people.active} active people gave help ({percent(gave)}), in "
-                f"{_many(kinds, 'category')}."
+                f"{_many(kinds, 'category')}.{_offering(found.offering)}"
             ),
             _if(
                 people.active - people.gave,
@@ -220,6 +220,10 @@ def _cahn(found: Measures) -> tuple[_Said, ...]:
             ),
         ),
     )
+
+
+def _offering(members: int) -> str:
+    return f" Of {_many(members, 'member')} it is listed what they can do." if members else ""
 
 
 def _newcomers(settled: int, three: int) -> str:

@@ -81,6 +81,9 @@ class Tally:
         self.by: Counter[tuple[str, str]] = Counter()
         self.minutes_by: Counter[tuple[str, str]] = Counter()
         self.years: Counter[str] = Counter()
+        #: entries of the year that are no exchanges, by kind and ledger day; and what is offered at its end, by whom
+        self.said: Counter[str] = Counter()
+        self.offers: dict[str, str] = {}
         #: minutes by the kind of giver and of receiver
         self.flow: Counter[tuple[str, str]] = Counter()
 
@@ -96,6 +99,10 @@ class Tally:
         """An account is closed."""
         if account in self.parties:
             self.parties[account].closed = day
+
+    def says(self, kind: str, day: str) -> None:
+        """Something was recorded that is no exchange."""
+        self.said[kind] += self.span.first <= day <= self.span.last
 
     def leave_out(self, reason: str, served_on: str, minutes: int) -> None:
         """Something is no help, or not counted as help."""

@@ -17,7 +17,9 @@ from typing import Any
 
 from ledger import canonical as c
 from ledger import events as e
+from ledger import helpfacts as hf
 from ledger import linkfacts as lf
+from ledger import votefacts as vf
 from ledger.across import MOVING, moved
 from ledger.book import Book
 from ledger.entries import Entry, attestation, parse_entry
@@ -30,7 +32,7 @@ _EXCHANGE = "exchange.recorded/1"
 _WORD = ("broker", "bank")
 #: what says who decides, by which rules, and what day it is
 _OF_THE_BANK = (
-    *(e.BankFounded, e.DayOpened, e.PolicyAdopted),
+    *(e.BankFounded, e.DayOpened, e.PolicyAdopted, vf.PolicyVoted),
     *(e.KeyAdded, e.KeyRotated, e.KeyRevoked),
 )
 
@@ -125,6 +127,7 @@ def _other(page: Reading, tally: Tally, book: Book, index: int, entry: Entry) ->
     if isinstance(fact, _OF_THE_BANK):
         book.apply(entry, index)
     day = book.bank.day if book.bank else ""
+    tally.says(entry.kind, day)
     if isinstance(fact, e.BankFounded):
         tally.joins(fact.pot, "community", day)
     elif isinstance(fact, e.AccountOpened):
@@ -133,6 +136,10 @@ def _other(page: Reading, tally: Tally, book: Book, index: int, entry: Entry) ->
         tally.leaves(fact.account, day)
     elif isinstance(fact, e.ExchangeReversed):
         tally.leave_out("corrected", fact.served_on, _credited(fact.legs))
+    elif isinstance(fact, hf.ListingPosted) and fact.side == "offer" and day <= tally.span.last:
+        tally.offers[entry.id] = fact.account
+    elif isinstance(fact, hf.ListingWithdrawn) and day <= tally.span.last:
+        tally.offers.pop(fact.listing, None)
     elif isinstance(fact, lf.LinkOpened):
         for account, kind in ((lf.RISK, "community"), (lf.LOSS, "community"), (fact.account, "neighbour")):
             tally.joins(account, kind, day)

@@ -141,16 +141,30 @@ class Spread(NamedTuple):
 
 
 class Power(NamedTuple):
-    """Who decides, at the point: the committee, and what was adopted in the year."""
+    """Who decides: the committee at the point; rules proposed, voted on and adopted in the year, some by votes."""
 
     committee: int
     threshold: int
     policies_adopted: int
+    policies_voted: int
+    proposals: int
+    votes: int
     open_disputes: int
 
 
+class Referrals(NamedTuple):
+    """Referrals by institutions, recorded in the year; who was referred is nowhere in the log."""
+
+    made: int
+    taken_up: int
+    closed: int
+
+
 class Measures(NamedTuple):
-    """A year; `day` is the ledger day at the point, and `over` whether it is past the year."""
+    """A year; `day` is the ledger day at the point, and `over` whether it is past the year.
+
+    `offering`: members of whom it is listed what they can do.
+    """
 
     year: int
     first: str
@@ -180,6 +194,8 @@ class Measures(NamedTuple):
     words: tuple[Sum, ...]
     left_out: tuple[Sum, ...]
     inactive_days: int
+    offering: int
+    referrals: Referrals
     power: Power
 
     def flow(self, giver: str, receiver: str) -> int:
@@ -231,7 +247,9 @@ def measure(
         words=_sums(tally, "word"),
         left_out=tuple(one for one in (_sum(tally, "left out", reason) for reason in REASONS) if one.exchanges),
         inactive_days=book.policy.inactive_days,
-        power=_power(page, book, span),
+        offering=len({one.account for one in people} & {*tally.offers.values()}),
+        referrals=Referrals(*(tally.said[f"referral.{what}/1"] for what in Referrals._fields)),
+        power=_power(page, book, tally),
     )
 
 
@@ -375,15 +393,18 @@ def _hours(active: list[Party]) -> tuple[Bracket, ...]:
     )
 
 
-def _power(page: Reading, book: Book, span: Span) -> Power:
-    bank, days = book.founded, _days(page)
-    adopted = 0
-    for start in bank.policies[1:]:
-        under = max(day for day, leaf in days if leaf <= start.leaf)
-        adopted += span.first <= under <= span.last
+def _power(page: Reading, book: Book, tally: Tally) -> Power:
     contests = page.db.rows("SELECT id FROM book WHERE kind = 'contest'")
-    open_disputes = sum(_is_open(page.contest(str(one))) for (one,) in contests)
-    return Power(len(book.office("committee")), bank.threshold, adopted, open_disputes)
+    said = tally.said
+    return Power(
+        committee=len(book.office("committee")),
+        threshold=book.founded.threshold,
+        policies_adopted=said["policy.adopted/1"] + said["policy.adopted/2"],
+        policies_voted=said["policy.adopted/2"],
+        proposals=said["policy.proposed/1"],
+        votes=said["vote.cast/1"],
+        open_disputes=sum(_is_open(page.contest(str(one))) for (one,) in contests),
+    )
 
 
 def _is_open(contest: Contest) -> bool:
