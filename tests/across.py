@@ -25,6 +25,7 @@ from ledger.folder import open_folder
 from ledger.founding import Plan, found_bank
 from ledger.restore import restore
 from ledger.store import Store
+from tests import stores
 from tests.builders import FIRST_DAY, Village
 
 LIMIT = 100_000
@@ -88,13 +89,12 @@ class Near(Village):
     def copied(self, path: Path) -> Near:
         """A second copy of the bank, that knows nothing of the first."""
         self.bank.store.close()
-        shutil.copytree(self.bank.folder.path, path)
-        folder = open_folder(path)
+        folder = open_folder(stores.copied(self.bank.folder.path, path))
         return self._again(Bank(folder, Store(folder.where, folder.origin), self.bank.clock))
 
     def restored(self, file: Path, path: Path, published: Path | None = None) -> Near:
         """The bank of a backup, restored elsewhere; the members' keys are brought along."""
-        done = restore(file, path, published=published)
+        done = restore(file, path, published=published, database=stores.new())
         shutil.copytree(self.members, path / "members", dirs_exist_ok=True)
         return self._again(Bank(done.folder, Store(done.folder.where, done.folder.origin), self.bank.clock))
 
@@ -106,7 +106,7 @@ class Near(Village):
 
 def near(path: Path, name: str, *members: str) -> Near:
     """Found a bank, with members who have keys of their own."""
-    plan = Plan(name.title(), f"{name}.example/hours")
+    plan = Plan(name.title(), f"{name}.example/hours", database=stores.new())
     made = Near(found_bank(path / name, plan, Clock(FIRST_DAY)))
     for member in members:
         made.open(member)

@@ -11,7 +11,6 @@ the way an operator's would.
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +24,7 @@ from ledger.drafts import draft_entry
 from ledger.entries import Act, Entry, format_entry
 from ledger.entries import Signer as EntrySigner
 from ledger.findings import Report
-from ledger.folder import DATABASE, open_folder
+from ledger.folder import open_folder
 from ledger.founding import FIRST_POLICY, Plan, found_bank, random_account
 from ledger.keyfiles import make_key
 from ledger.keyring import Keyring, key_files
@@ -33,6 +32,7 @@ from ledger.keys import Signer, encode_key
 from ledger.notes import Signature, sign_text
 from ledger.page import Page, Recorded
 from ledger.store import Store
+from tests import stores
 
 T = TypeVar("T")
 
@@ -156,9 +156,9 @@ def found(
     policy: e.Policy = FIRST_POLICY,
     clock: Clock | None = None,
     founded_on: str = "",
-    database: str = DATABASE,
+    database: str = "",
 ) -> Village:
-    """Found a bank in `path`/bank, in an SQLite file there unless `database` is a URL."""
+    """Found a bank in `path`/bank, its log in `database`, or where banks are kept now."""
     plan = Plan(
         "Village",
         ORIGIN,
@@ -166,12 +166,12 @@ def found(
         threshold=threshold,
         policy=policy,
         founded_on=founded_on,
-        database=database,
+        database=database or stores.new(),
     )
     return Village(found_bank(path / "bank", plan, clock or Clock(FIRST_DAY)))
 
 
-def live_village(path: Path, database: str = DATABASE) -> Village:
+def live_village(path: Path, database: str = "") -> Village:
     """A bank with a bit of everything: own keys, a mandate, an institution, memos, a dispute, a rotation, two days."""
     village = found(path, database=database)
     ada, bo = village.open("ada"), village.open("bo")
@@ -198,6 +198,5 @@ def live_village(path: Path, database: str = DATABASE) -> Village:
 
 def copy_of(folder: Path, path: Path) -> Village:
     """A bank made by another test, closed by now, copied to `path` and opened there."""
-    shutil.copytree(folder, path)
-    settings = open_folder(path)
+    settings = open_folder(stores.copied(folder, path))
     return Village(Bank(settings, Store(settings.where, settings.origin), Clock(FIRST_DAY + timedelta(days=1))))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests import postgres
+from tests import postgres, stores
 from tests.builders import Village, copy_of
 from tests.terminal import Terminal
 
@@ -20,9 +20,15 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a server, so that `-m "not postgres"` leaves it out."""
+    items[:] = [item for item in items if not (item.get_closest_marker("in_files") and _on_a_server(item))]
     for item in items:
         if "postgres_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
+
+
+def _on_a_server(item: pytest.Item) -> bool:
+    call = getattr(item, "callspec", None)
+    return call is not None and call.params.get("kept_in") == "postgresql"
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +44,17 @@ def postgres_url() -> Iterator[str]:
 def postgres_database(postgres_url: str) -> str:
     """The URL of a schema that nobody made yet."""
     return postgres.fresh_schema(postgres_url)
+
+
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(params=BOTH, scope="module")
+def kept_in(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the banks of a module's tests are kept: all run with files, and again with a server."""
+    stores.cluster = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
+    yield request.param
+    stores.cluster = ""
 
 
 @pytest.fixture

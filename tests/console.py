@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.main import run
+from tests import stores
 
 BEGINNINGS = Path(__file__).parent / "transcripts" / "beginnings"
 CLOCK = "2026-11-20T14:03:07Z"
@@ -138,7 +139,7 @@ class Console:
         said, talk = io.BytesIO(), io.BytesIO()
         out, err = (io.TextIOWrapper(stream, "utf-8", write_through=True) for stream in (said, talk))
         with chdir(self.folder), _environment(variables), redirect_stdout(out), redirect_stderr(err):
-            status = run(words)
+            status = run(stores.typed(words))
         return Done(said.getvalue().decode(), talk.getvalue().decode(), status)
 
     def follow(self, step: Step, name: str = "") -> Done:

@@ -29,6 +29,7 @@ from ledger.folder import open_folder
 from ledger.founding import FIRST_POLICY, Plan, found_bank
 from ledger.restore import restore
 from ledger.store import Store
+from tests import stores
 from tests.builders import FIRST_DAY, Village
 
 #: members of these banks may owe and be owed what they like: the limits of the links are what is tried
@@ -110,13 +111,13 @@ class House(Village):
 
     def restored(self, file: Path, folder: Path, published: Path | None = None) -> House:
         """The bank made again from a backup, in another folder; the old one is given up."""
-        restore(file, folder, published=published)
+        restore(file, folder, published=published, database=stores.new())
         shutil.copytree(self.members, folder / "members")
         return opened(folder, self.name, self.bank.clock)
 
     def copied(self, folder: Path) -> House:
         """A second copy of the bank, as somebody makes who copies folders."""
-        shutil.copytree(self.bank.folder.path, folder)
+        stores.copied(self.bank.folder.path, folder)
         return opened(folder, self.name, self.bank.clock)
 
 
@@ -128,7 +129,7 @@ def opened(folder: Path, name: str, clock: Clock) -> House:
 
 def house(path: Path, name: str) -> House:
     """A bank with one member."""
-    plan = Plan(name.title(), f"{name}.example/hours", policy=POLICY)
+    plan = Plan(name.title(), f"{name}.example/hours", policy=POLICY, database=stores.new())
     made = House(found_bank(path / f"bank-{name}", plan, Clock(FIRST_DAY)), name)
     made.open(name)
     publish_in(made.bank, path / f"published-{name}")

@@ -47,7 +47,7 @@ def temporary_cluster() -> Iterator[str]:
     if os.geteuid() == 0:
         shutil.chown(home, _SERVER_USER)
     data, log = home / "data", home / "log"
-    options = f"-k {home} -c listen_addresses= -c fsync=off"  # nothing here outlives the run
+    options = f"-k {home} -c listen_addresses= -c max_connections=300 -c fsync=off"  # nothing here outlives the run
     pg_ctl = [str(binaries / "pg_ctl"), "-D", str(data), "-w"]
     try:
         _run(home, str(binaries / "initdb"), "-D", str(data), "-U", _OWNER, "-A", "trust", "-E", "UTF8", "-N")

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from cli.main import run
+from tests import stores
 
 FIRST_DAY = "2026-11-20"
 
@@ -64,7 +65,7 @@ class Terminal:
     def tries(self, words: str | list[str]) -> Outcome:
         """Type a command, whatever comes of it."""
         self._capsys.readouterr()
-        status = run(shlex.split(words) if isinstance(words, str) else words)
+        status = run(stores.typed(shlex.split(words) if isinstance(words, str) else words))
         out, err = self._capsys.readouterr()
         assert "Traceback" not in err, err
         assert "error[internal]" not in err, err

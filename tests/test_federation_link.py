@@ -9,6 +9,8 @@ from federation.link import Ahead, Applied, Passed, Waits
 from federation.speaking import Refuse
 from tests.neighbours import LINK, Side, deliver, never, offer, pair, pid_of, settle, sync
 
+pytestmark = pytest.mark.usefixtures("kept_in")
+
 
 def mirror(oak: Side, elm: Side) -> int:
     return oak.link.bal + elm.link.bal

@@ -14,6 +14,8 @@ from ledger.keys import encode_key
 from ledger.linkfacts import Neighbour
 from tests.neighbours import ELM, LINK, OAK, key_of
 
+pytestmark = pytest.mark.usefixtures("kept_in")
+
 
 def card_of(origin: str, answers: str = "", seed: str = "") -> Card:
     key, checkpoint = key_of(seed or origin), key_of(f"{origin} checkpoint")

@@ -9,7 +9,6 @@ nothing, and an auditor finds no fault.
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
@@ -33,7 +33,10 @@ from ledger.page import Page, Recorded
 from ledger.points import AsOf, find_point
 from ledger.rebuild import rebuild
 from ledger.store import Store
+from tests import stores
 from tests.builders import FIRST_DAY, Village, found
+
+pytestmark = pytest.mark.usefixtures("kept_in")
 
 EXAMPLES = 40 if os.environ.get("CI") else 15
 STEPS = 40
@@ -240,7 +243,7 @@ class Histories(RuleBasedStateMachine):
         self.model = Model()
         self.clock = Clock(FIRST_DAY)
         self.past: list[tuple[int, dict[str, int]]] = []
-        shutil.copytree(FOUNDED, Path(self.scratch.name) / "bank")
+        stores.copied(FOUNDED, Path(self.scratch.name) / "bank")
         self.village = self._opened()
         with self.village.bank.reading() as page:
             self.model.members["pot"] = Member(page.book.founded.pot, "community", own_key=False)

@@ -23,6 +23,8 @@ from ledger.store import Store
 from tests.builders import Village
 from tests.console import Console, Done
 
+pytestmark = pytest.mark.usefixtures("kept_in")
+
 HEADING = "giver,receiver,time,for,category,on,ref\n"
 ROWS = (
     "bob,mary,1h30,lighter curtains,errands,2025-03-01,1\n"

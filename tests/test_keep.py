@@ -30,8 +30,11 @@ from ledger.rebuild import rebuild
 from ledger.restore import Restored, restore
 from ledger.store import Log, Store
 from ledger.store.sql import PROJECTIONS
+from tests import stores
 from tests.builders import FIRST_DAY, ORIGIN, Village, found, live_village
 from tests.postgres import fresh_schema
+
+pytestmark = pytest.mark.usefixtures("kept_in")
 
 TABLES = {name: columns for name, (_, columns) in PROJECTIONS.items()} | {
     "people": "account, handle, folded, name, contact, leaf",
@@ -71,10 +74,7 @@ def village(tmp_path: Path) -> Iterator[Village]:
 
 def vandalise(bank: Bank, *statements: str) -> None:
     """Change the database behind the bank's back."""
-    with sqlite3.connect(bank.folder.where) as connection:
-        for statement in statements:
-            connection.execute(statement)
-    connection.close()
+    stores.vandalise(bank.folder.where, *statements)
 
 
 # Rebuilding.
@@ -131,9 +131,10 @@ REFUSALS = {
     "head_ahead": "DELETE FROM stored_events WHERE originator_version > {n}",
     "database_damaged": "UPDATE stored_events SET state = 'x' WHERE originator_version = {n}",
 }
+IN_FILES = [pytest.param(code, marks=pytest.mark.in_files) if code == "database_damaged" else code for code in REFUSALS]
 
 
-@pytest.mark.parametrize("code", REFUSALS)
+@pytest.mark.parametrize("code", IN_FILES)
 def test_rebuilding_refuses_a_log_that_is_not_under_the_head(tmp_path: Path, code: str) -> None:
     village = found(tmp_path)
     ada, bo = village.open("ada"), village.open("bo")
@@ -143,17 +144,19 @@ def test_rebuilding_refuses_a_log_that_is_not_under_the_head(tmp_path: Path, cod
     if code == "head_ahead":
         village.bank.folder.head.unlink()
     vandalise(village.bank, REFUSALS[code].format(n=6))
-    with sqlite3.connect(village.bank.folder.where) as connection:
-        before = connection.execute("SELECT * FROM book ORDER BY 1, 2").fetchall()
-        with pytest.raises(Invalid) as caught:
-            rebuild(village.bank)
-        assert connection.execute("SELECT * FROM book ORDER BY 1, 2").fetchall() == before
-    connection.close()
+    rows = "SELECT kind, id, record FROM book ORDER BY 1, 2"
+    with village.bank.store.reading() as log:
+        before = log.db.rows(rows)
+    with pytest.raises(Invalid) as caught:
+        rebuild(village.bank)
+    with village.bank.store.reading() as log:
+        assert log.db.rows(rows) == before
     assert caught.value.code == code
     if code in ("bad_entry", "bad_note", "missing_entry", "database_damaged"):
         assert "entry 5 " in f"{caught.value.message.replace(':', ' ')} "
 
 
+@pytest.mark.in_files
 def test_rebuilding_refuses_an_older_database(tmp_path: Path) -> None:
     village = found(tmp_path)
     village.bank.store.close()
@@ -176,11 +179,11 @@ def test_rebuilding_refuses_an_older_database(tmp_path: Path) -> None:
 def test_a_backup_restores_to_the_same_bytes(village: Village, tmp_path: Path) -> None:
     before = contents(village.bank.store)
     size = backup(village.bank, tmp_path / "backup")
-    restored = restore(tmp_path / "backup", tmp_path / "again")
+    restored = restore(tmp_path / "backup", tmp_path / "again", database=stores.new())
     bank = bank_of(restored)
     assert contents(bank.store) == before
     assert restored._replace(folder=bank.folder) == (bank.folder, size, 0, 0, True, 0)
-    assert bank.folder == village.bank.folder._replace(path=bank.folder.path)
+    assert bank.folder == village.bank.folder._replace(path=bank.folder.path, database=bank.folder.database)
     assert bank.head_note() == village.bank.head_note()
     keys = village.bank.folder.keys
     for path in keys.iterdir():
@@ -346,6 +349,7 @@ def test_a_folder_with_anything_in_it(file: Path, tmp_path: Path) -> None:
     restore(file, other)
 
 
+@pytest.mark.in_files
 def test_what_is_no_backup(village: Village, file: Path, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("Dear treasurer, " * 100)
     assert refused(tmp_path / "letter.txt", tmp_path / "again") == "not_a_backup"

@@ -21,6 +21,8 @@ from tests.console import Console
 from tests.crossings import LINK, Crossing, crossed
 from tests.neighbours import pid_of
 
+pytestmark = pytest.mark.usefixtures("kept_in")
+
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:

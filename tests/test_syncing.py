@@ -22,9 +22,12 @@ from ledger import events as e
 from ledger.clock import Clock
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.page import Page
+from tests import stores
 from tests.builders import FIRST_DAY
 from tests.children import KILLED, Child, Outcome, at_step, die, run, together
 from tests.federations import House, federation, limit, mirrors, opened, settle, sum_of
+
+pytestmark = pytest.mark.usefixtures("kept_in")
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +50,8 @@ def banks(made: Path, tmp_path: Path) -> Iterator[tuple[House, House]]:
 def copied(made: Path, path: Path) -> tuple[House, House]:
     """Both banks in another place, and each told where the other publishes now."""
     shutil.copytree(made, path)
+    for name in ("oak", "elm"):
+        stores.own(path / f"bank-{name}")
     oak, elm = here(path)
     for one, other in ((oak, elm), (elm, oak)):
         publish_in(one.bank, path / f"published-{one.name}")

@@ -26,6 +26,8 @@ from tests.across import Near, agree, near, pair, paired, settle
 from tests.console import Console
 from tests.test_web import served
 
+pytestmark = pytest.mark.usefixtures("kept_in")
+
 
 @pytest.fixture
 def banks(tmp_path: Path) -> tuple[Near, Near]:

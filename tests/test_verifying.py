@@ -39,6 +39,8 @@ from ledger.verifying.states import StateFile
 from tests.builders import ORIGIN, Village, copy_of, found, live_village
 from tests.test_publish import files, grow
 
+pytestmark = pytest.mark.usefixtures("kept_in")
+
 SIZE = 300
 
 
@@ -188,6 +190,7 @@ def test_a_pinned_key_is_followed_through_rotations(village: Village, tmp_path: 
         assert (own.report.ok, own.report.rotated) == (True, done.report.rotated)
 
 
+@pytest.mark.in_files
 def test_that_a_log_names_the_pinned_key_proves_nothing(village: Village, tmp_path: Path) -> None:
     """Somebody founds another log of that origin, with the public key that an auditor pinned, and rotates it away."""
     pinned = keyed(village, "checkpoint").key

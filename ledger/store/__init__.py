@@ -19,12 +19,13 @@ from ledger.epochs import is_same_log
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.merkle import tile_growth
 from ledger.store.address import is_url, settings, shown
-from ledger.store.log import Log, log_id
+from ledger.store.log import SIZE, Log, log_id
 from ledger.store.sql import (
     ARRIVING,
     MOVED,
     SCHEMA,
     UNWIPED,
+    Asked,
     Db,
     SqliteDb,
     UnknownOutcome,
@@ -43,6 +44,7 @@ class Writing(Log):
     def __init__(self, db: Db, origin: str, recorder: Any) -> None:
         super().__init__(db, origin)
         self._recorder = recorder
+        self._size: int | None = None
         #: the index and the bytes of the last entry appended here
         self.last: tuple[int, bytes] | None = None
 
@@ -50,6 +52,13 @@ class Writing(Log):
         """As for a log that is read; the next transaction finds it, too."""
         super().go_on_as(origin)
         self.set_meta("origin", origin)
+        self._size = None
+
+    def size(self) -> int:
+        """The number of entries: nobody else appends while this transaction lasts."""
+        if self._size is None:
+            self._size = super().size()
+        return self._size
 
     def append(self, first: int, entries: Sequence[tuple[str, bytes]]) -> None:
         """Append `(kind, bytes)` entries, the first at index `first`, which must be the log's size."""
@@ -61,6 +70,7 @@ class Writing(Log):
         log = log_id(self.origin)
         self._recorder.append(self.db, [stored(log, first + i, kind, raw) for i, (kind, raw) in enumerate(entries)])
         if entries:
+            self._size = size + len(entries)
             self.last = first + len(entries) - 1, entries[-1][1]
 
     def grow_tree(self, first: int, leaves: Sequence[bytes]) -> None:
@@ -121,7 +131,7 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Log]:
         """One read-only snapshot."""
-        with explained(self.where), self._reading_db() as db:
+        with explained(self.where), self._reading_db(self._asked()) as db:
             log = Log(db, self.origin)
             if int(self._checked(log)["schema"]) < SCHEMA and _missing(db):
                 what = f"{shown(self.where)} was made by an earlier version of timebank"
@@ -135,7 +145,7 @@ class Store:
         with self._working():
             self._must_exist()
             try:
-                with self._open(create=False).appending(self.waiting) as db:
+                with self._open(create=False).appending(self.waiting, self._asked()) as db:
                     log = Writing(db, self.origin, self._recorder)
                     marks = self._checked(log)
                     if int(marks["schema"]) < SCHEMA:
@@ -262,9 +272,9 @@ class Store:
         return self._server
 
     @contextmanager
-    def _reading_db(self) -> Iterator[Db]:
+    def _reading_db(self, asked: Sequence[Asked] = ()) -> Iterator[Db]:
         if not self.is_sqlite:
-            with self._opened_server().reading() as db:
+            with self._opened_server().reading(asked) as db:
                 yield db
             return
         self._must_exist()
@@ -275,13 +285,17 @@ class Store:
         finally:
             connection.close()
 
+    def _asked(self) -> tuple[Asked, ...]:
+        """What every transaction begins by asking (where asking costs a journey)."""
+        return () if self.is_sqlite else (_MARKS, (SIZE, (log_id(self.origin),)))
+
     def _must_exist(self) -> None:
         if self.is_sqlite and not Path(self.where).is_file():
             raise Unavailable("database_missing", f"no database at {self.where}")
 
     def _checked(self, log: Log) -> dict[str, str]:
         """What `meta` says of the database; refused if it is of a newer version, of another bank, or was left."""
-        marks: dict[str, str] = dict(log.db.rows(_MARKS, ("schema", "origin", MOVED, ARRIVING)))
+        marks: dict[str, str] = dict(log.db.rows(*_MARKS))
         schema, origin = str(marks.get("schema", "")), marks.get("origin", "")
         if not schema.isdecimal() or not origin:
             raise Invalid("not_a_database", f"{shown(self.where)} is not the database of a time bank")
@@ -296,7 +310,7 @@ class Store:
         return marks
 
 
-_MARKS = "SELECT name, value FROM meta WHERE name IN (?, ?, ?, ?)"
+_MARKS: Asked = ("SELECT name, value FROM meta WHERE name IN (?, ?, ?, ?)", ("schema", "origin", MOVED, ARRIVING))
 #: how long a server is waited for that may have kept an entry
 RETURN_SECONDS = 60
 _PASSING = ("database_unreachable", "database_login", "database_replica")

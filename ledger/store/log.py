@@ -17,6 +17,7 @@ from ledger.store.sql import Db
 CHUNK = 2000
 #: entries of chosen kinds read at a time: those about neighbours are long
 FEW = 100
+SIZE = "SELECT MAX(originator_version) FROM stored_events WHERE originator_id = ?"
 
 
 @cache
@@ -39,7 +40,7 @@ class Log:
 
     def size(self) -> int:
         """The number of entries (one more than the last index)."""
-        row = self.db.row("SELECT MAX(originator_version) FROM stored_events WHERE originator_id = ?", (self._key,))
+        row = self.db.row(SIZE, (self._key,))
         return _whole(row[0]) if row and row[0] is not None else 0
 
     def raw(self, index: int) -> bytes:

@@ -10,7 +10,7 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 from psycopg.sql import SQL, Composed
 
 from ledger.store.postgres import Server
-from ledger.store.sql import Db
+from ledger.store.sql import Asked, Db
 
 if TYPE_CHECKING:
     from eventsourcing.persistence import StoredEvent
@@ -51,10 +51,10 @@ class PostgresLog(PostgresApplicationRecorder):
                 if _text(statement).startswith(("CREATE TABLE", "CREATE UNIQUE INDEX")):
                     connection.execute(statement)
 
-    def appending(self, waiting: Callable[[], None]) -> AbstractContextManager[Db]:
-        """One transaction that holds the library's table lock from its first moment."""
+    def appending(self, waiting: Callable[[], None], asked: Sequence[Asked] = ()) -> AbstractContextManager[Db]:
+        """One transaction that holds the library's table lock from its first moment; what is `asked` comes with it."""
         locking = _text(self.lock_table_statements[-1])
-        return self.datastore.server.writing(locking, waiting)
+        return self.datastore.server.writing(locking, waiting, asked)
 
     def append(self, db: Any, events: Sequence[StoredEvent]) -> None:
         """Insert entries into the open transaction."""

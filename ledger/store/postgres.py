@@ -2,25 +2,31 @@
 
 A second connection is opened only where two transactions of one program overlap. One that the server closed while it
 lay idle is replaced in silence, because nothing was begun on it; one that breaks amid a transaction ends that.
+A transaction is a pipeline (libpq's): what is written goes out with what is read next, or with the commit, so that a
+record is a handful of questions and answers.
 """
 
 from __future__ import annotations
 
+import logging
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import psycopg
-from psycopg.errors import InFailedSqlTransaction, LockNotAvailable
+from psycopg.errors import InFailedSqlTransaction, LockNotAvailable, PipelineAborted
 from psycopg.pq import TransactionStatus
 
 from ledger.store import sql
 from ledger.store.address import connecting, schema_of
-from ledger.store.sql import Db, PostgresDb, UnknownOutcome
+from ledger.store.sql import Ahead, Asked, Db, PostgresDb, UnknownOutcome
 
 #: an acknowledged entry is on disk, whatever the server's setting; a stronger one, for replicas, stays
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+
+_PASSED_OVER = "a statement failed and was passed over; the transaction was rolled back"
+logging.getLogger("psycopg").setLevel(logging.ERROR)  # what it warns of is raised here
 
 
 class Server:
@@ -46,27 +52,42 @@ class Server:
             self._keep(connection)
 
     @contextmanager
-    def reading(self) -> Iterator[Db]:
-        """One read-only transaction over a single snapshot."""
-        connection = self._begun("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        with self._ended(connection):
-            yield PostgresDb(connection)
+    def reading(self, asked: Sequence[Asked] = ()) -> Iterator[Db]:
+        """One read-only transaction over a single snapshot; what is `asked` is fetched in the same breath."""
+        with ExitStack() as transaction:
+            begin = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"]
+            yield PostgresDb(*self._begun(transaction, begin, asked))
 
     @contextmanager
-    def writing(self, locking: str, waiting: Callable[[], None]) -> Iterator[Db]:
+    def writing(self, locking: str, waiting: Callable[[], None], asked: Sequence[Asked] = ()) -> Iterator[Db]:
         """One transaction that holds a lock from its first moment; `locking` is the statement that takes it.
 
         `waiting` is called if another program has held that lock for `QUIET_SECONDS`. `UnknownOutcome` when the
         connection ended at the commit.
         """
-        with self._ended(self._locked(locking, waiting)) as connection:
-            yield PostgresDb(connection)
-            self._commit(connection)
+        with ExitStack() as transaction:
+            connection, ahead = self._locked(transaction, locking, waiting, asked)
+            yield PostgresDb(connection, ahead)
+            try:
+                said = connection.execute("COMMIT")
+                transaction.close()
+            except psycopg.Error as error:
+                if connection.closed:
+                    raise UnknownOutcome from error
+                if isinstance(error, PipelineAborted):
+                    raise InFailedSqlTransaction(_PASSED_OVER) from error
+                raise
+            if said.statusmessage != "COMMIT":  # PostgreSQL answers COMMIT of a failed transaction with a rollback
+                raise InFailedSqlTransaction(_PASSED_OVER)
 
-    def _locked(self, locking: str, waiting: Callable[[], None]) -> Any:
-        def begin(seconds: float) -> Any:
+    def _locked(
+        self, transaction: ExitStack, locking: str, waiting: Callable[[], None], asked: Sequence[Asked]
+    ) -> tuple[Any, Ahead]:
+        def begin(seconds: float) -> tuple[Any, Ahead]:
             patience = f"SET LOCAL lock_timeout = {int(seconds * 1000)}"
-            return self._begun(f"BEGIN ISOLATION LEVEL READ COMMITTED; {_DURABLE}; {patience}; {locking}")
+            return self._begun(
+                transaction, ["BEGIN ISOLATION LEVEL READ COMMITTED", _DURABLE, patience, locking], asked
+            )
 
         try:
             return begin(sql.QUIET_SECONDS)
@@ -74,39 +95,30 @@ class Server:
             waiting()
             return begin(sql.LOCK_SECONDS - sql.QUIET_SECONDS)
 
-    def _commit(self, connection: Any) -> None:
-        try:
-            said = connection.execute("COMMIT").statusmessage
-        except psycopg.Error as error:
-            if connection.closed:
-                raise UnknownOutcome from error
-            raise
-        if said != "COMMIT":  # PostgreSQL answers COMMIT of a failed transaction with a quiet rollback
-            raise InFailedSqlTransaction("a statement failed and was passed over; the transaction was rolled back")
-
-    def _begun(self, statements: str) -> Any:
+    def _begun(
+        self, transaction: ExitStack, statements: Sequence[str], asked: Sequence[Asked]
+    ) -> tuple[Any, Ahead]:
+        """A connection on which a transaction has begun, that ends with `transaction`, and what was asked ahead."""
         while True:
             fresh = not self._idle
             connection = self._connect() if fresh else self._idle.pop()
             try:
-                connection.execute(statements)
-            except BaseException as error:
-                lost = connection.closed
-                self._keep(connection)
-                if fresh or not lost or not isinstance(error, psycopg.Error):
-                    raise
-            else:
-                return connection
+                with ExitStack() as begun:
+                    begun.callback(self._keep, connection)
+                    pipeline = begun.enter_context(connection.pipeline())
+                    for statement in statements:
+                        connection.execute(statement)
+                    answers = [(one, connection.execute(sql.in_percents(one[0]), one[1])) for one in asked]
+                    pipeline.sync()
+                    ahead = {one: answer.fetchall() for one, answer in answers}
+                    transaction.push(begun.pop_all())
+                    return connection, ahead
+            except psycopg.Error:
+                if fresh or not connection.closed:
+                    raise  # else the server closed it while it lay idle
 
     def _connect(self) -> Any:
         return psycopg.connect(**self._settings, autocommit=True)
-
-    @contextmanager
-    def _ended(self, connection: Any) -> Iterator[Any]:
-        try:
-            yield connection
-        finally:
-            self._keep(connection)
 
     def _keep(self, connection: Any) -> None:
         """Put a connection by for the next transaction; what is unfinished on it is undone."""

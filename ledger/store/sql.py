@@ -41,9 +41,12 @@ OF_THE_PLACE = ("schema", "origin", UNWIPED, MOVED, ARRIVING)
 LOCK_SECONDS = 60
 QUIET_SECONDS = 2
 Row = tuple[Any, ...]
+#: a query with its parameters, and answers to some
+Asked = tuple[str, tuple[Any, ...]]
+Ahead = dict[Asked, list[Row]]
 _VALUES = " VALUES ("
-#: rows that a server is asked for at a time
-_FETCHED = 2000
+#: rows that a server is asked for, or sent, at a time
+_FETCHED = _SENT = 2000
 #: rows that one statement inserts
 AT_ONCE = 100
 
@@ -186,36 +189,55 @@ def patiently(connection: sqlite3.Connection, statements: Iterable[str], waiting
 
 
 class PostgresDb:
-    """`Db` on a psycopg connection (untyped here: psycopg is an optional extra)."""
+    """`Db` on a psycopg connection (untyped here: psycopg is an optional extra) in pipeline mode.
+
+    `ahead` holds the answers to what was asked when the transaction began; each is good for once.
+    """
 
     dialect = "postgresql"
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, ahead: Ahead) -> None:
         self._connection = connection
-        self._cursor = connection.cursor()
+        self._ahead = ahead
         self._names = count()
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        found: list[Row] = self._cursor.execute(_percent(sql), params).fetchall()
+        known = self._ahead.pop((sql, tuple(params)), None) if self._ahead else None
+        if known is not None:
+            return known
+        found: list[Row] = self._connection.execute(in_percents(sql), params).fetchall()
         return found
 
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
-        found: Row | None = self._cursor.execute(_percent(sql), params).fetchone()
-        return found
+        return next(iter(self.rows(sql, params)), None)
 
     def each(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Row]:
         name = f"each_{next(self._names)}"
-        self._connection.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {_percent(sql)}", params, prepare=False)
+        self._connection.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {in_percents(sql)}", params, prepare=False)
         while rows := self._connection.execute(f"FETCH {_FETCHED} FROM {name}", prepare=False).fetchall():
             yield from rows
         self._connection.execute(f"CLOSE {name}")
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> int:
-        count: int = self._cursor.execute(_percent(sql), params).rowcount
+        with self._connection.pipeline():  # at its end everything is heard of
+            done = self._connection.execute(in_percents(sql), params)
+        count: int = done.rowcount
         return count
 
     def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        self._cursor.executemany(_percent(sql), list(rows))
+        """As `executemany`; an insertion is sent as one statement over columns, and heard of with what comes next."""
+        left = list(rows)
+        head, values, tail = sql.partition(_VALUES)
+        if not left:
+            return
+        if not values:
+            self._connection.cursor().executemany(in_percents(sql), left)
+            return
+        _, _, tail = tail.partition(")")
+        columns = f"{head} SELECT * FROM unnest({', '.join(['%b'] * len(left[0]))}){tail}"
+        for first in range(0, len(left), _SENT):
+            some = zip(*left[first : first + _SENT], strict=True)
+            self._connection.execute(columns, [list(column) for column in some])
 
     def log_key(self, log: UUID) -> UUID:
         return log
@@ -224,5 +246,6 @@ class PostgresDb:
         return bool(self.rows("SELECT to_regclass(?) IS NOT NULL", (name,))[0][0])
 
 
-def _percent(sql: str) -> str:
+def in_percents(sql: str) -> str:
+    """A statement as psycopg writes it."""
     return sql.replace("?", "%s")
