@@ -38,7 +38,7 @@ def why_not() -> str:
 
 
 @contextmanager
-def temporary_cluster() -> Iterator[str]:
+def temporary_cluster(*, durable: bool = False) -> Iterator[str]:
     """Start a server that listens on a private socket only; yields the URL of its `postgres` database."""
     binaries = _binaries()
     if binaries is None:
@@ -47,7 +47,9 @@ def temporary_cluster() -> Iterator[str]:
     if os.geteuid() == 0:
         shutil.chown(home, _SERVER_USER)
     data, log = home / "data", home / "log"
-    options = f"-k {home} -c listen_addresses= -c max_connections=300 -c fsync=off"  # nothing here outlives the run
+    options = f"-k {home} -c listen_addresses= -c max_connections=300"
+    if not durable:  # nothing here outlives the run
+        options += " -c fsync=off"
     pg_ctl = [str(binaries / "pg_ctl"), "-D", str(data), "-w"]
     try:
         _run(home, str(binaries / "initdb"), "-D", str(data), "-U", _OWNER, "-A", "trust", "-E", "UTF8", "-N")

@@ -83,17 +83,13 @@ class Server:
     def _locked(
         self, transaction: ExitStack, locking: str, waiting: Callable[[], None], asked: Sequence[Asked]
     ) -> tuple[Any, Ahead]:
-        def begin(seconds: float) -> tuple[Any, Ahead]:
-            patience = f"SET LOCAL lock_timeout = {int(seconds * 1000)}"
-            return self._begun(
-                transaction, ["BEGIN ISOLATION LEVEL READ COMMITTED", _DURABLE, patience, locking], asked
-            )
-
+        begin = ["BEGIN ISOLATION LEVEL READ COMMITTED", _DURABLE]
         try:
-            return begin(sql.QUIET_SECONDS)
+            return self._begun(transaction, [*begin, locking], asked)
         except LockNotAvailable:
             waiting()
-            return begin(sql.LOCK_SECONDS - sql.QUIET_SECONDS)
+            patience = f"SET LOCAL lock_timeout = {int((sql.LOCK_SECONDS - sql.QUIET_SECONDS) * 1000)}"
+            return self._begun(transaction, [*begin, patience, locking], asked)
 
     def _begun(
         self, transaction: ExitStack, statements: Sequence[str], asked: Sequence[Asked]
@@ -118,7 +114,8 @@ class Server:
                     raise  # else the server closed it while it lay idle
 
     def _connect(self) -> Any:
-        return psycopg.connect(**self._settings, autocommit=True)
+        options = f"{self._settings['options']} -c lock_timeout={int(sql.QUIET_SECONDS * 1000)}"
+        return psycopg.connect(**self._settings | {"options": options}, autocommit=True)
 
     def _keep(self, connection: Any) -> None:
         """Put a connection by for the next transaction; what is unfinished on it is undone."""

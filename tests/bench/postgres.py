@@ -1,0 +1,186 @@
+"""How fast is a bank on PostgreSQL, beside what eventsourcing and psycopg do with the same server?
+
+python -m tests.bench.postgres [ROUNDS]   starts a server of its own, as durable as the distribution makes it
+
+One durable record at a time over eventsourcing's own `Application.save` of an event like it; batches of a hundred over
+psycopg's batch insertion of the same bytes; four processes that write at once over one; reading a balance in a bank
+with 10,000 exchanges over one with 500. Medians of rounds taken in turn.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ledger.bank import Bank
+from ledger.clock import Clock
+from ledger.folder import open_folder
+from ledger.page import Page
+from ledger.store import Store
+from ledger.store.address import connecting
+from ledger.views import balance_of
+from tests import stores
+from tests.bench.banks import recorded_bank
+from tests.builders import FIRST_DAY, Village, found
+from tests.postgres import temporary_cluster
+
+RECORDS = 100
+BATCH = 100
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    with temporary_cluster(durable=True) as url, tempfile.TemporaryDirectory() as scratch:
+        stores.cluster = url
+        village = found(Path(scratch))
+        members = village.open("ada"), village.open("bo")
+        one, saved = in_turn(rounds, lambda: records(village, *members), saves(url))
+        print(f"one record at a time: {one:.0f} a second, Application.save {saved:.0f}: ratio {one / saved:.2f}")
+        ours, bare = in_turn(rounds, lambda: batches(village, *members), insertions(village, url))
+        print(f"batches of {BATCH}: {ours:.0f} entries a second, psycopg {bare:.0f}: ratio {ours / bare:.2f}")
+        village.bank.store.close()
+        alone, _ = together(village, 1)
+        four, longest = together(village, 4)
+        print(f"four writers: {four:.0f} a second, one {alone:.0f}: ratio {four / alone:.2f}; longest {longest:.2f} s")
+        small, large = (recorded_bank(Path(scratch) / str(size), size) for size in (500, 10_000))
+        few, many = in_turn(rounds, lambda: looks(small), lambda: looks(large))
+        print(f"a balance with 10,000 exchanges over one with 500: {few / many:.2f} times as long")
+
+
+def in_turn(rounds: int, *measures: Callable[[], float]) -> tuple[float, ...]:
+    """The median rate of each, measured in turn."""
+    rates = [[measure() for measure in measures] for _ in range(rounds)]
+    return tuple(statistics.median(found) for found in zip(*rates, strict=True))
+
+
+def rate(count: int, work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - started)
+
+
+def records(village: Village, ada: str, bo: str) -> float:
+    """Records a second, each committed before the next."""
+
+    def work() -> None:
+        for number in range(RECORDS):
+            village.exchange(*((ada, bo) if number % 2 else (bo, ada)), 1)
+
+    return rate(RECORDS, work)
+
+
+def saves(url: str) -> Callable[[], float]:
+    """Aggregate events a second that eventsourcing saves one by one in the same server."""
+    from eventsourcing.application import Application
+    from eventsourcing.domain import Aggregate, event
+    from psycopg.conninfo import conninfo_to_dict
+
+    class Account(Aggregate):
+        @event("Helped")
+        def help(self, giver: str, receiver: str, minutes: int) -> None:
+            self.last = (giver, receiver, minutes)
+
+    said = conninfo_to_dict(url)
+    settings = {"DBNAME": said["dbname"], "HOST": said["host"], "USER": said["user"], "PASSWORD": ""}
+    environment = {f"POSTGRES_{name}": str(value) for name, value in settings.items()}
+    application: Any = Application(env={"PERSISTENCE_MODULE": "eventsourcing.postgres", **environment})
+    account = Account()
+    application.save(account)
+
+    def work() -> None:
+        for _ in range(RECORDS):
+            account.help("abcdefghij", "klmnopqrst", 1)
+            application.save(account)
+
+    return lambda: rate(RECORDS, work)
+
+
+def batches(village: Village, ada: str, bo: str) -> float:
+    """Entries a second, a hundred to a commit."""
+
+    def hundred(page: Page) -> None:
+        for number in range(BATCH):
+            page.add(village.help(ada, bo, 1) if number % 2 else village.help(bo, ada, 1))
+
+    def work() -> None:
+        for _ in range(RECORDS // 10):
+            village.write(hundred)
+
+    return rate(RECORDS // 10 * BATCH, work)
+
+
+def insertions(village: Village, url: str) -> Callable[[], float]:
+    """Rows a second that psycopg's `executemany` inserts, a hundred to a commit: the bytes of entries."""
+    import psycopg
+
+    with village.bank.reading() as page:
+        raw = page.log.raw(page.size - 1)
+    connection = psycopg.connect(**connecting(url), autocommit=True)
+    connection.execute("CREATE TABLE bare (leaf BIGINT PRIMARY KEY, entry BYTEA NOT NULL)")
+    done = 0
+
+    def work() -> None:
+        nonlocal done
+        for _ in range(RECORDS // 10):
+            with connection.transaction():
+                rows = [(done + number, raw) for number in range(BATCH)]
+                connection.cursor().executemany("INSERT INTO bare (leaf, entry) VALUES (%s, %s)", rows)
+            done += BATCH
+
+    return lambda: rate(RECORDS // 10 * BATCH, work)
+
+
+def write_many(folder: Path, count: int, waits: Any) -> None:
+    """In a process of its own: record one after another, and tell the longest wait."""
+    settings = open_folder(folder)
+    village = Village(Bank(settings, Store(settings.where, settings.origin), Clock(FIRST_DAY)))
+    with village.bank.reading() as page:
+        ada, bo = page.account_of("ada"), page.account_of("bo")
+    village.exchange(ada, bo, 1)
+    longest = 0.0
+    for number in range(count):
+        started = time.perf_counter()
+        village.exchange(*((ada, bo) if number % 2 else (bo, ada)), 1)
+        longest = max(longest, time.perf_counter() - started)
+    village.bank.store.close()
+    waits.put(longest)
+
+
+def together(village: Village, writers: int) -> tuple[float, float]:
+    """Records a second of so many processes at once (starting them included), and the longest wait, in seconds."""
+    context = multiprocessing.get_context("spawn")
+    waits = context.Queue()
+    each = RECORDS * 4 // writers
+    folder = village.bank.folder.path
+    processes = [context.Process(target=write_many, args=(folder, each, waits)) for _ in range(writers)]
+    started = time.perf_counter()
+    for process in processes:
+        process.start()
+    longest = max(waits.get() for _ in processes)
+    taken = time.perf_counter() - started
+    for process in processes:
+        process.join()
+        if process.exitcode:
+            raise RuntimeError("a writer failed")
+    return writers * each / taken, longest
+
+
+def looks(bank: Bank) -> float:
+    """Balances a second, each in a transaction of its own."""
+
+    def work() -> None:
+        for _ in range(RECORDS):
+            with bank.reading() as page:
+                balance_of(page, page.account_of("quiet"))
+
+    return rate(RECORDS, work)
+
+
+if __name__ == "__main__":
+    main()
