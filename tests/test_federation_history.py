@@ -32,8 +32,6 @@ from tests.builders import FIRST_DAY
 from tests.children import KILLED, at_step, die, run, sqlite_error
 from tests.federations import House, federation, mirrors, opened, settle, sum_of
 
-pytestmark = pytest.mark.usefixtures("kept_in")
-
 NAMES = ("ash", "elm", "oak", "yew")
 SOME = st.integers(0, 50)
 #: more steps than most syncs take, so that some end before it

@@ -18,8 +18,6 @@ from ledger.linkfacts import Neighbour
 from ledger.notes import sign_text
 from tests.neighbours import ELM, LINK, OAK, Side, deliver, key_of, never, offer, pair, pid_of, settle, start_of, sync
 
-pytestmark = pytest.mark.usefixtures("kept_in")
-
 
 def beginning(side: Side) -> list[Any]:
     """The facts before the first frame."""

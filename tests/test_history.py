@@ -16,7 +16,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
@@ -35,8 +34,6 @@ from ledger.rebuild import rebuild
 from ledger.store import Store
 from tests import stores
 from tests.builders import FIRST_DAY, Village, found
-
-pytestmark = pytest.mark.usefixtures("kept_in")
 
 EXAMPLES = 40 if os.environ.get("CI") else 15
 STEPS = 40

@@ -78,6 +78,7 @@ def test_a_history_moves_in_and_every_balance_follows(console: Console) -> None:
     assert "import of 1 file of csv begun" in console.type("timebank log entries").stdout
 
 
+@pytest.mark.in_files
 def test_what_is_kept_of_an_import_is_checked_against_its_entries(console: Console) -> None:
     write(console, "history.csv", HEADING + ROWS)
     imported(console)
@@ -96,6 +97,7 @@ def test_what_is_kept_of_an_import_is_checked_against_its_entries(console: Conso
     assert json.loads(console.type("timebank verify --json").stdout)["ok"]
 
 
+@pytest.mark.in_files
 def test_a_row_of_an_import_that_was_forgotten_is_noted(console: Console) -> None:
     write(console, "history.csv", HEADING + ROWS)
     imported(console)
@@ -387,6 +389,7 @@ def test_an_import_works_on_postgresql_as_well(tmp_path: Path, postgres_database
     assert console.type("timebank export hledger").status == 0
 
 
+@pytest.mark.in_files
 def test_an_import_that_is_killed_leaves_nothing_and_can_be_run_again(tmp_path: Path, console: Console) -> None:
     rows = "".join(f"bob,mary,{number % 90 + 1}m,help {number},,2025-03-01,{number}\n" for number in range(30_000))
     write(console, "history.csv", HEADING + rows)

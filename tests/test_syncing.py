@@ -27,8 +27,6 @@ from tests.builders import FIRST_DAY
 from tests.children import KILLED, Child, Outcome, at_step, die, run, together
 from tests.federations import House, federation, limit, mirrors, opened, settle, sum_of
 
-pytestmark = pytest.mark.usefixtures("kept_in")
-
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
