@@ -22,9 +22,10 @@ MOST_SHOWN = 5
 def today(bank_dir: Path | None, *, everything: bool, as_json: bool) -> None:
     """Show what wants attention, each with the command that deals with it.
 
-    Backups, disputes, votes, mandates about to end, members near their floor or ceiling, newcomers whom nobody has met
-    for a month, members long away (the policy says how long), payments held, neighbours not heard of. It changes
-    nothing, and nothing of it is an error; what is wrong with the bank's files is for: timebank doctor.
+    Backups, disputes, votes, referrals nobody took up, hours to be given back, institutions that receive no help any
+    more, mandates about to end, members near their floor or ceiling, newcomers whom nobody has met for a month, members
+    long away (the policy says how long), payments held, neighbours not heard of. It changes nothing, and nothing of it
+    is an error; what is wrong with the bank's files is for: timebank doctor.
 
     \b
     timebank today

@@ -14,10 +14,13 @@ from ledger import events as e
 from ledger.accounts import AccountRow, account_rows
 from ledger.backup import BACKED_UP
 from ledger.hours import show_minutes
+from ledger.institutions import WARNINGS, institutions
 from ledger.mandates import day_of_next_entry
+from ledger.paybacks import payback_rows
 from ledger.polls import poll_rows
 from ledger.reading import Reading
 from ledger.records import NEVER
+from ledger.referrals import referral_rows
 
 #: days in which somebody should have met a newcomer
 UNMET_DAYS = 30
@@ -94,6 +97,31 @@ def votes_are_cast_and_adopted(seen: Seen) -> Iterator[Matter]:
             yield Matter("vote", f"proposal {row.proposal}", f"voted on until {row.closes_on}", command, days)
 
 
+def referrals_are_followed(seen: Seen) -> Iterator[Matter]:
+    """Nobody who was referred is left waiting; who it is, only `referral show` tells."""
+    for row in referral_rows(seen.page):
+        days = seen.since(row.made_on)
+        if row.closed is None and row.taken_up is None and days > UNMET_DAYS:
+            what = f"by {row.institution}, and nothing is said to have come of it"
+            yield Matter("referral", f"referral {row.leaf}", what, f"timebank referral show {row.leaf}", days)
+
+
+def what_was_agreed_is_given_back(seen: Seen) -> Iterator[Matter]:
+    """Hours got up front were given back by the day agreed."""
+    for row in payback_rows(seen.page):
+        if seen.since(row.by) > 0:
+            what = f"{show_minutes(row.left_minutes)} of help was to be given by {row.by}"
+            yield Matter("payback", row.handle, what, f"timebank match {row.handle}", seen.since(row.by))
+
+
+def help_flows_into_institutions(seen: Seen) -> Iterator[Matter]:
+    """What an institution receives does not dry up: then it is no partner any more."""
+    for one in institutions(seen.page):
+        for warning in one.warnings:
+            command = f"timebank institutions {one.handle}"
+            yield Matter("inflow", one.handle, WARNINGS[warning], command, 0)
+
+
 def mandates_go_on(seen: Seen) -> Iterator[Matter]:
     """Nobody is about to be left without a broker who signs for her."""
     for row in seen.accounts:
@@ -164,6 +192,9 @@ LOOKS: tuple[Callable[[Seen], Iterator[Matter]], ...] = (
     the_backup_is_recent,
     disputes_are_decided,
     votes_are_cast_and_adopted,
+    referrals_are_followed,
+    what_was_agreed_is_given_back,
+    help_flows_into_institutions,
     mandates_go_on,
     nobody_is_at_a_limit,
     newcomers_are_met,
