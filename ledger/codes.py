@@ -829,7 +829,7 @@ CODES: dict[str, tuple[str, str]] = {
         "fetch it again; if it stays so, keep both heads and show them to the committee",
     ),
     "older_version": (
-        "an earlier version of timebank made this database, with fewer tables",
+        "an earlier version of timebank made this database, and its tables lack something",
         "bring it up to this version: timebank rebuild",
     ),
     "other_delimiter": (

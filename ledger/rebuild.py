@@ -22,8 +22,8 @@ from ledger.notes import parse_note
 from ledger.openings import Opening, commitment
 from ledger.page import check_signatures
 from ledger.people import openings_of
-from ledger.store import UNWIPED, Db, Writing
-from ledger.store.sql import PROJECTIONS, create_statements
+from ledger.store import UNWIPED, Db, Writing, make_whole
+from ledger.store.sql import PROJECTIONS
 from ledger.store.tables import SqlTables
 
 #: called with the entries done so far, and how many there are
@@ -40,7 +40,8 @@ def rebuild(bank: Bank, progress: Progress | None = None) -> int:
     One transaction: `Invalid` ("head_mismatch", "head_ahead", "older_database", "missing_entry", or whatever is wrong
     with an entry, by its index) leaves everything as it was.
     """
-    with bank.store.writing() as log:
+    with bank.store.writing(older=True) as log:
+        make_whole(log)
         size, highest = log.size(), bank.highest_head()
         heads = [read_head(log.head())] if log.head() else []
         if highest is not None and is_beyond(highest.origin, highest.size, log.origin, size):
@@ -59,10 +60,9 @@ def rebuild(bank: Bank, progress: Progress | None = None) -> int:
 
 
 def _empty_projections(db: Db) -> None:
-    """Empty the tables that are rebuilt, or make them; a table is not dropped, so that readers can go on."""
-    statements = {statement.split()[2]: statement for statement in create_statements(db.dialect)}
+    """Empty the tables that are rebuilt; a table is not dropped, so that readers can go on."""
     for table in (*PROJECTIONS, "people", "sides"):
-        db.run(f"DELETE FROM {table}" if db.has_table(table) else statements[table])
+        db.run(f"DELETE FROM {table}")
 
 
 class Fold:

@@ -21,7 +21,7 @@ from ledger.bank import Bank
 from ledger.checkpoint import format_checkpoint, parse_checkpoint
 from ledger.clock import Clock
 from ledger.doctor import Patient, examine
-from ledger.errors import Invalid, Problem, Refused, Usage
+from ledger.errors import Invalid, Problem, Refused, Unavailable, Usage
 from ledger.folder import open_folder
 from ledger.founding import Plan, found_bank
 from ledger.merkle import entries_path
@@ -103,6 +103,22 @@ def test_rebuilding_mends_tables_that_were_changed_emptied_or_lost(village: Vill
         "DROP TABLE people",
         "UPDATE tiles SET hashes = zeroblob(32)",
     )
+    rebuild(village.bank)
+    assert contents(village.bank.store) == before
+    check(village.bank)
+
+
+def test_a_database_of_an_earlier_version_is_refused_until_it_is_rebuilt(village: Village) -> None:
+    before = contents(village.bank.store)
+    vandalise(
+        village.bank,
+        "UPDATE meta SET value = '2' WHERE name = 'schema'",
+        "DELETE FROM book WHERE kind = 'electors'",
+        "DROP TABLE pairings",
+    )
+    with pytest.raises(Unavailable) as caught:
+        village.open("carl")
+    assert caught.value.code == "older_version"
     rebuild(village.bank)
     assert contents(village.bank.store) == before
     check(village.bank)

@@ -133,14 +133,15 @@ class Store:
         """One read-only snapshot."""
         with explained(self.where), self._reading_db(self._asked()) as db:
             log = Log(db, self.origin)
-            if int(self._checked(log)["schema"]) < SCHEMA and _missing(db):
-                what = f"{shown(self.where)} was made by an earlier version of timebank"
-                raise Unavailable("older_version", what)
+            self._must_be_whole(self._checked(log))
             yield log
 
     @contextmanager
-    def writing(self) -> Iterator[Writing]:
-        """One transaction with the write lock taken first; commits when the block ends well, else leaves nothing."""
+    def writing(self, *, older: bool = False) -> Iterator[Writing]:
+        """One transaction with the write lock taken first; commits when the block ends well, else leaves nothing.
+
+        `older`: a database of an earlier version is taken, too; `make_whole` is for whoever then rebuilds it.
+        """
         log: Writing | None = None
         with self._working():
             self._must_exist()
@@ -148,8 +149,8 @@ class Store:
                 with self._open(create=False).appending(self.waiting, self._asked()) as db:
                     log = Writing(db, self.origin, self._recorder)
                     marks = self._checked(log)
-                    if int(marks["schema"]) < SCHEMA:
-                        _make_missing(log)
+                    if not older:
+                        self._must_be_whole(marks)
                     if ARRIVING in marks:
                         self._settle(log, marks[ARRIVING])
                     yield log
@@ -191,7 +192,7 @@ class Store:
 
     def leave(self, to: str, size: int) -> None:
         """Say in this database that its bank, of `size` entries, lives elsewhere; nobody reads or writes it then."""
-        with self.writing() as log:
+        with self.writing(older=True) as log:
             if log.size() != size:
                 what = f"{shown(self.where)}, which the bank has left, has {log.size()} entries and it {size}"
                 raise Invalid("store_forked", what)
@@ -310,21 +311,23 @@ class Store:
         return marks
 
 
+    def _must_be_whole(self, marks: dict[str, str]) -> None:
+        """`Unavailable("older_version")` where tables lack what this version finds in the log."""
+        if int(marks["schema"]) < SCHEMA:
+            raise Unavailable("older_version", f"{shown(self.where)} was made by an earlier version of timebank")
+
+
 _MARKS: Asked = ("SELECT name, value FROM meta WHERE name IN (?, ?, ?, ?)", ("schema", "origin", MOVED, ARRIVING))
 #: how long a server is waited for that may have kept an entry
 RETURN_SECONDS = 60
 _PASSING = ("database_unreachable", "database_login", "database_replica")
 
 
-def _missing(db: Db) -> list[str]:
-    """The statements that make the tables which a database does not have."""
-    return [statement for statement in create_statements(db.dialect) if not db.has_table(statement.split()[2])]
-
-
-def _make_missing(log: Writing) -> None:
-    """Bring a database of an earlier version up to this one."""
-    for statement in _missing(log.db):
-        log.db.run(statement)
+def make_whole(log: Writing) -> None:
+    """Make the tables that a database of an earlier version lacks; what follows from the log is to be rebuilt."""
+    for statement in create_statements(log.db.dialect):
+        if not log.db.has_table(statement.split()[2]):
+            log.db.run(statement)
     log.set_meta("schema", str(SCHEMA))
 
 

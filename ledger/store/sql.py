@@ -29,8 +29,8 @@ from itertools import chain, count, islice
 from typing import Any, Protocol
 from uuid import UUID
 
-#: 2 brought the table `imported`, 3 those about neighbours
-SCHEMA = 3
+#: 2 brought the table `imported`, 3 those about neighbours, 4 in `book` who may vote, and since when who is suspended
+SCHEMA = 4
 #: the name in `meta` of what is still to do after details were erased (`Store.wipe`)
 UNWIPED = "unwiped"
 #: in `meta` when a bank moves: where it has gone, in the database it left; where it came from, until that is said there
