@@ -119,10 +119,7 @@ def _link_of(bank: Bank, name: str) -> tuple[Link, HeldKey]:
 
     with bank.reading() as page:
         link = side_of(page, neighbour_link(page, name)).link
-    found = link_keys(bank, link.link).get(link.our_key)
-    if found is None:
-        raise Refused("link_key_missing", f"the key of the link with {name} is not in {bank.folder.keys}")
-    return link, found
+    return link, link_keys(bank, link.link)[link.our_key]
 
 
 def _put(raw: bytes, output: Path | None) -> None:

@@ -144,6 +144,11 @@ class Link(NamedTuple):
     closed: bool = False
 
     @property
+    def newest_key(self) -> str:
+        """Our key, or the one named to take its place, of which they were not told yet."""
+        return self.rekey.key if self.rekey is not None else self.our_key
+
+    @property
     def held(self) -> int:
         """The minutes of our offers that are not decided, as far as we know."""
         return sum([one.minutes for one in self.standing])

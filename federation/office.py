@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from federation import kept
 from federation.carriers import BundleCarrier, Carrier, carrier_to
 from federation.outbox import published_folder
-from federation.pairing import called_neighbour, link_key_file, neighbour_link, open_links
+from federation.pairing import called_neighbour, neighbour_link, open_links
 from federation.sides import sides
-from federation.syncing import Reached, Synced, sync_link
+from federation.syncing import Reached, Synced, link_keys, sync_link
 from ledger.errors import Refused
 
 if TYPE_CHECKING:
+    from federation.link import Link
     from ledger.bank import Bank
     from ledger.keyring import Keyring
 
@@ -40,15 +41,24 @@ def after_restore(bank: Bank) -> list[str]:
     """What a restored bank does not have of its neighbours, and whom to ask: a line each."""
     told = []
     with bank.reading() as page:
+        found = sides(page)
         for link in open_links(page):
             name = called_neighbour(page, link)
-            if not link_key_file(bank.folder, link).exists():
+            if not _has_keys(bank, found[link].link):
                 told.append(f"{name}: the key of the link is not here; pair again, and settle the old link with them")
             elif not kept.standing(page.db, link).place:
                 told.append(f"{name}: where they publish is not known here; ask: timebank neighbour address {name}")
             else:
                 told.append(f"{name}: timebank sync asks them for what was said since, before anything new is said")
     return told
+
+
+def _has_keys(bank: Bank, link: Link) -> bool:
+    """Whether the key of a link is here, and the one that was named to follow it."""
+    try:
+        return {link.our_key, link.newest_key} <= link_keys(bank, link.link).keys()
+    except Refused:
+        return False
 
 
 def sync_neighbour(bank: Bank, keyring: Keyring, link: str, carrier: Carrier | None, reached: Reached | None) -> Synced:

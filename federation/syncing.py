@@ -64,14 +64,21 @@ class Synced(NamedTuple):
     unreachable: Unavailable | None = None
 
 
-def link_keys(bank: Bank, link: str) -> dict[str, HeldKey]:
-    """The keys of a link that are here, newest first, by their public halves; `Refused("link_key_missing")`."""
+class LinkKeys(dict[str, HeldKey]):
+    """The keys of a link that are here, by their public halves; for another, `Refused("link_key_missing")`."""
+
+    def __missing__(self, public: str) -> HeldKey:
+        raise Refused("link_key_missing", f"the private key of {public[:12]}…, which the link has now, is not here")
+
+
+def link_keys(bank: Bank, link: str) -> LinkKeys:
+    """The keys of a link that are here, newest first; `Refused("link_key_missing")` if none is."""
     usual = link_key_file(bank.folder, link)
     files = [path for path in key_files(bank.folder.keys) if path.name.startswith(usual.name)]
     keys = [held_key(path) for path in sorted(files, key=lambda path: (len(path.name), path.name), reverse=True)]
     if not keys:
         raise Refused("link_key_missing", f"there is no key {usual}")
-    return {encode_key(key.public.raw): key for key in keys}
+    return LinkKeys({encode_key(key.public.raw): key for key in keys})
 
 
 def sync_link(

@@ -99,7 +99,7 @@ class Done:
         self.resumed |= later.resumed
 
 
-#: our link keys by their public halves: in a change of key there are two
+#: our link keys by their public halves: in a change of key there are two; `Refused("link_key_missing")` for others
 Keys = Mapping[str, HeldKey]
 #: whether frames of ours are known to be lost here
 IsLost = Callable[[Reading, Side], bool]
@@ -114,6 +114,8 @@ def take_turn(page: Page, found: Sides, link: str, pulled: Pulled, keys: Keys | 
     if turn.side.link.frozen or turn.side.link.closed:
         turn.done.waits = f"the link is {'closed' if turn.side.link.closed else 'frozen'}"
         return turn.done
+    if keys is not None:
+        keys[turn.side.link.newest_key]  # it signs the entries; and no neighbour is told of a key that is lost
     if pulled.reopened is not None:
         turn.freeze_reopened(pulled.reopened)
     elif pulled.fork is not None:

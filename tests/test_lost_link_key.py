@@ -94,3 +94,25 @@ def test_keys_of_a_link_that_is_not_verified_or_of_another_bank_close_nothing(tm
     assert "error[link_unverified]" in desk.settled("{}", "--closes", by="--by new").stderr
     assert "error[unknown_neighbour]" in desk.settled("{}", "--closes", by="--by ash").stderr
     assert ash.owes(oak) == 0
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_backup_from_before_a_change_of_key_says_that_the_key_is_lost(tmp_path: Path, told: bool) -> None:
+    """The log is healed from what was published, and with it the change; the new key lies in no backup."""
+    oak, elm, ash = paired(tmp_path, "oak", "elm", "ash")
+    settle(oak, elm, ash)
+    oak.backup(tmp_path / "oak.backup")
+    assert Console(oak.bank.folder.path).type("timebank neighbour rekey elm").status == 0
+    oak.pay("ann", ash, "mary", 5)
+    settle(*((oak, elm, ash) if told else (ash,)))
+    oak.sync(ash)
+    oak.bank.store.close()
+    done = Console(tmp_path).type(f"timebank restore oak.backup again --published {oak.published}")
+    assert (done.status, "elm: the key of the link is not here; pair again" in done.stderr) == (0, True), done.stderr
+    back = Console(tmp_path / "again")
+    done = back.type(f"timebank sync --published {oak.published}")
+    assert "error[link_key_missing]: elm" in done.stderr, done.stderr
+    assert "error[link_key_missing]: ash" not in done.stderr
+    assert done.status == 3
+    assert "error[link_key_missing]" in back.type("timebank invoice ann 1h --for-neighbour elm").stderr
+    assert elm.frozen(oak) == ""
