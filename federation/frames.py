@@ -327,6 +327,8 @@ def quote(raw: bytes, link: str) -> Quoted:
     except Invalid as error:
         raise Invalid("bad_frame", error.message) from None
     lines = text.split("\n")
+    if lines[0] != HEADER and lines[0].startswith("timebank/frame/"):
+        raise Invalid("unknown_item", f"a frame of the version {lines[0][:40]!r}, which this version does not know")
     if len(lines) != 3 or lines[0] != HEADER or len(signatures) != 1:
         raise Invalid("bad_frame", f"a frame is two lines, the first of them {HEADER}, and one signature")
     if signatures[0].name != link:

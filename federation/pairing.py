@@ -105,8 +105,12 @@ def invite(bank: Bank) -> bytes:
 
 
 def withdraw(bank: Bank, link: str) -> None:
-    """Make an invitation that nobody answered void."""
+    """Make an invitation that nobody answered void; `Refused("invite_used")` once there is a link."""
     with bank.store.writing() as log:
+        found = kept.pairing(log.db, link)
+        if found is not None and found.theirs:
+            neighbour = open_card(found.theirs).bank.name
+            raise Refused("invite_used", f"{neighbour} answered it, or is answered: its cards are those of a link")
         kept.drop_pairing(log.db, link)
 
 

@@ -1053,7 +1053,7 @@ CODES: dict[str, tuple[str, str]] = {
         "see the accounts: timebank account list",
     ),
     "unknown_item": (
-        "a frame holds an item of a kind this version does not know",
+        "a frame, or an item in it, is of a kind this version does not know",
         "upgrade timebank: pip install --upgrade timebank; nothing is lost meanwhile",
     ),
     "unknown_key": (

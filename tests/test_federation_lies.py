@@ -282,17 +282,24 @@ def test_a_frame_that_is_changed_or_cut_anywhere_is_refused() -> None:
     assert oak.link == before
 
 
-def test_an_item_of_an_unknown_kind_is_named_and_the_link_is_not_lost() -> None:
+@pytest.mark.parametrize(
+    ("old", "newer", "named"),
+    [
+        ('{"offer":{', '{"barter":{', "barter"),
+        ("timebank/frame/v1", "timebank/frame/v2", "timebank/frame/v2"),
+    ],
+)
+def test_what_a_newer_version_says_is_named_and_the_link_is_not_lost(old: str, newer: str, named: str) -> None:
     from federation.frames import frame_text
     from ledger.notes import format_note, sign_text
 
     oak, elm = talked()
     frame = next_frame(elm.link, (offer(7, 5),), elm.link.bal, 5)
-    text = frame_text(frame.line.replace('{"offer":{', '{"barter":{'))
+    text = frame_text(frame.line).replace(old, newer)
     raw = format_note(text, [sign_text(text.encode(), LINK, elm.key)])
     with pytest.raises(Invalid) as refused:
         oak.hear(raw)
-    assert (refused.value.code, "barter" in refused.value.message) == ("unknown_item", True)
+    assert (refused.value.code, named in refused.value.message) == ("unknown_item", True)
     assert not isinstance(oak.hear(lie(elm, items=(offer(7, 5),), held=5)), Lie | Waits)
 
 
