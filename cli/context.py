@@ -76,6 +76,14 @@ def find_folder(bank_dir: Path | None) -> Folder:
     return open_folder(bank_dir if bank_dir is not None else find_bank(Path.cwd()))
 
 
+def is_own(path: Path, bank_dir: Path | None) -> bool:
+    """Whether the folder at `path` is the bank that a command would take without being told of it."""
+    try:
+        return path.samefile(find_folder(bank_dir).path)
+    except (Problem, OSError):
+        return False
+
+
 def open_bank(bank_dir: Path | None) -> Bank:
     """The bank, open."""
     from ledger.bank import Bank

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.context import bank_option, find_folder, json_option, open_bank
+from cli.context import bank_option, find_folder, is_own, json_option, open_bank
 from cli.output import counted, print_json, progress, say
 from ledger.errors import Invalid, Unavailable, Usage
 
@@ -55,9 +55,10 @@ def verify(
 ) -> int:
     """Check a whole history: every byte, every signature, every rule, the tree, the signed head.
 
-    PATH is a bank's folder (and its tables are checked too), a published folder, an audit pack, a receipt, or evidence
-    against a bank; which, is told by its content. A log, or a receipt, that is not one's own bank's needs what you hold
-    of that bank from elsewhere: --key or --founding. Exit status 0 when all of it holds, 4 with every problem named.
+    Without PATH it is your own bank, tables and all: the one that --bank names, or TIMEBANK_DIR, or the nearest folder
+    upward with a timebank.toml. PATH is a published folder, an audit pack, a receipt, evidence against a bank, or a
+    bank's folder; which, is told by its content. What is not your own needs what you hold of that bank from elsewhere:
+    --key or --founding. Exit status 0 when all of it holds, 4 with every problem named.
 
     Where witnesses are named, as many must have cosigned the head as --quorum says, or else the policy in force at it,
     or else all. Without names, the bank's neighbours are counted, and --quorum is asked of them.
@@ -86,17 +87,18 @@ def verify(
     from ledger.verifying.kinds import BANK, PACK, RECEIPT, recognise
     from ledger.verifying.published import root_at
 
-    asked = path or bank_dir or find_folder(None).path
-    kind, beginning = recognise(asked)
+    asked = path or find_folder(bank_dir).path
+    kind, beginning = recognise(path) if path is not None else (BANK, b"")
     pins = _pins(key, founding, witnesses, quorum)
     if kind in ("", RECEIPT) and (since or save or at):
         hint = "leave out --since, --save and --at"
         raise Usage("usage", "only a whole log is verified from a state, or at a size", hint)
     if not kind:
         return _other(asked, beginning, pins, as_json=as_json)
-    if kind != BANK and pins.key is None and not pins.founding:
+    if not (pins.founding or pins.key or (kind == BANK and is_own(asked, bank_dir))):
         hint = "pin what you hold of the bank: --key VKEY or --founding HASH"
-        raise Usage("usage", f"{asked} may be anybody's", hint)
+        own = f"; if the bank is your own: timebank verify --bank {asked}" if kind == BANK else ""
+        raise Usage("usage", f"{asked} may be anybody's", hint + own)
     if published is not None and kind != BANK:
         raise Usage("usage", "only one's own bank is compared with what it published", "leave out --published")
     if kind == RECEIPT:

@@ -190,6 +190,14 @@ def test_a_pinned_key_is_followed_through_rotations(village: Village, tmp_path: 
         assert (own.report.ok, own.report.rotated) == (True, done.report.rotated)
 
 
+def test_a_bank_without_a_head_holds_by_no_pinned_key(village: Village) -> None:
+    """Whoever hands over a bank's folder leaves out the head that he cannot sign."""
+    village.bank.folder.head.unlink()
+    with village.bank.store.writing() as log:
+        log.db.run("DELETE FROM meta WHERE name = 'head'")
+    assert ("unsigned_checkpoint", None) in told(verify_bank(village.bank, keyed(village)))
+
+
 @pytest.mark.in_files
 def test_that_a_log_names_the_pinned_key_proves_nothing(village: Village, tmp_path: Path) -> None:
     """Somebody founds another log of that origin, with the public key that an auditor pinned, and rotates it away."""

@@ -18,13 +18,14 @@ BANK, FOLDER, PACK, RECEIPT = "bank", "folder", "pack", "receipt"
 def recognise(path: Path) -> tuple[str, bytes]:
     """The kind of what lies at `path`, and the beginning of a file. A kind that is none of these four is "".
 
+    A folder with a head in it is a published one: a `timebank.toml` that somebody laid there changes nothing.
     `Usage("no_file")`; `Invalid("not_evidence")` for a folder without a head, and for what is neither file nor folder.
     """
     if path.is_dir():
-        if (path / CONFIG).exists():
-            return BANK, b""
         if os.path.lexists(path / CHECKPOINT):
             return FOLDER, b""
+        if (path / CONFIG).exists():
+            return BANK, b""
         raise Invalid("not_evidence", f"{path} holds neither a bank nor a published log")
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

@@ -55,6 +55,8 @@ def verify_bank(
             if note:
                 yield from pinned_key_leads_here(pins, case.walk, note, log.handovers, state.note if state else b"")
                 yield from head_is_witnessed(pins, case.walk, note)
+            elif pins.key is not None:
+                yield finding("unsigned_checkpoint", None, "there is no head that the pinned key could have signed")
             if published is not None:
                 yield from published_is_this_log(case, published)
 
