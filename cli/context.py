@@ -43,6 +43,14 @@ bank_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object with stable keys.")
 
 
+def _nothing() -> None:
+    pass
+
+
+#: called when another program's lock holds a command up, after that was said
+held_up: Callable[[], object] = _nothing
+
+
 def signing_options(command: Command) -> Command:
     """The options of every command that signs."""
     for option in (
@@ -96,7 +104,12 @@ def _store(folder: Folder) -> Store:
     from ledger.store import Store
 
     store = Store(folder.where, folder.origin)
-    store.waiting = lambda: say(f"another program is using {folder.path}: waiting for it ...")
+
+    def waiting() -> None:
+        say(f"another program is using {folder.path}: waiting for it ...")
+        held_up()
+
+    store.waiting = waiting
     return store
 
 

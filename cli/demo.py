@@ -90,9 +90,9 @@ _ACROSS = (
         f"alias keep mary@lewisham $(timebank alias show mary rushey-green{_LEWISHAM}){_RUSHEY}",
     ),
     ("Doreen pays her, a member of another bank.", f'pay mary@lewisham 1h30 --from doreen --for "radio"{_RUSHEY}'),
-    ("Each bank publishes in a folder of its own, and reads the other's.", "sync --all"),
-    ("An answer comes with the next sync.", "sync --all"),
-    ("When all is said there is nothing to say.", "sync --all"),
+    ("Each bank publishes in a folder of its own, and reads the other's.", "--all --jobs 1 sync"),
+    ("An answer comes with the next sync.", "--all --jobs 1 sync"),
+    ("When all is said there is nothing to say.", "--all --jobs 1 sync"),
     ("Mary has her time; the banks owe each other just that.", f"balance mary{_LEWISHAM}"),
     ("", f"neighbour list{_RUSHEY}"),
     (

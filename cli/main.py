@@ -10,7 +10,9 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -76,10 +78,27 @@ class Commands(click.Group):
         found: click.Command = getattr(import_module(module), name)
         return found
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is typed; with --all, for every bank of a host."""
+        name, found, left = super().resolve_command(ctx, args)
+        if not ctx.params["everywhere"]:
+            return name, found, left
+        path = [name]
+        while isinstance(found, click.Group) and left:
+            name, found, left = found.resolve_command(ctx, left)
+            path.append(name)
+        from cli.host import for_every_bank
+
+        return name, found and for_every_bank(" ".join(filter(None, path)), found, ctx.params["jobs"]), left
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--all", "everywhere", is_flag=True, help="Run COMMAND for every bank in a folder under --bank, or here.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="With --all: so many banks at once (default: cores).")
 @click.version_option(package_name="timebank", prog_name="timebank")
-def timebank() -> None:
+def timebank(*, everywhere: bool, jobs: int | None) -> None:
     """The hour ledger of a time bank: who helped whom, signed, kept for good, and checkable by anyone.
 
     \b
@@ -91,9 +110,13 @@ def timebank() -> None:
 
     \b
     Which bank:  --bank DIR, or TIMEBANK_DIR, or the nearest folder upward
+    Many banks:  timebank --all sync|today|verify|backup DIR|doctor|log publish DIR, each bank by itself: none waits
+                 for another; JSON: {bank: {status, result, error, talk}}; exit status: the worst
     Reading:     --json, --csv, --at SIZE|DATE|CHECKPOINT
     Signing:     --sign-with KEY, --passphrase-file FILE or TIMEBANK_PASSPHRASE, --propose FILE
     """
+    if jobs is not None and not everywhere:
+        raise Usage("usage", "--jobs says how many banks at once: here is one", "with many: timebank --all COMMAND")
 
 
 def main() -> None:
@@ -104,9 +127,17 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; return its exit status."""
-    as_json = "--json" in arguments
+
+    def typed() -> Any:
+        return timebank.main(arguments, prog_name="timebank", standalone_mode=False)
+
+    return outcome(typed, as_json="--json" in arguments)
+
+
+def outcome(work: Callable[[], Any], *, as_json: bool) -> int:
+    """The exit status of a command; what stopped it is said."""
     try:
-        status = timebank.main(arguments, prog_name="timebank", standalone_mode=False)
+        status = work()
         sys.stdout.flush()
     except Problem as problem:
         _debug()

@@ -32,7 +32,7 @@ DIVERGED = 5
     is_flag=False,
     flag_value=".",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Every bank in a folder under DIR, one after another (default: here).",
+    help="Every bank in a folder under DIR (default: here), as does: timebank --all sync.",
 )
 @bank_option
 @json_option
@@ -61,12 +61,15 @@ def sync(
 
     JSON: neighbours: [name, sent, received (frames), offered, accepted, rejected, posted, voided (payments: [pid,
     minutes], the rejected and voided by pid alone), recalled, resumed, waits, refused: [code, message, hint, file,
-    line], frozen, why, evidence, files, error], export. With --all: banks: [bank (its folder), and these two].
+    line], frozen, why, evidence, files, error], export. With --all: {bank: {status, result (these two), error, talk}}.
     """
     if host is not None:
+        from cli.host import run_for_every_bank
+
         if names or export or imported or published or bank_dir:
             raise Usage("usage", "--all syncs every bank with every neighbour", "leave out all else")
-        return _host(host, as_json=as_json)
+        given = {"names": (), "export": None, "imported": None, "published": None, "host": None, "as_json": as_json}
+        return run_for_every_bank("sync", sync, host, given)
     bank = open_bank(bank_dir)
     if published is not None:
         from federation.outbox import publish_in
@@ -80,28 +83,6 @@ def sync(
         for name, one in found:
             _tell(name, one)
     return _status([one for _, one in found])
-
-
-def _host(host: Path, *, as_json: bool) -> int:
-    """Sync every bank in a folder under `host`; what one cannot do keeps no other from it."""
-    from ledger.folder import CONFIG
-
-    folders = sorted(path.parent for path in host.glob(f"*/{CONFIG}"))
-    if not folders:
-        raise Usage("no_bank", f"there is no bank in a folder under {host}", "name the folder that holds them")
-    told, statuses = [], [0]
-    for folder in folders:
-        try:
-            found = _all(open_bank(folder), (), None, export=None, as_json=as_json)
-        except Problem as problem:
-            found = [("", problem)]
-        statuses.append(_status([one for _, one in found]))
-        told.append({"bank": str(folder), "neighbours": [_json(name, one) for name, one in found], "export": None})
-        for name, one in found if not as_json else ():
-            _tell(f"{folder.name}, {name}" if name else folder.name, one)
-    if as_json:
-        print_json({"banks": told})
-    return max(statuses)
 
 
 def _all(
