@@ -75,12 +75,12 @@ def verify(
     timebank verify pack.tar --founding 8637ebfa… --since march.state --save april.state
     timebank verify pack.tar --founding 8637ebfa… --at 1200
 
-    JSON: ok, origin, size, root, entries, signatures, problems: [code, index, message, hint], attestation: {both,
-    debited, broker, imported}, under_mandate, unsigned, erased, day, holders: {offices, threshold, accounts, own_keys,
-    mandate_only}, rule: {index, by (founding, committee, votes), votes: {person, institution: {entitled, yes, no,
-    mandated}}, reserved, open}, since, witnesses: {name: seconds}, witness_quorum, rotated (the entry that ended the
-    pinned key, or null), founding, fork: {older, newer, proof}, kind, state (digest),
-    at: {size, root}.
+    JSON: ok, origin, size, root, entries, signatures, problems: [code, index, message, hint], more_problems (how many
+    beyond the first 10,000 of entries and of the log), attestation: {both, debited, broker, imported}, under_mandate,
+    unsigned, erased, day, holders: {offices, threshold, accounts, own_keys, mandate_only}, rule: {index, by (founding,
+    committee, votes), votes: {person, institution: {entitled, yes, no, mandated}}, reserved, open}, since, witnesses:
+    {name: seconds}, witness_quorum, rotated (the entry that ended the pinned key, or null), founding, fork: {older,
+    newer, proof}, reopened: [index, origin, old_size, lost, signers], kind, state (digest), at: {size, root}.
     A receipt: ok, kind, origin, size, root, index, entry, id, at, says, signers, witnesses. Evidence: ok, kind,
     accused, neighbour, reason, why, link, key.
     """
@@ -237,6 +237,8 @@ def _print_problems(report: Report) -> None:
         where = f"entry {found.index}: " if found.index is not None else ""
         say(f"error[{found.code}]: {where}{found.message}")
         say(f"hint: {found.hint}")
+    if report.problems.more:
+        say(f"note: {counted(report.problems.more, 'more problem')} not told")
     if report.fork is not None:
         click.echo("the head seen before:")
         click.echo(report.fork.older.decode(), nl=False)
@@ -248,7 +250,7 @@ def _print_problems(report: Report) -> None:
 
 
 def _print_verdict(report: Report, *, hashes: bool) -> None:
-    verdict = "all of it holds" if report.ok else counted(len(report.problems), "problem")
+    verdict = "all of it holds" if report.ok else counted(len(report.problems) + report.problems.more, "problem")
     entries = counted(report.size, "entry", "entries")
     if hashes:
         click.echo(f"{report.origin}: the hashes of {entries}: {verdict}; what the entries say was not looked at")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -27,6 +28,32 @@ def finding(code: str, index: int | None, message: str, hint: str = "") -> Findi
 def said(problem: Problem, index: int | None = None, where: str = "") -> Finding:
     """What an exception says, as a value."""
     return finding(problem.code, index, where + problem.message, problem.hint)
+
+
+#: so many problems of entries are told, and as many of the log: a history of nothing but problems is not told whole
+MOST_PROBLEMS = 10_000
+
+
+class Problems(list[Finding]):
+    """The first problems, of entries and of the log as a whole; `more` counts those that are not told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.more = 0
+        self._told = [0, 0]
+
+    def append(self, one: Finding) -> None:
+        """Take a problem in, or count it."""
+        if self._told[one.index is None] < MOST_PROBLEMS:
+            self._told[one.index is None] += 1
+            super().append(one)
+        else:
+            self.more += 1
+
+    def take(self, found: Iterable[Finding]) -> None:
+        """Take several in."""
+        for one in found:
+            self.append(one)
 
 
 def _nothing() -> dict[str, int]:
@@ -84,7 +111,7 @@ class Report:
     root: bytes = b""
     entries: int = 0
     signatures: int = 0
-    problems: list[Finding] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
     #: exchanges by whose word they stand on (see `entries.attestation`)
     attestation: dict[str, int] = field(default_factory=_nothing)
     #: exchanges in which a broker signed for an account under a mandate
@@ -138,6 +165,7 @@ class Report:
             "entries": self.entries,
             "signatures": self.signatures,
             "problems": [asdict(problem) for problem in self.problems],
+            "more_problems": self.problems.more,
             "attestation": dict(self.attestation),
             "under_mandate": self.under_mandate,
             "unsigned": self.unsigned,

@@ -149,9 +149,9 @@ def _gave_up(source: Source, head: Checkpoint, state: State) -> bool:
 
 def _also(report: Report, pins: Pins, note: bytes, earlier: bytes) -> Report:
     """A report of what keeps the log from being read on, with what can be said of the head alone."""
-    report.problems += pinned_key_signed(pins, note, earlier)
+    report.problems.take(pinned_key_signed(pins, note, earlier))
     report.witnesses, found = witnesses_cosigned(pins, note)
-    report.problems += found
+    report.problems.take(found)
     return report
 
 
@@ -161,7 +161,7 @@ def _hashes(source: PublishedLog, pins: Pins, state: State | None, save: Path | 
     before = state.size if state is not None else 0
     report = Report(source.origin, head.size, head.root, since=before)
     try:
-        report.problems += tiles_are_a_tree(source, before)
+        report.problems.take(tiles_are_a_tree(source, before))
     except Problem as problem:
         report.problems.append(said(problem))
     _also(report, pins, source.head(), b"")
