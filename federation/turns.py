@@ -384,6 +384,7 @@ def give_back(page: Page, side: Side, request: Frame, way: Way) -> None:
     answer = side.link.answer
     if answer is None:
         return
+    page.flush()  # some of them may have been heard in this very turn
     after, number = request.items[0].after.place, 0  # type: ignore[union-attr]
     for index, note, place in logged_frames(page, side, way.receiver):
         if after < place <= answer.base.place:

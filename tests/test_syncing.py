@@ -321,6 +321,31 @@ def test_what_a_restored_bank_lost_comes_back_from_its_neighbour(banks: tuple[Ho
     agree(oak, elm)
 
 
+def test_what_is_first_heard_together_with_the_request_to_resume_is_given_back(
+    banks: tuple[House, House], tmp_path: Path
+) -> None:
+    """What oak said before it lost its disk comes late, in one folder with what it says after."""
+    oak, elm = banks
+    saved = oak.backed_up(tmp_path / "oak.backup")
+    oak.pay(elm, 30)
+    oak.sync()
+    oak.bank.store.close()
+    post = shutil.copytree(oak.published, tmp_path / "post")
+    keep_place(elm.bank, elm.link(oak), str(post))
+    shutil.rmtree(oak.published)
+    oak = oak.restored(saved, tmp_path / "again")
+    oak.sync()
+    shutil.copytree(oak.published, post, dirs_exist_ok=True)
+    found = elm.sync()["oak"].done
+    assert (found.received, len(found.accepted)) == (2, 1)
+    assert oak.sync()["elm"].done.recalled == 1
+    keep_place(elm.bank, elm.link(oak), str(oak.published))
+    settle(oak, elm)
+    assert oak.side(elm).link.requests == ()
+    assert (oak.minutes("elm"), elm.minutes("oak"), oak.minutes("federationrisk")) == (30, -30, -30)
+    agree(oak, elm)
+
+
 def test_an_older_database_says_nothing_more(banks: tuple[House, House], tmp_path: Path) -> None:
     oak, elm = banks
     oak.pay(elm, 30)
