@@ -13,10 +13,11 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -40,26 +41,98 @@ def why_not() -> str:
 @contextmanager
 def temporary_cluster(*, durable: bool = False) -> Iterator[str]:
     """Start a server that listens on a private socket only; yields the URL of its `postgres` database."""
-    binaries = _binaries()
-    if binaries is None:
-        raise ValueError("no PostgreSQL server: ask why_not() first")
+    with _home() as home:
+        server = Server(home)
+        server.runs("initdb", *_LOOSE)
+        server.start(() if durable else _FLEETING)
+        yield server.url
+
+
+@contextmanager
+def primary_and_standby() -> Iterator[tuple[Server, Server]]:
+    """Start two servers, of which the second repeats every commit of the first before that answers it."""
+    with _home() as home:
+        primary, standby = Server(home / "a"), Server(home / "b")
+        for server in (primary, standby):
+            server.home.mkdir(0o700)
+            _hand_over(server.home)
+        primary.runs("initdb", *_LOOSE)
+        primary.start((*_FLEETING, "synchronous_standby_names=b"))
+        where = f"host={primary.home} user={_OWNER} application_name=b"
+        standby.runs("pg_basebackup", "-R", "-X", "stream", "-c", "fast", "-d", where)
+        standby.start(_FLEETING)
+        yield primary, standby
+
+
+_LOOSE = ("-U", _OWNER, "-A", "trust", "-E", "UTF8", "-N")
+#: nothing here outlives the run
+_FLEETING = ("fsync=off",)
+
+
+@contextmanager
+def _home() -> Iterator[Path]:
+    """A temporary directory for servers, which are stopped at its end."""
     home = Path(tempfile.mkdtemp(prefix="timebank-pg-"))  # 0700; short, for a socket's path has 107 bytes
-    if os.geteuid() == 0:
-        shutil.chown(home, _SERVER_USER)
-    data, log = home / "data", home / "log"
-    options = f"-k {home} -c listen_addresses= -c max_connections=300"
-    if not durable:  # nothing here outlives the run
-        options += " -c fsync=off"
-    pg_ctl = [str(binaries / "pg_ctl"), "-D", str(data), "-w"]
+    _hand_over(home)
     try:
-        _run(home, str(binaries / "initdb"), "-D", str(data), "-U", _OWNER, "-A", "trust", "-E", "UTF8", "-N")
-        _run(home, *pg_ctl, "-l", str(log), "-o", options, "start")
-        try:
-            yield f"postgresql://{_OWNER}@/postgres?host={quote(str(home), safe='')}"
-        finally:
-            _run(home, *pg_ctl, "-m", "immediate", "stop")
+        yield home
     finally:
-        shutil.rmtree(home)
+        try:
+            for running in home.rglob("postmaster.pid"):
+                Server(running.parent.parent).stop()
+        finally:
+            shutil.rmtree(home)
+
+
+def _hand_over(directory: Path) -> None:
+    if os.geteuid() == 0:
+        shutil.chown(directory, _SERVER_USER)
+
+
+class Server:
+    """A PostgreSQL server in the folder `home`, reached by a socket there."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.url = f"postgresql://{_OWNER}@/postgres?host={quote(str(home), safe='')}"
+
+    def runs(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs on its data, never as root; what it said is in the error, if it fails."""
+        binaries = _binaries()
+        if binaries is None:
+            raise ValueError("no PostgreSQL server: ask why_not() first")
+        command = [str(binaries / program), "-D", str(self.home / "data"), *arguments]
+        become = ["runuser", "-u", _SERVER_USER, "--"] if os.geteuid() == 0 else []
+        output = self.home / "output"  # a file, not a pipe: the server inherits it and would hold a pipe open
+        with output.open("ab") as sink:
+            finished = subprocess.run([*become, *command], cwd=self.home, stdout=sink, stderr=sink, check=False)
+        if finished.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{output.read_text(errors='replace')}")
+
+    def start(self, settings: Sequence[str]) -> None:
+        """Start it with some settings, and wait until it answers."""
+        said = ("listen_addresses=", "max_connections=300", *settings)
+        options = " ".join((f"-k {self.home}", *(f"-c {one}" for one in said)))
+        self.runs("pg_ctl", "-w", "-l", str(self.home / "log"), "-o", options, "start")
+
+    def stop(self) -> None:
+        """Stop it where it is; nothing, if it does not run."""
+        with suppress(RuntimeError):
+            self.runs("pg_ctl", "-w", "-m", "immediate", "stop")
+
+    def kill(self) -> None:
+        """End all its processes at once, as `kill -9` does."""
+        pid = int((self.home / "data" / "postmaster.pid").read_text().split()[0])
+        children: list[str] = []
+        with suppress(OSError):  # where there is none, they end when they miss their parent
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for one in (pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+
+    def promote(self) -> None:
+        """Make a standby a primary."""
+        self.runs("pg_ctl", "-w", "promote")
 
 
 @contextmanager
@@ -97,13 +170,3 @@ def _major(directory: str) -> int:
 
 def _has_server_user() -> bool:
     return any(entry.pw_name == _SERVER_USER for entry in pwd.getpwall())
-
-
-def _run(home: Path, *command: str) -> None:
-    """Run one of PostgreSQL's programs, never as root; what it said is in the error, if it fails."""
-    become = ["runuser", "-u", _SERVER_USER, "--"] if os.geteuid() == 0 else []
-    output = home / "output"  # a file, not a pipe: the server inherits it and would hold a pipe open
-    with output.open("ab") as sink:
-        finished = subprocess.run([*become, *command], cwd=home, stdout=sink, stderr=sink, check=False)
-    if finished.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{output.read_text(errors='replace')}")

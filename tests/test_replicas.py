@@ -1,0 +1,131 @@
+"""The primary is killed while four writers record: nothing acknowledged is lost or doubled; the head never forks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from ledger import events as e
+from ledger.checkpoint import parse_checkpoint
+from ledger.clock import Clock
+from ledger.errors import Invalid, Unavailable
+from ledger.folder import open_folder, write_config
+from ledger.founding import Plan, found_bank
+from ledger.merkle import root_from_tiles
+from ledger.notes import parse_note
+from tests import children, postgres
+from tests.builders import FIRST_DAY, ORIGIN, Village
+from tests.postgres import Server
+from tests.test_two_processes import check, village_in
+
+pytestmark = pytest.mark.postgres
+
+Send = Callable[[object], None]
+WRITERS = 4
+#: acknowledgements of each writer before the primary is killed, and altogether
+BEFORE, EACH = 15, 40
+
+
+@pytest.fixture
+def servers() -> Iterator[tuple[Server, Server]]:
+    """A primary, and a standby that has every commit before it is answered."""
+    if reason := postgres.why_not():
+        pytest.skip(reason)
+    with postgres.primary_and_standby() as made:
+        yield made
+
+
+def moved_to(folder: Path, url: str) -> None:
+    """Write another URL into a bank's `timebank.toml`."""
+    write_config(open_folder(folder)._replace(database=f"{url}&schema=village"))
+
+
+def record(send: Send, folder: Path, pair: list[str]) -> None:
+    """Record until so many are acknowledged, whatever goes wrong; tell each acknowledgement, head and problem."""
+    village = village_in(folder)
+    acknowledged = 0
+    while acknowledged < EACH:
+        pair.reverse()
+        try:
+            recorded = village.exchange(pair[0], pair[1], 1)
+            send((recorded.index, recorded.entry.hash))
+            acknowledged += 1
+            if acknowledged % 5 == 0:
+                send(village.sign_head())
+        except Unavailable as problem:
+            send(problem.code)
+            time.sleep(0.05)
+    village.bank.store.close()
+
+
+def told(child: children.Child, acknowledged: int) -> list[object]:
+    """What a writer tells until so many entries are acknowledged."""
+    said: list[object] = []
+    while sum(isinstance(item, tuple) for item in said) < acknowledged:
+        said.append(child.receiver.recv())
+    return said
+
+
+def len_of(village: Village) -> int:
+    """How many entries a bank shows."""
+    with village.bank.store.reading() as log:
+        return log.size()
+
+
+def test_the_primary_is_killed_and_the_standby_goes_on(servers: tuple[Server, Server], tmp_path: Path) -> None:
+    primary, standby = servers
+    either = f"{primary.url}{quote(f',{standby.home}', safe='')}&target_session_attrs=read-write"
+    plan = Plan("Village", ORIGIN, database=f"{primary.url}&schema=village")
+    village = Village(found_bank(tmp_path / "bank", plan, Clock(FIRST_DAY)))
+    folder = village.bank.folder.path
+    pair = [village.open("ada"), village.open("bo")]
+    village.sign_head()
+    village.bank.store.close()
+
+    moved_to(folder, standby.url)  # a replica taken for the primary: it may be read
+    there = village_in(folder)
+    while len_of(there) < 3:  # it has the entries on disk, and shows them in a moment
+        time.sleep(0.01)
+    assert check(there.bank) == 3
+    with pytest.raises(Unavailable) as refused:
+        there.exchange(pair[0], pair[1], 1)
+    assert refused.value.code == "database_replica"
+    there.bank.store.close()
+
+    moved_to(folder, either)
+    writers = [children.Child(record, folder, pair[:: 1 if number % 2 else -1]) for number in range(WRITERS)]
+    said = [item for writer in writers for item in told(writer, BEFORE)]
+    primary.kill()
+    time.sleep(0.3)  # nobody answers for a while
+    standby.promote()
+    outcomes = children.together(*writers)
+    assert [outcome.exit_code for outcome in outcomes] == [0] * WRITERS
+    said += [item for outcome in outcomes for item in outcome.sent]
+
+    acknowledged = [item for item in said if isinstance(item, tuple)]
+    troubles = {item for item in said if isinstance(item, str)}
+    heads = [parse_checkpoint(parse_note(item)[0]) for item in said if isinstance(item, bytes)]
+    assert len(acknowledged) == len({index for index, _ in acknowledged}) == WRITERS * EACH
+    assert troubles <= {"database_unreachable", "database_replica"}, troubles
+    moved_to(folder, standby.url)
+    village = village_in(folder)
+    village.sign_head()
+    size = check(village.bank)  # under the head that lies beside the database, too
+    with village.bank.store.reading() as log:
+        assert all(log.entry(index).hash == hashed for index, hashed in acknowledged)
+        exchanges = sum(isinstance(log.entry(index).fact, e.ExchangeRecorded) for index in range(size))
+        assert all(root_from_tiles(head.size, log.read_tile) == head.root for head in heads)
+    assert exchanges == len(acknowledged)  # what was not acknowledged was said not to be recorded, and is not
+    village.bank.store.close()
+
+    primary.start(())  # the old primary comes back, and is taken for the bank's
+    moved_to(folder, primary.url)
+    village = village_in(folder)
+    with pytest.raises(Invalid) as older:
+        village.exchange(pair[0], pair[1], 1)
+    assert older.value.code == "older_database"
+    village.bank.store.close()
