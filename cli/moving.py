@@ -157,7 +157,7 @@ def _refuse(told: Told, options: dict[str, Any]) -> None:
         else:
             _print_page(told)
         message = f"{counted(standing, 'problem')} in the files of {history.system}; nothing was recorded"
-        hint = "answer what is asked, and mend what no row can be set aside for" if options["rejects"] else ""
+        hint = "answer what is asked, and mend what no row can be set aside for" if whole or options["rejects"] else ""
         raise Several(problems_of(history, told.plan), "", "import_refused", message, hint)
     if history.found("reject") and options["rejects"] and not options["dry_run"]:
         _write_rejects(history, options["rejects"])

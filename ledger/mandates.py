@@ -127,9 +127,9 @@ def broker_key(page: Reading, name: str) -> str:
         key = page.book.key(hashed)
         brokers[key.name if key else ""] = hashed
     if name not in brokers:
-        raise Refused(
-            "unknown_broker", f"no broker is called {quote(name)}", f"the brokers are: {', '.join(brokers) or 'none'}"
-        )
+        there_are = f"the brokers are: {', '.join(brokers)}"
+        hint = there_are if brokers else "no broker is left; enrol one: timebank key add NAME.pub --for broker"
+        raise Refused("unknown_broker", f"no broker is called {quote(name)}", hint)
     return brokers[name]
 
 
