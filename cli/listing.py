@@ -158,10 +158,12 @@ def match(handle: str | None, most: int, bank_dir: Path | None, *, as_json: bool
     if as_json:
         print_json({"suggestions": record_json(found)})
         return
-    for one in found:
-        click.echo(f"{one.giver} could help {one.receiver}: {one.needed} (listing {one.need})")
-        click.echo(f"    offers: {one.offered} (listing {one.offer})")
-        click.echo(f"    why: {'; '.join(one.why)}")
+    told = (
+        f"{one.giver} could help {one.receiver}: {one.needed} (listing {one.need})\n"
+        f"    offers: {one.offered} (listing {one.offer})\n    why: {'; '.join(one.why)}\n"
+        for one in found
+    )
+    click.echo("".join(told), nl=False)  # at once: there may be thousands
     if not found:
         say("nothing fits yet")
         say('hint: list what people can do and need: timebank listing offer HANDLE "hedges" --category gardening')

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.context import bank_option, json_option, open_reading_at
-from cli.output import print_json, print_table, progress, record_json
+from cli.output import counted, print_json, print_table, progress, record_json
 from cli.seeing import at_option, point_json, point_lines
 from ledger.hours import show_minutes
 
@@ -100,8 +100,10 @@ def _print(found: Measures, called: dict[str, str]) -> None:
     from ledger.measures.warnings import warnings
 
     people = found.people
-    click.echo(f"{found.bank}: {show_minutes(found.minutes)} of help in {found.year}, in {found.exchanges} exchanges")
-    click.echo(f"{people.active} people took part; {people.members} are members")
+    exchanges = counted(found.exchanges, "exchange")
+    click.echo(f"{found.bank}: {show_minutes(found.minutes)} of help in {found.year}, in {exchanges}")
+    took_part, members = counted(people.active, "person", "people"), counted(people.members, "member")
+    click.echo(f"{took_part} took part; the bank has {members}")
     for one in sections(found):
         click.echo(f"\n{one.source}: {one.title}  {one.at_a_glance}")
         click.echo(f"  {one.figure}\n  to improve it: {one.improve}")

@@ -155,7 +155,9 @@ def statement(
 
     if bool(handle) == everyone:
         raise Usage("usage", "statement needs a HANDLE, or --all", "see: timebank statement --help")
-    if (html is not None and (everyone or as_json or as_csv)) or (office and html is None):
+    if office and html is None:
+        raise Usage("usage", "what an office is given is a page", "add --html FILE")
+    if html is not None and (everyone or as_json or as_csv):
         raise Usage("usage", "a page is of one account, and a page alone", "see: timebank statement --help")
     with open_reading_at(bank_dir, at) as page:
         first, last = _dates(page.today, since, until)

@@ -673,7 +673,7 @@ CODES: dict[str, tuple[str, str]] = {
         "ask whoever is to be referred, then say how consent was given: --consent HOW",
     ),
     "no_electorate": (
-        "nobody could vote",
+        "nobody could vote, or institutions alone",
         "let accounts come of age first, or choose fewer member_days",
     ),
     "no_exchange_since": (

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from functools import cache, lru_cache
-from heapq import nlargest
 from math import log2
 from typing import NamedTuple
 from unicodedata import combining, normalize
@@ -28,6 +27,8 @@ BEST = 3
 #: of each category, and of each word, so many offers are looked at for one need
 LOOKED_AT = 8
 MOST_WORDS = 4
+#: points for words in common, at most
+MOST_SAID = 40
 #: points for a pair who never met, and what little is, in minutes
 NEVER_MET = 15
 _LITTLE = 60
@@ -63,55 +64,55 @@ def suggestions(rows: Iterable[ListingRow], standing: Standing, account: str = "
     needs = [one for one in listed if one.side == "need"]
     offers.sort(key=lambda one: (standing.given(one.account), one.leaf))
     needs.sort(key=lambda one: (standing.received(one.account), one.leaf))
-    index, asked = _Index(offers, words), Counter[str]()
+    index, asked = _Index(offers, words), {one.account: 0 for one in offers}
     kind = {one.leaf: _kindness(standing.given(one.account)) for one in offers}
     for need in needs:
         found = index.fitting(need, account if account != need.account else "")
         fair = [(points + kind[one.leaf] - 4 * asked[one.account], -one.leaf, one) for one, points in found]
         near = [
             (points + (0 if standing.met(one.account, need.account) else NEVER_MET), last, one)
-            for points, last, one in nlargest(2 * BEST, fair)
+            for points, last, one in sorted(fair, reverse=True)[: 2 * BEST]
         ]
-        for points, _, offer in nlargest(BEST, near):
+        for points, _, offer in sorted(near, reverse=True)[:BEST]:
             asked[offer.account] += 1
             score = points + _kindness(standing.received(need.account))
             yield _suggestion(offer, need, words, standing, score)
 
 
 class _Index:
-    """The offers by category and by word, those who gave least first."""
+    """The offers, by number, under their category and their words, those who gave least first."""
 
     def __init__(self, offers: list[ListingRow], words: dict[int, dict[str, str]]) -> None:
         self._words = words
-        self._by_category: dict[str, list[ListingRow]] = {}
-        self._by_word: dict[str, list[ListingRow]] = {}
+        self._offers = {offer.leaf: offer for offer in offers}
+        self._by_category: dict[str, list[int]] = {}
+        self._by_word: dict[str, list[int]] = {}
         self._turn: Counter[str] = Counter()
         for offer in offers:
-            self._by_category.setdefault(offer.category, []).append(offer)
+            self._by_category.setdefault(offer.category, []).append(offer.leaf)
             for word in words[offer.leaf]:
-                self._by_word.setdefault(word, []).append(offer)
+                self._by_word.setdefault(word, []).append(offer.leaf)
 
     def fitting(self, need: ListingRow, account: str) -> Iterator[tuple[ListingRow, int]]:
         """The offers that fit a need, with their points for that; of one account only if given."""
         points: dict[int, int] = {}
-        offers: dict[int, ListingRow] = {}
         known = sorted((len(self._by_word[word]), word) for word in self._words[need.leaf] if word in self._by_word)
         for frequency, word in known[:MOST_WORDS]:
             weight = self._weight(frequency)
-            for offer in self._some(f"word {word}", self._by_word[word], account):
-                offers[offer.leaf] = offer
-                points[offer.leaf] = points.get(offer.leaf, 0) + weight
+            for leaf in self._some(f"word {word}", self._by_word[word], account):
+                points[leaf] = points.get(leaf, 0) + weight
         same = need.category if need.category != "other" else ""
-        for offer in self._some(same, self._by_category.get(same, []), account):
-            offers[offer.leaf] = offer
-        for leaf, offer in offers.items():
+        for leaf in self._some(same, self._by_category.get(same, []), account):
+            points.setdefault(leaf, 0)
+        for leaf, said in points.items():
+            offer = self._offers[leaf]
             if offer.account != need.account:
-                yield offer, min(40, points.get(leaf, 0)) + (30 if offer.category == same else 0)
+                yield offer, min(MOST_SAID, said) + (30 if offer.category == same else 0)
 
-    def _some(self, key: str, offers: list[ListingRow], account: str) -> list[ListingRow]:
+    def _some(self, key: str, offers: list[int], account: str) -> list[int]:
         """An account's offers; or a few of all, from where the need before this one left off."""
         if account or len(offers) <= LOOKED_AT:
-            return [one for one in offers if one.account == account] if account else offers
+            return [leaf for leaf in offers if self._offers[leaf].account == account] if account else offers
         start = self._turn[key] % len(offers)
         self._turn[key] += LOOKED_AT
         few = offers[start : start + LOOKED_AT]

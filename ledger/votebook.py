@@ -20,8 +20,14 @@ def count_elector(tables: Tables, kind: str, day: str, by: int) -> None:
     """One more account of a kind, or one less, of those opened on a ledger day."""
     if kind in e.VOTERS:
         for key in ("", day):
-            before: Electors = tables.get("electors", key) or Electors()
+            before = electors(tables, key)
             tables.put("electors", key, before._replace(**{kind: getattr(before, kind) + by}))
+
+
+def electors(tables: Tables, day: str = "") -> Electors:
+    """How many accounts there are that are not closed; or of those opened on a ledger day."""
+    found: Electors = tables.get("electors", day) or Electors()
+    return found
 
 
 def later_day(day: str, days: int) -> str:
@@ -31,14 +37,14 @@ def later_day(day: str, days: int) -> str:
 
 def electorate(tables: Tables, voting: e.Voting, day: str, index: int) -> tuple[int, Electors]:
     """Who may vote on what is proposed on a ledger day, in entry `index`: those before an entry, and how many."""
-    found: Electors = tables.get("electors", "") or Electors()
+    found = electors(tables)
     before, today = index, date.fromisoformat(day).toordinal()
     for ordinal in range(max(today - voting.member_days + 1, 1), today + 1):
         young = date.fromordinal(ordinal).isoformat()
         opened: Day | None = tables.get("day", young)
         if opened is not None:
             before = min(before, opened.leaf)
-            less: Electors = tables.get("electors", young) or Electors()
+            less = electors(tables, young)
             found = Electors(found.person - less.person, found.institution - less.institution)
     return before, found
 

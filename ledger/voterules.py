@@ -19,7 +19,7 @@ from ledger.entries import Entry
 from ledger.errors import Refused
 from ledger.limits import known_account
 from ledger.records import NEVER, Poll, policy_key
-from ledger.votebook import electorate, mandated, poll_of, short_of, side_of
+from ledger.votebook import electorate, electors, mandated, poll_of, short_of, side_of
 
 _NOBODY = "let members come of age first, or choose fewer member_days"
 
@@ -98,11 +98,11 @@ def nothing_reserved(fact: e.PolicyAdopted, book: Book) -> None:
 
 
 def somebody_votes(fact: e.PolicyAdopted | vf.PolicyProposed, book: Book) -> None:
-    """Nobody is given the last word who is not there: by new rules of voting, somebody could vote today."""
+    """Nobody is given the last word who is not there: by new rules of voting, there are voters today."""
     last = adopted_in(book.founded.policies[-1].leaf, book)
     voting = fact.policy.voting
-    if voting is not None and voting != last.voting and not _entitled(voting, book):
-        raise Refused("no_electorate", "by its rules of voting nobody could vote today", _NOBODY)
+    if voting is not None and voting != last.voting:
+        _some_entitled(voting, book, "by its rules of voting ")
 
 
 def founded_for_somebody(fact: e.BankFounded, book: Book) -> None:
@@ -112,9 +112,13 @@ def founded_for_somebody(fact: e.BankFounded, book: Book) -> None:
         raise Refused("no_electorate", "by its rules of voting nobody will ever vote", _NOBODY)
 
 
-def _entitled(voting: e.Voting, book: Book) -> int:
+def _some_entitled(voting: e.Voting, book: Book, under: str = "") -> None:
+    """Somebody may vote today; and no institution alone, over people who are there, and too new."""
     found = electorate(book.tables, voting, book.founded.day, c.MOST_INTEGER)[1]
-    return sum(getattr(found, kind) for kind in e.VOTERS if getattr(voting, kind) is not None)
+    if not any(getattr(found, kind) for kind in e.VOTERS if getattr(voting, kind) is not None):
+        raise Refused("no_electorate", f"{under}nobody could vote today", _NOBODY)
+    if voting.person is not None and not found.person and electors(book.tables).person:
+        raise Refused("no_electorate", f"{under}no person could vote today, and institutions alone could", _NOBODY)
 
 
 # Proposed.
@@ -142,8 +146,7 @@ def _may_propose(fact: vf.PolicyProposed, book: Book) -> None:
         return
     if fact.account:
         _entitled_to_vote(fact.account, poll_of(book.tables, voting, fact, c.MOST_INTEGER), book)
-    if not _entitled(voting, book):
-        raise Refused("no_electorate", "nobody may vote on it today", _NOBODY)
+    _some_entitled(voting, book)
 
 
 def _entitled_to_vote(account: str, poll: Poll, book: Book) -> None:

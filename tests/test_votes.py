@@ -372,6 +372,38 @@ TestBallots.settings = settings(
 )
 
 
+def test_an_institution_that_came_first_does_not_decide_before_the_people_may() -> None:
+    world, day = World(), date(2026, 11, 20)
+    world.add(FOUNDING, *COMMITTEE)
+
+    def opens(account: str, kind: str) -> None:
+        world.add(e.AccountOpened(account, kind, {"handle": "0" * 64}, (member(account),), 1), BROKER)
+
+    def a_day_begins() -> e.PolicyAdopted:
+        nonlocal day
+        day += timedelta(1)
+        world.add(e.DayOpened(day.isoformat()), BANK)
+        return e.PolicyAdopted(POLICY._replace(voting=voting()), day.isoformat())
+
+    opens("theinn", "institution")
+    for _ in range(MEMBER_DAYS):
+        giving_votes = a_day_begins()
+    assert world.refuses(giving_votes, *COMMITTEE) == ""
+    opens("abraham", "person")
+    assert world.refuses(giving_votes, *COMMITTEE) == "no_electorate"
+    for _ in range(MEMBER_DAYS):
+        giving_votes = a_day_begins()
+    last = world.add(giving_votes, *COMMITTEE)
+    world.add(e.AccountClosed("abraham"), BROKER)
+    opens("beatrix", "person")
+    changed = vf.PolicyProposed(POLICY._replace(inactive_days=3, voting=voting()), ref(last), "", "theinn")
+    inn = by("theinn", Act("member", "theinn"))
+    assert world.refuses(changed, inn) == "no_electorate"
+    for _ in range(MEMBER_DAYS):
+        a_day_begins()
+    assert world.refuses(changed, inn) == ""
+
+
 # A bank on disk, in which there are votes.
 
 

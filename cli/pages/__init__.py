@@ -15,7 +15,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from cli.output import harmless, say
+from cli.output import counted, harmless, say
 from ledger.errors import Unavailable
 from ledger.hours import show_minutes
 from ledger.measures.claims import percent
@@ -34,7 +34,7 @@ def page(template: str, values: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    engine.filters |= {"hours": _hours, "percent": percent, "harmless": harmless, "whole": _whole}
+    engine.filters |= {"hours": _hours, "percent": percent, "harmless": harmless, "whole": _whole, "counted": counted}
     text: str = engine.get_template(template).render(values)
     return text
 

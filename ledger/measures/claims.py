@@ -113,7 +113,9 @@ def _nef(found: Measures) -> tuple[_Said, ...]:
             (
                 f"Institutions helped {_people(people.helped)}; {people.helped_gave} of them gave help "
                 f"({percent(helped_gave)}), {people.helped_gave_back} to an institution."
-            ),
+            )
+            if people.helped
+            else "No institution helped anybody.",
             _if(
                 people.helped - people.helped_gave,
                 "{} helped by an institution did not give yet. Let the referral end with a question: what would you "
@@ -142,8 +144,12 @@ def _nef(found: Measures) -> tuple[_Said, ...]:
             (
                 f"The people whom institutions helped gave {show_minutes(people.helped_given_minutes)} and received "
                 f"{show_minutes(people.helped_received_minutes)}{_ratio(assets)}."
-            ),
-            "Show this figure to the institutions: it is what they would not have without the people they serve.",
+            )
+            if people.helped
+            else "No institution helped anybody.",
+            "Show this figure to the institutions: it is what they would not have without the people they serve."
+            if people.helped
+            else "Invite an institution whose people have time and skills that nobody asks for.",
         ),
     )
 
@@ -210,8 +216,9 @@ def _cahn(found: Measures) -> tuple[_Said, ...]:
             "Different partners of each active person, ties in which both helped, and the reach of newcomers.",
             mutual,
             (
-                f"Half of the people have {net.median_partners or 0} partners or more; {net.mutual_ties} of {net.ties} "
-                f"ties are mutual ({percent(mutual)}). {_newcomers(newcomers.settled, newcomers.met_three)}"
+                f"Half of the people have {_many(net.median_partners or 0, 'partner')} or more; {net.mutual_ties} of "
+                f"{_many(net.ties, 'tie')} {'is' if net.mutual_ties == 1 else 'are'} mutual ({percent(mutual)}). "
+                f"{_newcomers(newcomers.settled, newcomers.met_three)}"
             ),
             _if(
                 newcomers.settled - newcomers.met_someone,

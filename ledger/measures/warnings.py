@@ -26,15 +26,18 @@ def warnings(found: Measures, called: Callable[[str], str]) -> Iterator[str]:
         one_way = people.active - people.both
         yield f"{one_way} of {people.active} active people only gave or only received."
     if people.asleep:
-        yield f"{people.asleep} members have neither given nor received for {found.inactive_days} days."
+        members = "1 member has" if people.asleep == 1 else f"{people.asleep} members have"
+        yield f"{members} neither given nor received for {found.inactive_days} days."
     newcomers = found.newcomers
     if newcomers.met_someone < newcomers.settled:
         unmet = newcomers.settled - newcomers.met_someone
-        yield f"{unmet} of {newcomers.settled} newcomers met nobody in their first 90 days."
+        many = "newcomer" if newcomers.settled == 1 else "newcomers"
+        yield f"{unmet} of {newcomers.settled} {many} met nobody in their first 90 days."
     broker = sum(one.exchanges for one in found.words if one.name == "broker")
     if found.exchanges and broker == found.exchanges:
         yield "Every exchange stands on a broker's word alone: no member signed for one."
     if found.power.open_disputes:
-        yield f"{found.power.open_disputes} disputed exchanges wait for a verdict."
+        waiting = found.power.open_disputes
+        yield f"{waiting} disputed {'exchange waits' if waiting == 1 else 'exchanges wait'} for a verdict."
     if found.power.threshold == 1:
         yield "One committee key decides alone."

@@ -44,7 +44,7 @@ from ledger.walk import Source, Walk
 
 HEADER = b"timebank/state/v1\n"
 #: raised whenever the rules or the book's records change, so that no state of the old ones is gone on with
-RULES = 4
+RULES = 5
 _MOST_LINE_BYTES = 100_000
 _CHUNK = 1 << 20
 _TABLES = """
