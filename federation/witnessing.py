@@ -144,7 +144,8 @@ def heeded(
         raise Invalid("older_database", what)
     differs = origin != origin_at(origin, reopened, ours.size)
     if differs or root_from_tiles(ours.size, log.read_tile) != ours.root:
-        raise Invalid("fork", f"{neighbour.origin} has seen another head over {ours.size} entries of this bank")
+        what = f"{neighbour.origin} has seen another head over {ours.size} entries of this bank"
+        raise Invalid("fork", what, "an old copy was put back, or two live: keep both, go on with the one they saw")
     return ours.size
 
 

@@ -1,11 +1,16 @@
 """Every state that two banks can come to, within small bounds: the real protocol, under loss, delay, crash and restore.
 
     python -m tests.search --payments 1 1 --window 1 --restores 1 --seconds 3000        (as many states as memory holds)
+    python -m tests.search --payments 1 1 --window 0 --unnoticed 1 --crashes 0      (a bank goes on from an old copy)
 
 A world is two banks, each with a log (what is committed), what it has composed and not committed, and the earlier
 states of its log that a backup may hold; and all frames ever published, any of which may come at any time, again, or
 never. Each step is one of the real functions of `federation`. After each step the invariants of PROTOCOL.md hold; and
 from each state, once the network heals, a few syncs leave nothing open.
+
+A bank may also be put back to an earlier state of its log and not notice. Then its neighbour may be told what cannot
+be: it freezes, and what it was shown is proof (I10); at the latest when both have spoken once more. Nobody else is ever
+accused, and each log's own sums hold.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
+from itertools import permutations
 from typing import Any, NamedTuple
 
 from federation import link as links
@@ -25,6 +31,8 @@ from federation.speaking import Spoken
 from tests.neighbours import ELM, LINK, OAK, never, offer, take_all
 
 BANKS = (OAK, ELM)
+#: by these a bank learns that it has said two things itself: none of them is proof against its neighbour
+OF_OURSELVES = ("copy", "fork", "hash")
 FAIR_SYNCS = 6
 
 
@@ -38,6 +46,7 @@ class Bounds(NamedTuple):
     minutes: int = 60
     they_owe: int = 120
     we_owe: int = 120
+    unnoticed: int = 0
 
 
 class Manners(NamedTuple):
@@ -79,6 +88,8 @@ class World(NamedTuple):
     restores: int
     crashes: int
     drawn: int = 0
+    unnoticed: int = 0
+    parted: frozenset[int] = frozenset()
 
 
 def first_world(bounds: Bounds) -> World:
@@ -88,7 +99,7 @@ def first_world(bounds: Bounds) -> World:
         link = links.opened(LINK, ours, theirs, ("A" * 43,) * 3, (text_hash(ours), text_hash(theirs)))
         link = link._replace(they_owe_minutes=bounds.they_owe, we_owe_minutes=bounds.we_owe)
         banks.append(Bank(Log(link), to_order=payments))
-    return World((banks[0], banks[1]), (frozenset(), frozenset()), bounds.restores, bounds.crashes)
+    return World((banks[0], banks[1]), (frozenset(), frozenset()), bounds.restores, bounds.crashes, 0, bounds.unnoticed)
 
 
 Step = tuple[str, World]
@@ -142,7 +153,7 @@ class Search:
 
     def _key(self, world: World) -> Any:
         """A world by numbers: equal worlds have one. Earlier logs count only while a restore may happen."""
-        past = world.restores > 0
+        past = world.restores > 0 or world.unnoticed > 0
         return (
             *(self._id(bank.log) for bank in world.banks),
             *(self._id(bank.draft) for bank in world.banks),
@@ -151,6 +162,8 @@ class Search:
             *(self._id(frames) for frames in world.published),
             world.restores,
             world.crashes,
+            world.unnoticed,
+            world.parted,
         )
 
     def _id(self, thing: Hashable) -> int:
@@ -194,12 +207,15 @@ class Search:
             if world.restores:
                 for number, earlier in enumerate(bank.past):
                     yield f"{name} is restored to {number}", self._restored(world, me, earlier)
+            if world.unnoticed:
+                for number, earlier in enumerate(bank.past):
+                    yield f"{name} is restored to {number} unnoticed", self._put_back(world, me, earlier)
             if self.manners.times_out and log.link.standing:
                 yield f"{name} gives up", self._gave_up(world, me)
 
     def _append(self, world: World, me: int, log: Log, **changes: Any) -> World:
         bank = world.banks[me]
-        past = (*bank.past, bank.log) if world.restores else ()
+        past = (*bank.past, bank.log) if world.restores or world.unnoticed else ()
         return put(world, me, bank._replace(log=log, past=past, **changes))
 
     def _ordered(self, world: World, me: int) -> World:
@@ -223,7 +239,7 @@ class Search:
         if isinstance(heard, links.Ahead):
             return self._resume(world, me)
         if isinstance(heard, links.Lie):
-            return self._append(world, me, log._replace(faults=(*log.faults, f"{heard.reason}: {heard.why}")))
+            return self._accused(world, me, heard)
         twice = [pid for pid, _ in heard.posted if pid in {one for one, _ in log.posted}]
         twice += [pid for pid in heard.voided if pid in log.voided]
         after = log._replace(
@@ -242,7 +258,20 @@ class Search:
             return self._append(world, me, after_saying(log, found))
         if isinstance(found, Passed | Waits):
             return world
-        return self._append(world, me, log._replace(faults=(*log.faults, f"{found.reason}: {found.why}")))
+        return self._accused(world, me, found)
+
+    def _accused(self, world: World, me: int, lie: links.Lie) -> World:
+        """Freeze, if a bank went on from an old copy and said two things in one place; else it is no lie at all."""
+        log = world.banks[me].log
+        fair = lie.reason in OF_OURSELVES if me in world.parted else bool(world.parted)
+        if fair and (lie.reason == "copy" or contradicts(world)):
+            return self._append(world, me, log._replace(link=log.link._replace(frozen=lie.reason)), draft=None)
+        return self._append(world, me, log._replace(faults=(*log.faults, f"{lie.reason}: {lie.why}")))
+
+    def _put_back(self, world: World, me: int, earlier: Log) -> World:
+        bank = world.banks[me]
+        back = put(world, me, bank._replace(log=earlier, draft=None, past=()))
+        return back._replace(unnoticed=world.unnoticed - 1, parted=world.parted | {me})
 
     def _restored(self, world: World, me: int, earlier: Log) -> World:
         bank = world.banks[me]
@@ -314,18 +343,26 @@ def broken(world: World) -> str:
             return f"I6 {link.theirs} owes {-link.bal}, more than it may"
         if link.bal + link.held > link.we_owe_minutes:
             return f"I6 {link.ours} owes and offers {link.bal + link.held}, more than it may"
-        if other.link.requests:  # what it has forgotten it will be told
+        if other.link.requests or world.parted:  # what it has forgotten it will be told, or it is judged in the end
             continue
         if not log.posted <= other.accepted:
             return "I4 a payment is posted that was not accepted"
         if not link.requests and log.voided & {pid for pid, _ in other.accepted}:
             return "I4 a payment is void that was accepted"
-    for frames in world.published:
+    for me, frames in enumerate(world.published):
+        if me in world.parted:
+            continue
         marks: dict[tuple[int, int], Mark] = {}
         for frame in frames:
             if marks.setdefault(frame.place, frame.mark) != frame.mark:
                 return f"I8 two frames {frame.place} are signed"
     return ""
+
+
+def contradicts(world: World) -> bool:
+    """Whether a bank that went on from an old copy has signed two frames in one place (I10)."""
+    said = [frame.mark for me in world.parted for frame in world.published[me] | world.banks[me].log.said]
+    return len(set(said)) > len({mark.place for mark in said})
 
 
 def backward(before: World, after: World, step: str) -> str:
@@ -340,26 +377,44 @@ def backward(before: World, after: World, step: str) -> str:
 
 def stuck(world: World, search: Search) -> str:
     """Whether, once all is delivered, some syncs leave something open; judged once for worlds alike in that."""
-    key = tuple([search._id(part) for bank in world.banks for part in (bank.log, bank.draft)]) + world.published
+    parts = tuple([search._id(part) for bank in world.banks for part in (bank.log, bank.draft)])
+    key = (*parts, *world.published, world.parted)
     if key not in search._live:
         search._live[key] = _stuck(world, search)
     return search._live[key]
 
 
 def _stuck(world: World, search: Search) -> str:
-    world = world._replace(restores=0)
-    for _ in range(FAIR_SYNCS):
+    world = world._replace(restores=0, unnoticed=0)
+    world = _healed(world, search)
+    if world.parted:  # two things said in one place are found out when both have spoken again
         for me in (0, 1):
-            world = synced(world, me, search)
+            log = world.banks[me].log
+            word = log._replace(orders=(*log.orders, offer(90 + me, 1, search.bounds.window)))
+            world = put(world, me, world.banks[me]._replace(log=word))
+        world = _healed(world, search)
     wrong = broken(world)
     if wrong:
         return f"after healing: {wrong}"
     oak, elm = (bank.log.link for bank in world.banks)
+    if oak.frozen or elm.frozen:
+        return ""
+    for payer, payee in permutations([bank.log for bank in world.banks]):
+        if not payer.posted <= payee.accepted or payer.voided & {pid for pid, _ in payee.accepted}:
+            return "I4 what is posted is not what was accepted, and nobody froze"
     if oak.standing or elm.standing or oak.waiting or elm.waiting or oak.requests or elm.requests:
         return f"I9 after {FAIR_SYNCS} syncs something is open"
     if oak.bal + elm.bal or oak.bal != -oak.their_bal or elm.bal != -elm.their_bal:
         return f"I2 the mirrors differ: {oak.bal} and {elm.bal}"
     return ""
+
+
+def _healed(world: World, search: Search) -> World:
+    """After some syncs of both."""
+    for _ in range(FAIR_SYNCS):
+        for me in (0, 1):
+            world = synced(world, me, search)
+    return world
 
 
 def synced(world: World, me: int, search: Search) -> World:
@@ -388,9 +443,11 @@ def main(arguments: list[str] | None = None, show: Callable[[str], object] = pri
     parser.add_argument("--window", type=int, default=1)
     parser.add_argument("--restores", type=int, default=0)
     parser.add_argument("--crashes", type=int, default=1)
+    parser.add_argument("--unnoticed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=600)
     said = parser.parse_args(arguments)
-    search = Search(Bounds(tuple(said.payments), said.window, said.restores, said.crashes))
+    bounds = Bounds(tuple(said.payments), said.window, said.restores, said.crashes, unnoticed=said.unnoticed)
+    search = Search(bounds)
     whole = search.run(seconds=said.seconds)
     show(f"{search.states} states, {'all there are' if whole else 'not all'}")
     if search.violation:

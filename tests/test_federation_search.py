@@ -23,6 +23,7 @@ WHOLE = {
     "a payment that must be decided at once, and a restored backup": Bounds((1, 0), window=0, restores=1, crashes=0),
     "a payment each way": Bounds((1, 1), window=0, crashes=0),
     "two payments, and room for one": Bounds((2, 0), window=0, crashes=0, they_owe=60, we_owe=120),
+    "a payment, and a bank that goes on from an old copy": Bounds((1, 0), window=1, crashes=0, unnoticed=1),
 }
 
 
@@ -64,6 +65,16 @@ def _no_cursor(hear: Callable[..., Heard]) -> Callable[..., Heard]:
     return again
 
 
+def _by_place_alone(judge: Callable[[Link, Frame], Heard | None]) -> Callable[[Link, Frame], Heard | None]:
+    """An acknowledgement is of whatever stands in that place."""
+
+    def judged(link: Link, frame: Frame) -> Heard | None:
+        found = judge(link, frame)
+        return None if isinstance(found, Lie) and found.reason == "hash" else found
+
+    return judged
+
+
 def _no_limit(link: Link, bal: int, minutes: int) -> bool:
     """Only the debtor looks at limits."""
     return True
@@ -89,6 +100,11 @@ MUTANTS: dict[str, tuple[Bounds, Manners, dict[str, Any]]] = {
         Bounds((1, 0), window=0, we_owe=0),
         Manners(),
         {"federation.speaking.may_offer": _no_limit},
+    ),
+    "acknowledgements name no hash": (
+        Bounds((1, 0), window=0, crashes=0, unnoticed=1),
+        Manners(),
+        {"federation.link._judge_ack": _by_place_alone(links._judge_ack)},
     ),
     "a restored bank goes on without asking": (RESTORING, Manners(resumes_after_restore=False), {}),
     "a restored bank speaks before it is answered": (RESTORING, Manners(waits_for_the_answer=False), {}),

@@ -186,6 +186,22 @@ def test_a_restore_that_its_neighbour_knows_better_says_nothing(banks: tuple[Nea
     assert elm.frozen(again) == ""
 
 
+def test_a_copy_that_went_on_alone_learns_of_it_from_its_neighbour(banks: tuple[Near, Near], tmp_path: Path) -> None:
+    """An old copy is put back unnoticed, and what it published is lost: it is told, and says nothing on that link."""
+    oak, elm = banks
+    twin = oak.copied(tmp_path / "twin")
+    oak.pay("ann", elm, "mary", 7)
+    settle(oak, elm)
+    for _ in range(20):
+        twin.exchange(_account(twin, "ann"), _account(twin, "mary"), 10)
+    _moved(elm, twin)
+    size = _size(twin)
+    with pytest.raises(Problem) as refused:
+        twin.sync(elm)
+    assert (refused.value.code, "go on with the one they saw" in refused.value.hint) == ("fork", True)
+    assert _size(twin) == size
+
+
 def test_two_live_copies_end_in_evidence_and_a_freeze(banks: tuple[Near, Near], tmp_path: Path) -> None:
     oak, elm = banks
     twin = oak.copied(tmp_path / "twin")
@@ -210,6 +226,11 @@ def test_two_live_copies_end_in_evidence_and_a_freeze(banks: tuple[Near, Near], 
     assert (done_by_a_stranger.status, done_by_a_stranger.stdout[:8]) == (0, "proven: ")
     assert elm.minutes("mary") == 97
     holds(elm)
+
+
+def _size(bank: Near) -> int:
+    with bank.bank.reading() as page:
+        return page.size
 
 
 def _cut_off(bank: Near) -> None:
