@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from ledger import events as e
@@ -29,7 +30,7 @@ from ledger.keyring import Keyring
 from ledger.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
 from ledger.notes import MAX_NOTE_BYTES, parse_note, sign_note
 from ledger.page import Page, Recorded
-from ledger.store import UNWIPED, Log, Store, Writing
+from ledger.store import UNWIPED, Log, Overtaken, Store, Writing
 from ledger.store.tables import empty_cache
 
 T = TypeVar("T")
@@ -73,10 +74,19 @@ class Bank:
     ) -> T:
         """Run `work` on a page under the write lock and commit all it added, or nothing. Returning is the receipt.
 
-        A log that is shorter than the highest head of its epoch takes nothing but what `reopens` it.
+        A log that is shorter than the highest head of its epoch takes nothing but what `reopens` it. `work` is run
+        again on another page if another program wrote meanwhile.
         """
         try:
-            with self.store.writing() as log:
+            return self._write(work, keyring, on_a_new_day, reopens, again=True)
+        except Overtaken:
+            return self._write(work, keyring, on_a_new_day, reopens, again=False)
+
+    def _write(
+        self, work: Callable[[Page], T], keyring: Keyring, on_a_new_day: bool, reopens: bool, *, again: bool
+    ) -> T:
+        try:
+            with self.store.writing(again=again) as log:
                 page = self._page(log, keyring)
                 if not reopens:
                     self._refuse_older_database(page)
@@ -123,7 +133,7 @@ class Bank:
     def highest_head(self) -> Checkpoint | None:
         """The highest head ever signed here, from the file beside the database; None when there is no such file."""
         raw = self.head_note()
-        return parse_checkpoint(parse_note(raw)[0]) if raw else None
+        return _signed_head(raw) if raw else None
 
     def head_note(self) -> bytes:
         """The note in that file, or nothing."""
@@ -197,6 +207,11 @@ class Bank:
         if 0 < last.size <= key.since and keyring.at_hand(key.replaces):
             signers.append((log.origin, keyring.unlock(key.replaces)))
         return signers
+
+
+@lru_cache(maxsize=4)
+def _signed_head(note: bytes) -> Checkpoint:
+    return parse_checkpoint(parse_note(note)[0])
 
 
 def _refuse_fork(log: Log, last: Checkpoint, highest: Checkpoint) -> None:

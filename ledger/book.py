@@ -217,9 +217,7 @@ def _bank_founded(book: Book, fact: e.BankFounded, entry: Entry, index: int) -> 
     book.tables.put("policy", policy_key(index), Adopted(fact.policy))
     book.tables.put("day", day, Day(index))
     book.tables.put("account", fact.pot, Account("community", index))
-    book.tables.put(
-        "bank", "", Bank(fact.name, fact.founded_on, fact.pot, fact.threshold, day, offices, policies)
-    )
+    book.tables.put("bank", "", Bank(fact.name, fact.founded_on, fact.pot, fact.threshold, day, offices, policies))
 
 
 def _log_reopened(book: Book, fact: e.LogReopened, entry: Entry, index: int) -> None:
@@ -488,9 +486,11 @@ _FOLDS: dict[type, Callable[[Book, Any, Entry, int], None]] = {
 _ELSEWHERE = LINK_FOLDS | HELP_FOLDS
 
 #: facts after which the same keys speak for the same accounts (a mandate may run out on a new day)
-_LEAVE_KEYS = frozenset((
-    *(e.ExchangeRecorded, e.ExchangeReversed, e.ExchangeDisputed, e.DisputeResolved),
-    *(lf.PaymentOrdered, lf.LinkSent, lf.LinkReceived, vf.VoteCast),
-    *HELP_FOLDS,
-))
+_LEAVE_KEYS = frozenset(
+    (
+        *(e.ExchangeRecorded, e.ExchangeReversed, e.ExchangeDisputed, e.DisputeResolved),
+        *(lf.PaymentOrdered, lf.LinkSent, lf.LinkReceived, vf.VoteCast),
+        *HELP_FOLDS,
+    )
+)
 _MOST_JUDGED = 20_000

@@ -75,9 +75,7 @@ def told(page: Reading, point: Point) -> Iterator[Told]:
                 yield _told_across(index, entry, number, one, names)
 
 
-def _told(
-    page: Reading, index: int, entry: Entry, names: dict[str, str], memos: _Memos, day: str
-) -> Told:
+def _told(page: Reading, index: int, entry: Entry, names: dict[str, str], memos: _Memos, day: str) -> Told:
     fact = entry.fact
     original, reverses = fact, ""
     if isinstance(fact, e.ExchangeReversed):
@@ -221,7 +219,8 @@ def json_lines(page: Reading) -> Iterator[str]:
     yield from _listed(one._asdict() for one in balances(page))
     yield '],\n"exchanges": ['
     yield from _listed(
-        {"index": one.leaf} | {key: value for key, value in one._asdict().items() if key not in _NOT_KEYS}
+        {"index": one.leaf}
+        | {key: value for key, value in one._asdict().items() if key not in _NOT_KEYS}
         | {"legs": [{"handle": name, "minutes": minutes} for name, minutes in one.legs]}
         for one in told(page, point)
     )

@@ -74,9 +74,7 @@ def _open_accounts(page: Page, plan: Plan, begun: str, refs: _Refs) -> None:
         refs.add(f"@{mover.key}", leaf)
 
 
-def _record_rows(
-    page: Page, history: History, plan: Plan, begun: str, refs: _Refs, reached: Reached
-) -> None:
+def _record_rows(page: Page, history: History, plan: Plan, begun: str, refs: _Refs, reached: Reached) -> None:
     accounts = {number: mover.account for number, mover in plan.movers.items()}
     done, due = 0, plan.begun.exchanges
     for fresh, row in zip(plan.fresh, history.exchanges(), strict=True):

@@ -156,9 +156,7 @@ class LinkResumed(NamedTuple):
     signature: str
 
 
-@e.fact(
-    "link.rekeyed/1", link=c.entry_id, old=c.key_text, key=c.part(e.KeySpec), seal=c.key_text, proof=_signature
-)
+@e.fact("link.rekeyed/1", link=c.entry_id, old=c.key_text, key=c.part(e.KeySpec), seal=c.key_text, proof=_signature)
 class LinkRekeyed(NamedTuple):
     """`key` takes the place of our link key with the hash `old`; `proof` is its own signature (PROTOCOL.md §3)."""
 

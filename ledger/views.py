@@ -169,9 +169,7 @@ def _statement_line(
     )
 
 
-def _lines_across(
-    page: Reading, account: str, index: int, entry: Entry, balance: int
-) -> Iterator[StatementLine]:
+def _lines_across(page: Reading, account: str, index: int, entry: Entry, balance: int) -> Iterator[StatementLine]:
     """What a frame, or a settlement, moved of an account, payment by payment; `balance` is that before it."""
     for one in moved(page, index, entry):
         minutes = dict(one.legs).get(account, 0)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.epochs import is_same_log
 from ledger.errors import Invalid, Problem, Refused, Unavailable
@@ -25,8 +25,10 @@ from ledger.store.sql import (
     MOVED,
     SCHEMA,
     UNWIPED,
+    Ahead,
     Asked,
     Db,
+    Overtaken,
     SqliteDb,
     UnknownOutcome,
     create_statements,
@@ -35,7 +37,7 @@ from ledger.store.sql import (
 )
 from ledger.store.troubles import explained
 
-__all__ = ["UNWIPED", "Db", "Log", "Store", "Writing", "explained", "log_id"]
+__all__ = ["UNWIPED", "Db", "Log", "Overtaken", "Store", "Writing", "explained", "log_id"]
 
 
 class Writing(Log):
@@ -45,6 +47,8 @@ class Writing(Log):
         super().__init__(db, origin)
         self._recorder = recorder
         self._size: int | None = None
+        #: the partial tiles of the tree, by level, as far as they were written or known
+        self.partial: dict[int, tuple[int, bytes]] = {}
         #: the index and the bytes of the last entry appended here
         self.last: tuple[int, bytes] | None = None
 
@@ -75,11 +79,17 @@ class Writing(Log):
 
     def grow_tree(self, first: int, leaves: Sequence[bytes]) -> None:
         """Write the tiles that change when leaf hashes are added, the first at index `first`."""
+        grown = tile_growth(first, leaves, self._known_tile)
         self.db.many(
             "INSERT INTO tiles (level, number, hashes) VALUES (?, ?, ?)"
             " ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
-            tile_growth(first, leaves, self.read_tile),
+            grown,
         )
+        self.partial |= {level: (number, hashes) for level, number, hashes in grown}
+
+    def _known_tile(self, level: int, number: int) -> bytes:
+        known, hashes = self.partial.get(level, (-1, b""))
+        return hashes if known == number else self.read_tile(level, number)
 
     def set_meta(self, name: str, value: str) -> None:
         """Keep a value in `meta`."""
@@ -97,6 +107,7 @@ class Store:
         self.origin = origin
         self._recorder: Any = None
         self._server: Any = None
+        self._left: _Left | None = None
         #: called when another program's lock holds this one up for more than a moment
         self.waiting: Callable[[], None] = lambda: None
 
@@ -137,27 +148,46 @@ class Store:
             yield log
 
     @contextmanager
-    def writing(self, *, older: bool = False) -> Iterator[Writing]:
+    def writing(self, *, older: bool = False, again: bool = False) -> Iterator[Writing]:
         """One transaction with the write lock taken first; commits when the block ends well, else leaves nothing.
 
-        `older`: a database of an earlier version is taken, too; `make_whole` is for whoever then rebuilds it.
+        `older`: a database of an earlier version is taken, too; `make_whole` is for whoever then rebuilds it. Who can
+        run the block `again` may be told `Overtaken`: on a server the lock is then not taken where nobody else wrote
+        since this program did, twice; and where somebody has, that is the answer.
         """
         log: Writing | None = None
+        left, self._left = self._left, None
+        foreseen = left.ahead if again and left and left.alone else None
         with self._working():
             self._must_exist()
             try:
-                with self._open(create=False).appending(self.waiting, self._asked()) as db:
+                with self._open(create=False).appending(self.waiting, self._asked(), foreseen) as db:
                     log = Writing(db, self.origin, self._recorder)
                     marks = self._checked(log)
                     if not older:
                         self._must_be_whole(marks)
                     if ARRIVING in marks:
                         self._settle(log, marks[ARRIVING])
+                    alone = left is not None and left.size == log.size()
+                    if left is not None and alone:
+                        log.partial = left.partial
                     yield log
             except UnknownOutcome:
                 if log is None or log.last is None or not self._kept(*log.last):
+                    if foreseen:
+                        raise Overtaken from None
                     what = f"{shown(self.where)} was lost at the last moment; nothing was recorded"
                     raise Unavailable("database_unreachable", what, "run the same command again") from None
+            else:
+                self._left = self._as_left(log, marks, alone=alone)
+
+    def _as_left(self, log: Writing, marks: dict[str, str], *, alone: bool) -> _Left | None:
+        """What this program will find if nobody else writes; None where that is not worth knowing."""
+        if self.is_sqlite or marks != {"schema": str(SCHEMA), "origin": log.origin}:
+            return None
+        _, size_asked = self._asked()
+        ahead: Ahead = {_MARKS: sorted(marks.items()), size_asked: [(log.size(),)]}
+        return _Left(log.size(), ahead, log.partial, alone)
 
     def _kept(self, index: int, raw: bytes) -> bool:
         """Whether an entry was recorded although the answer to its commit was lost: its bytes are compared.
@@ -223,7 +253,7 @@ class Store:
         with explained(self.where):
             try:
                 yield
-            except Refused:
+            except (Refused, Overtaken):
                 raise
             except BaseException:
                 with suppress(Exception):
@@ -310,14 +340,25 @@ class Store:
             raise Unavailable("store_moved", f"the bank has left {shown(self.where)}: it is in {marks[MOVED]}")
         return marks
 
-
     def _must_be_whole(self, marks: dict[str, str]) -> None:
         """`Unavailable("older_version")` where tables lack what this version finds in the log."""
         if int(marks["schema"]) < SCHEMA:
             raise Unavailable("older_version", f"{shown(self.where)} was made by an earlier version of timebank")
 
 
-_MARKS: Asked = ("SELECT name, value FROM meta WHERE name IN (?, ?, ?, ?)", ("schema", "origin", MOVED, ARRIVING))
+class _Left(NamedTuple):
+    """A server's database as this program left it; `alone` if nobody else had written since the time before."""
+
+    size: int
+    ahead: Ahead
+    partial: dict[int, tuple[int, bytes]]
+    alone: bool
+
+
+_MARKS: Asked = (
+    "SELECT name, value FROM meta WHERE name IN (?, ?, ?, ?) ORDER BY name",
+    ("schema", "origin", MOVED, ARRIVING),
+)
 #: how long a server is waited for that may have kept an entry
 RETURN_SECONDS = 60
 _PASSING = ("database_unreachable", "database_login", "database_replica")

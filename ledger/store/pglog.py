@@ -10,7 +10,7 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 from psycopg.sql import SQL, Composed
 
 from ledger.store.postgres import Server
-from ledger.store.sql import Asked, Db
+from ledger.store.sql import Ahead, Asked, Db
 
 if TYPE_CHECKING:
     from eventsourcing.persistence import StoredEvent
@@ -51,10 +51,12 @@ class PostgresLog(PostgresApplicationRecorder):
                 if _text(statement).startswith(("CREATE TABLE", "CREATE UNIQUE INDEX")):
                     connection.execute(statement)
 
-    def appending(self, waiting: Callable[[], None], asked: Sequence[Asked] = ()) -> AbstractContextManager[Db]:
-        """One transaction that holds the library's table lock from its first moment; what is `asked` comes with it."""
+    def appending(
+        self, waiting: Callable[[], None], asked: Sequence[Asked] = (), foreseen: Ahead | None = None
+    ) -> AbstractContextManager[Db]:
+        """One transaction that holds the library's table lock from its first moment (see `Server.writing`)."""
         locking = _text(self.lock_table_statements[-1])
-        return self.datastore.server.writing(locking, waiting, asked)
+        return self.datastore.server.writing(locking, waiting, asked, foreseen)
 
     def append(self, db: Any, events: Sequence[StoredEvent]) -> None:
         """Insert entries into the open transaction."""

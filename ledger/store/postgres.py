@@ -3,27 +3,48 @@
 A second connection is opened only where two transactions of one program overlap. One that the server closed while it
 lay idle is replaced in silence, because nothing was begun on it; one that breaks amid a transaction ends that.
 A transaction is a pipeline (libpq's): what is written goes out with what is read next, or with the commit, so that a
-record is a handful of questions and answers.
+record is a handful of questions and answers. A program that writes again and again, alone, foresees what it would be
+told first: then all of a record is one statement, which the server refuses if another program came between.
 """
 
 from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import psycopg
-from psycopg.errors import InFailedSqlTransaction, LockNotAvailable, PipelineAborted
+from psycopg.errors import (
+    InFailedSqlTransaction,
+    IntegrityError,
+    LockNotAvailable,
+    PipelineAborted,
+    SerializationFailure,
+)
 from psycopg.pq import TransactionStatus
 
 from ledger.store import sql
 from ledger.store.address import connecting, schema_of
-from ledger.store.sql import Ahead, Asked, Db, PostgresDb, UnknownOutcome
+from ledger.store.sql import (
+    SENT,
+    Ahead,
+    Asked,
+    Db,
+    Overtaken,
+    PostgresDb,
+    Row,
+    UnknownOutcome,
+    in_percents,
+    insertion,
+)
 
 #: an acknowledged entry is on disk, whatever the server's setting; a stronger one, for replicas, stays
-_DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+_DURABLE = (
+    "SELECT set_config('synchronous_commit', coalesce(nullif(said, 'off'), 'on'), false)"
+    " FROM current_setting('synchronous_commit') said"
+)
 
 _PASSED_OVER = "a statement failed and was passed over; the transaction was rolled back"
 logging.getLogger("psycopg").setLevel(logging.ERROR)  # what it warns of is raised here
@@ -59,15 +80,22 @@ class Server:
             yield PostgresDb(*self._begun(transaction, begin, asked))
 
     @contextmanager
-    def writing(self, locking: str, waiting: Callable[[], None], asked: Sequence[Asked] = ()) -> Iterator[Db]:
+    def writing(
+        self, locking: str, waiting: Callable[[], None], asked: Sequence[Asked] = (), foreseen: Ahead | None = None
+    ) -> Iterator[Db]:
         """One transaction that holds a lock from its first moment; `locking` is the statement that takes it.
 
         `waiting` is called if another program has held that lock for `QUIET_SECONDS`. `UnknownOutcome` when the
-        connection ended at the commit.
+        connection ended at the commit. With the answers `foreseen` to what is `asked` it begins only when something
+        else is to be read, or is but one statement at its end; `Overtaken` if they are not the answers.
         """
         with ExitStack() as transaction:
-            connection, ahead = self._locked(transaction, locking, waiting, asked)
-            yield PostgresDb(connection, ahead)
+            db = Foreseen(lambda: self._locked(transaction, locking, waiting, asked), foreseen)
+            yield db
+            if db.is_one_statement:
+                self._at_once(*db.folded())
+                return
+            connection = db.begun()
             try:
                 said = connection.execute("COMMIT")
                 transaction.close()
@@ -83,7 +111,7 @@ class Server:
     def _locked(
         self, transaction: ExitStack, locking: str, waiting: Callable[[], None], asked: Sequence[Asked]
     ) -> tuple[Any, Ahead]:
-        begin = ["BEGIN ISOLATION LEVEL READ COMMITTED", _DURABLE]
+        begin = ["BEGIN ISOLATION LEVEL READ COMMITTED"]
         try:
             return self._begun(transaction, [*begin, locking], asked)
         except LockNotAvailable:
@@ -91,9 +119,7 @@ class Server:
             patience = f"SET LOCAL lock_timeout = {int((sql.LOCK_SECONDS - sql.QUIET_SECONDS) * 1000)}"
             return self._begun(transaction, [*begin, patience, locking], asked)
 
-    def _begun(
-        self, transaction: ExitStack, statements: Sequence[str], asked: Sequence[Asked]
-    ) -> tuple[Any, Ahead]:
+    def _begun(self, transaction: ExitStack, statements: Sequence[str], asked: Sequence[Asked]) -> tuple[Any, Ahead]:
         """A connection on which a transaction has begun, that ends with `transaction`, and what was asked ahead."""
         while True:
             fresh = not self._idle
@@ -104,7 +130,7 @@ class Server:
                     pipeline = begun.enter_context(connection.pipeline())
                     for statement in statements:
                         connection.execute(statement)
-                    answers = [(one, connection.execute(sql.in_percents(one[0]), one[1])) for one in asked]
+                    answers = [(one, connection.execute(in_percents(one[0]), one[1])) for one in asked]
                     pipeline.sync()
                     ahead = {one: answer.fetchall() for one, answer in answers}
                     transaction.push(begun.pop_all())
@@ -113,9 +139,23 @@ class Server:
                 if fresh or not connection.closed:
                     raise  # else the server closed it while it lay idle
 
+    def _at_once(self, statement: str, params: Sequence[Any]) -> None:
+        """Run one statement that is a transaction; `Overtaken`, or `UnknownOutcome`."""
+        with self.connection() as connection:
+            try:
+                connection.execute(statement, params)
+            except (IntegrityError, LockNotAvailable, SerializationFailure):
+                raise Overtaken from None
+            except psycopg.Error as error:
+                if connection.closed:
+                    raise UnknownOutcome from error
+                raise
+
     def _connect(self) -> Any:
         options = f"{self._settings['options']} -c lock_timeout={int(sql.QUIET_SECONDS * 1000)}"
-        return psycopg.connect(**self._settings | {"options": options}, autocommit=True)
+        connection = psycopg.connect(**self._settings | {"options": options}, autocommit=True)
+        connection.execute(_DURABLE)
+        return connection
 
     def _keep(self, connection: Any) -> None:
         """Put a connection by for the next transaction; what is unfinished on it is undone."""
@@ -126,6 +166,77 @@ class Server:
             self._idle.append(connection)
         else:
             connection.close()
+
+
+class Foreseen(PostgresDb):
+    """`Db` of a transaction that may not have begun: what it would be told first is foreseen, what it inserts waits.
+
+    Anything else begins it, under the lock. The one statement that it can be otherwise needs no lock: whoever holds it
+    is waited for, an entry that follows the head we know has an index that only one can have, and what was foreseen is
+    compared in it.
+    """
+
+    def __init__(self, begin: Callable[[], tuple[Any, Ahead]], foreseen: Ahead | None) -> None:
+        super().__init__(None, {} if foreseen is None else dict(foreseen))
+        self._begin = begin
+        self._foreseen = foreseen
+        self._held: dict[str, tuple[str, list[Any]]] = {}
+        if foreseen is None:
+            self._connection, self._ahead = begin()
+
+    def begun(self) -> Any:
+        """Its connection, on which it has begun."""
+        if self._connection is None:
+            self._connection, told = self._begin()
+            if told != self._foreseen:
+                raise Overtaken
+            for statement, params in self._held.values():
+                self._connection.execute(statement, params)
+        return self._connection
+
+    @property
+    def is_one_statement(self) -> bool:
+        """Whether all it does is to add entries, and what follows from them."""
+        return self._connection is None and next(iter(self._held), "") == "stored_events"
+
+    def folded(self) -> tuple[str, list[Any]]:
+        """That statement, and its parameters."""
+        held = reversed(self._held.values())  # PostgreSQL runs the last one first
+        parts = [*map(_unless, (self._foreseen or {}).items()), *held]
+        numbered = ", ".join(f"_{number} AS ({statement})" for number, (statement, _) in enumerate(parts))
+        return f"WITH {numbered} SELECT", [param for _, params in parts for param in params]
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        if (sql, tuple(params)) not in self._ahead:
+            self.begun()
+        return super().rows(sql, params)
+
+    def each(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Row]:
+        self.begun()
+        return super().each(sql, params)
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
+        self.begun()
+        return super().run(sql, params)
+
+    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        left = list(rows)
+        if not left:
+            return
+        verb, _, table, *_ = sql.split()
+        if self._connection is None and verb == "INSERT" and table not in self._held and len(left) <= SENT:
+            self._held[table] = insertion(sql, left)
+        else:
+            self.begun()
+            super().many(sql, left)
+
+
+def _unless(foreseen: tuple[Asked, list[Row]]) -> tuple[str, list[Any]]:
+    """An insertion of nothing, which fails if a question has another answer than was foreseen."""
+    (asked, params), rows = foreseen
+    said = " ".join(f"({','.join(map(str, row))})" for row in rows)
+    answer = f"(SELECT string_agg(said::text, ' ') FROM ({in_percents(asked)}) said)"
+    return f"INSERT INTO meta SELECT 'overtaken' WHERE {answer} IS DISTINCT FROM %s", [*params, said]
 
 
 def _close(idle: list[Any]) -> None:

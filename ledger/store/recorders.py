@@ -22,7 +22,7 @@ from eventsourcing.sqlite import SQLiteAggregateRecorder, SQLiteApplicationRecor
 from eventsourcing.utils import Environment
 
 from ledger.store import sql
-from ledger.store.sql import Asked, Db, SqliteDb, patiently
+from ledger.store.sql import Ahead, Asked, Db, SqliteDb, patiently
 
 _PRAGMAS = ("synchronous = FULL", "secure_delete = ON", "cache_size = -16384", "wal_autocheckpoint = 4000")
 
@@ -31,10 +31,15 @@ class SQLiteLog(SQLiteApplicationRecorder):
     """The log in an SQLite file."""
 
     @contextmanager
-    def appending(self, waiting: Callable[[], None], asked: Sequence[Asked] = ()) -> Iterator[Db]:  # noqa: ARG002
+    def appending(
+        self,
+        waiting: Callable[[], None],
+        asked: Sequence[Asked] = (),  # noqa: ARG002
+        foreseen: Ahead | None = None,  # noqa: ARG002
+    ) -> Iterator[Db]:
         """One transaction that holds the write lock from its first moment; committed when the block ends well.
 
-        Nothing `asked` is fetched ahead, for here that would save nothing.
+        Nothing `asked` is fetched ahead, and nothing foreseen, for here that would save nothing.
 
         `waiting` is called if another program has held that lock for `QUIET_SECONDS`.
         """

@@ -46,9 +46,11 @@ Asked = tuple[str, tuple[Any, ...]]
 Ahead = dict[Asked, list[Row]]
 _VALUES = " VALUES ("
 #: rows that a server is asked for, or sent, at a time
-_FETCHED = _SENT = 2000
+_FETCHED = SENT = 2000
 #: rows that one statement inserts
 AT_ONCE = 100
+#: up to so many rows are cheaper to send as rows than as columns
+_FEW = 4
 
 _TABLES = """
 CREATE TABLE meta (name {text} PRIMARY KEY, value {text} NOT NULL)
@@ -99,6 +101,10 @@ def table_names() -> list[str]:
 
 class UnknownOutcome(Exception):
     """The connection to a database ended between COMMIT and its answer."""
+
+
+class Overtaken(Exception):
+    """What was foreseen of a database is not so: another program wrote, or writes. Nothing was kept."""
 
 
 class Db(Protocol):
@@ -227,23 +233,27 @@ class PostgresDb:
     def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """As `executemany`; an insertion is sent as one statement over columns, and heard of with what comes next."""
         left = list(rows)
-        head, values, tail = sql.partition(_VALUES)
-        if not left:
-            return
-        if not values:
+        if _VALUES not in sql:
             self._connection.cursor().executemany(in_percents(sql), left)
             return
-        _, _, tail = tail.partition(")")
-        columns = f"{head} SELECT * FROM unnest({', '.join(['%b'] * len(left[0]))}){tail}"
-        for first in range(0, len(left), _SENT):
-            some = zip(*left[first : first + _SENT], strict=True)
-            self._connection.execute(columns, [list(column) for column in some])
+        for first in range(0, len(left), SENT):
+            self._connection.execute(*insertion(sql, left[first : first + SENT]))
 
     def log_key(self, log: UUID) -> UUID:
         return log
 
     def has_table(self, name: str) -> bool:
         return bool(self.rows("SELECT to_regclass(?) IS NOT NULL", (name,))[0][0])
+
+
+def insertion(sql: str, rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    """One statement of psycopg's for all rows of an insertion, and its parameters."""
+    head, _, tail = sql.partition(_VALUES)
+    _, _, tail = tail.partition(")")
+    marks = ", ".join(["%b"] * len(rows[0]))
+    if len(rows) <= _FEW:
+        return f"{head}{_VALUES}{'), ('.join([marks] * len(rows))}){tail}", list(chain.from_iterable(rows))
+    return f"{head} SELECT * FROM unnest({marks}){tail}", [list(column) for column in zip(*rows, strict=True)]
 
 
 def in_percents(sql: str) -> str:

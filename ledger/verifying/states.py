@@ -275,4 +275,3 @@ class _ResumedTables(SqlTables):
             self._days = sorted((found.leaf, day) for found, day in opened if found is not None)
         at = bisect_right(self._days, (index, "9999-99-99"))
         return self._days[at - 1][1] if at else ""
-
