@@ -31,7 +31,7 @@ from ledger.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_
 from ledger.notes import MAX_NOTE_BYTES, parse_note, sign_note
 from ledger.page import Page, Recorded
 from ledger.store import UNWIPED, Log, Overtaken, Store, Writing
-from ledger.store.tables import empty_cache
+from ledger.store.tables import empty_cache, reread, rereading
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class Bank:
         self, work: Callable[[Page], T], keyring: Keyring, on_a_new_day: bool, reopens: bool, *, again: bool
     ) -> T:
         try:
-            with self.store.writing(again=again) as log:
+            with self.store.writing(again=again, likely=rereading(self._cache)) as log:
                 page = self._page(log, keyring)
                 if not reopens:
                     self._refuse_older_database(page)
@@ -118,7 +118,7 @@ class Bank:
 
     def _page(self, log: Writing, keyring: Keyring) -> Page:
         if log.size() != self._cached_size:
-            self._cache = empty_cache()
+            self._cache = reread(log.db, self._cache) if self._cached_size > 0 else empty_cache()
         return Page(log, self.clock, keyring, self._cache)
 
     def _refuse_older_database(self, page: Page) -> None:

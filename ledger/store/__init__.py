@@ -19,7 +19,7 @@ from ledger.epochs import is_same_log
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.merkle import tile_growth
 from ledger.store.address import is_url, settings, shown
-from ledger.store.log import SIZE, Log, log_id
+from ledger.store.log import SIZE, Log, as_bytes, log_id
 from ledger.store.sql import (
     ARRIVING,
     MOVED,
@@ -148,20 +148,22 @@ class Store:
             yield log
 
     @contextmanager
-    def writing(self, *, older: bool = False, again: bool = False) -> Iterator[Writing]:
+    def writing(self, *, older: bool = False, again: bool = False, likely: Sequence[Asked] = ()) -> Iterator[Writing]:
         """One transaction with the write lock taken first; commits when the block ends well, else leaves nothing.
 
         `older`: a database of an earlier version is taken, too; `make_whole` is for whoever then rebuilds it. Who can
         run the block `again` may be told `Overtaken`: on a server the lock is then not taken where nobody else wrote
-        since this program did, twice; and where somebody has, that is the answer.
+        since this program did, twice; and where somebody has, that is the answer. What is `likely` to be asked then is
+        asked with the lock.
         """
         log: Writing | None = None
         left, self._left = self._left, None
         foreseen = left.ahead if again and left and left.alone else None
+        asked = self._asked() if foreseen else self._asked(*likely, writes=True)
         with self._working():
             self._must_exist()
             try:
-                with self._open(create=False).appending(self.waiting, self._asked(), foreseen) as db:
+                with self._open(create=False).appending(self.waiting, asked, foreseen) as db:
                     log = Writing(db, self.origin, self._recorder)
                     marks = self._checked(log)
                     if not older:
@@ -171,6 +173,8 @@ class Store:
                     alone = left is not None and left.size == log.size()
                     if left is not None and alone:
                         log.partial = left.partial
+                    elif asked:
+                        log.partial.update((0, (tile, as_bytes(kept, "a tile"))) for tile, kept in db.rows(*asked[-1]))
                     yield log
             except UnknownOutcome:
                 if log is None or log.last is None or not self._kept(*log.last):
@@ -316,9 +320,12 @@ class Store:
         finally:
             connection.close()
 
-    def _asked(self) -> tuple[Asked, ...]:
-        """What every transaction begins by asking (where asking costs a journey)."""
-        return () if self.is_sqlite else (_MARKS, (SIZE, (log_id(self.origin),)))
+    def _asked(self, *likely: Asked, writes: bool = False) -> tuple[Asked, ...]:
+        """What every transaction begins by asking (where asking costs a journey), and what one that writes does."""
+        log = log_id(self.origin)
+        if self.is_sqlite:
+            return ()
+        return (_MARKS, (SIZE, (log,)), *likely, *([(_LAST_TILE, (log,))] if writes else []))
 
     def _must_exist(self) -> None:
         if self.is_sqlite and not Path(self.where).is_file():
@@ -355,6 +362,8 @@ class _Left(NamedTuple):
     alone: bool
 
 
+#: the tile of leaves that is written on next
+_LAST_TILE = f"SELECT number, hashes FROM tiles WHERE level = 0 AND number = ({SIZE}) >> 8"
 _MARKS: Asked = (
     "SELECT name, value FROM meta WHERE name IN (?, ?, ?, ?) ORDER BY name",
     ("schema", "origin", MOVED, ARRIVING),

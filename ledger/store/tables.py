@@ -15,15 +15,37 @@ from ledger import canonical as c
 from ledger.entries import Entry
 from ledger.records import RECORDS, Line, Seen
 from ledger.store.log import as_bytes
-from ledger.store.sql import Db
+from ledger.store.sql import Asked, Db
 
 #: records by kind and key
 Cache = dict[str, dict[str, Any]]
+MOST_REREAD = 100
 
 
 def empty_cache() -> Cache:
     """Nothing read yet."""
     return defaultdict(dict)
+
+
+def reread(db: Db, cache: Cache) -> Cache:
+    """The same records as they are now, in one question, if they are few; else nothing."""
+    again = empty_cache()
+    for query, params in rereading(cache):
+        for kind, key in zip(params[::2], params[1::2], strict=True):
+            again[kind][key] = None
+        for kind, key, record in db.rows(query, params):
+            again[kind][key] = _decoded(kind, record)
+    return again
+
+
+def rereading(cache: Cache) -> list[Asked]:
+    """That question, if there is one."""
+    known = [(kind, key) for kind, records in cache.items() for key in records]
+    if not 0 < len(known) <= MOST_REREAD:
+        return []
+    pairs = ", ".join(["(?, ?)"] * len(known))
+    query = f"SELECT kind, id, record FROM book WHERE (kind, id) IN (VALUES {pairs})"
+    return [(query, tuple(word for pair in known for word in pair))]
 
 
 class SqlTables:
@@ -50,7 +72,7 @@ class SqlTables:
         except KeyError:
             pass
         row = self.db.row("SELECT record FROM book WHERE kind = ? AND id = ?", (kind, key))
-        record = None if row is None else c.from_object(RECORDS[kind], c.parse_json(str(row[0])))
+        record = None if row is None else _decoded(kind, row[0])
         self.cache[kind][key] = record
         return record
 
@@ -114,3 +136,7 @@ class SqlTables:
 
     def _encoded(self, kind: str, key: str) -> str:
         return c.format_json(c.to_object(self.cache[kind][key]))
+
+
+def _decoded(kind: str, record: Any) -> Any:
+    return c.from_object(RECORDS[kind], c.parse_json(str(record)))

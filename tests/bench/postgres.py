@@ -136,14 +136,15 @@ def insertions(village: Village, url: str) -> Callable[[], float]:
     return lambda: rate(RECORDS // 10 * BATCH, work)
 
 
-def write_many(folder: Path, count: int, waits: Any) -> None:
-    """In a process of its own: record one after another, and tell the longest wait."""
+def write_many(folder: Path, count: int, waits: Any, together: Any) -> None:
+    """In a process of its own: when all are ready, record one after another, and tell the longest wait."""
     settings = open_folder(folder)
     village = Village(Bank(settings, Store(settings.where, settings.origin), Clock(FIRST_DAY)))
     with village.bank.reading() as page:
         ada, bo = page.account_of("ada"), page.account_of("bo")
     village.exchange(ada, bo, 1)
     longest = 0.0
+    together.wait()
     for number in range(count):
         started = time.perf_counter()
         village.exchange(*((ada, bo) if number % 2 else (bo, ada)), 1)
@@ -153,15 +154,17 @@ def write_many(folder: Path, count: int, waits: Any) -> None:
 
 
 def together(village: Village, writers: int) -> tuple[float, float]:
-    """Records a second of so many processes at once (starting them included), and the longest wait, in seconds."""
+    """Records a second of so many processes at once, and the longest wait, in seconds."""
     context = multiprocessing.get_context("spawn")
     waits = context.Queue()
     each = RECORDS * 4 // writers
     folder = village.bank.folder.path
-    processes = [context.Process(target=write_many, args=(folder, each, waits)) for _ in range(writers)]
-    started = time.perf_counter()
+    ready = context.Barrier(writers + 1)
+    processes = [context.Process(target=write_many, args=(folder, each, waits, ready)) for _ in range(writers)]
     for process in processes:
         process.start()
+    ready.wait()
+    started = time.perf_counter()
     longest = max(waits.get() for _ in processes)
     taken = time.perf_counter() - started
     for process in processes:
