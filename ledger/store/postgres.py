@@ -169,9 +169,10 @@ class Server:
 
 
 class Foreseen(PostgresDb):
-    """`Db` of a transaction that may not have begun: what it would be told first is foreseen, what it inserts waits.
+    """`Db` of a transaction that may not have begun: what it would be told first is foreseen.
 
-    Anything else begins it, under the lock. The one statement that it can be otherwise needs no lock: whoever holds it
+    What it inserts waits, and goes as one statement before anything else is asked, or at the end. If nothing else was,
+    that is the transaction; anything else begins it, under the lock. The one statement needs no lock: whoever holds it
     is waited for, an entry that follows the head we know has an index that only one can have, and what was foreseen is
     compared in it.
     """
@@ -185,13 +186,14 @@ class Foreseen(PostgresDb):
             self._connection, self._ahead = begin()
 
     def begun(self) -> Any:
-        """Its connection, on which it has begun."""
+        """Its connection, on which it has begun, and to which all is sent."""
         if self._connection is None:
             self._connection, told = self._begin()
             if told != self._foreseen:
                 raise Overtaken
-            for statement, params in self._held.values():
-                self._connection.execute(statement, params)
+        if self._held:
+            self._connection.execute(*_folded(list(self._held.values())))
+            self._held.clear()
         return self._connection
 
     @property
@@ -201,10 +203,7 @@ class Foreseen(PostgresDb):
 
     def folded(self) -> tuple[str, list[Any]]:
         """That statement, and its parameters."""
-        held = reversed(self._held.values())  # PostgreSQL runs the last one first
-        parts = [*map(_unless, (self._foreseen or {}).items()), *held]
-        numbered = ", ".join(f"_{number} AS ({statement})" for number, (statement, _) in enumerate(parts))
-        return f"WITH {numbered} SELECT", [param for _, params in parts for param in params]
+        return _folded([*self._held.values(), *map(_unless, (self._foreseen or {}).items())])
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         if (sql, tuple(params)) not in self._ahead:
@@ -224,11 +223,20 @@ class Foreseen(PostgresDb):
         if not left:
             return
         verb, _, table, *_ = sql.split()
-        if self._connection is None and verb == "INSERT" and table not in self._held and len(left) <= SENT:
+        if verb == "INSERT" and table not in self._held and len(left) <= SENT:
             self._held[table] = insertion(sql, left)
         else:
             self.begun()
             super().many(sql, left)
+
+
+def _folded(insertions: Sequence[tuple[str, list[Any]]]) -> tuple[str, list[Any]]:
+    """Insertions into different tables as one statement."""
+    if len(insertions) == 1:
+        return insertions[0]
+    parts = insertions[::-1]  # PostgreSQL runs the last one first
+    numbered = ", ".join(f"_{number} AS ({statement})" for number, (statement, _) in enumerate(parts))
+    return f"WITH {numbered} SELECT", [param for _, params in parts for param in params]
 
 
 def _unless(foreseen: tuple[Asked, list[Row]]) -> tuple[str, list[Any]]:
