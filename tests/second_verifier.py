@@ -3,8 +3,8 @@
     python second_verifier.py FOLDER PIN
 
 FOLDER is a published log in the C2SP tlog-tiles layout (`checkpoint`, `tile/entries/…`). PIN is what you hold of it:
-the hash of its founding (64 hexadecimal digits), or its checkpoint key as a vkey. It prints the balances and leaves
-with 0, or problems as `code index` and leaves with 4. It stops at the first bad entry: a log is bad from there on.
+the hash of its founding (64 hexadecimal digits), or its checkpoint key as a vkey. It prints balances, `left KIND` for
+kinds whose own rules it does not know, and leaves with 0; or `code index`, with 4. It stops at the first bad entry.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ about:Ref served_on:day legs? commitments?; Kind floor_minutes?:-1000000000..0 s
 ceiling_minutes?:0..1000000000; mandate.granted/1 account terms:Terms commitments?; import.completed/1 begun:id;
 bank.founded/1 name:line founded_on:day keys:KeySpec*4-40 threshold:1..16 policy:Policy pot:account commitments;
 key.revoked/1 key threshold?:1..16; import.abandoned/1 begun:id; key.added/1 key:KeySpec account? threshold?:1..16"""
+LEFT = "listing.posted/1 listing.withdrawn/1 referral.made/1 referral.taken_up/1 referral.closed/1 payback.agreed/1"
+LEFT += " payback.forgiven/1 policy.proposed/1 vote.cast/1 policy.adopted/2"  # what these say is left to others
 SHAPES = {name: [field.partition(":") for field in fields] for name, *fields in map(str.split, TABLE.split(";"))}
 
 
@@ -120,18 +122,17 @@ def read(reader: str, value: Any) -> bool:
 
 
 def parse_entry(raw: bytes, origin: str) -> Record:
-    refuse("bad_entry", len(raw) > 65535)
     text, lines = open_note(raw)
     code, (version, named, kind, said, *_) = "not_canonical", [*text.split("\n"), "", "", ""]
-    refuse("bad_entry", version != "timebank/entry/v1" or text.count("\n") != 4)
+    refuse("bad_entry", len(raw) > 65535 or version != "timebank/entry/v1" or text.count("\n") != 4)
     try:
         value = json.loads(said, parse_float=lambda _: refuse(code), parse_constant=lambda _: refuse(code))
         again = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
         refuse(code, again != said.encode())
         code = "bad_body"
         refuse("bad_body", not read("Entry", value))
-        refuse("unknown_kind", "/" not in kind or kind not in SHAPES)
-        refuse("bad_body", not read(kind, value["body"]))
+        refuse("unknown_kind", "/" not in kind or kind not in {*SHAPES, *LEFT.split()})
+        refuse("bad_body", kind in SHAPES and not read(kind, value["body"]))
     except (ValueError, RecursionError):
         raise BadError(code) from None
     signers, hash_ = value["signers"], hashlib.sha256(text.encode()).hexdigest()
@@ -139,7 +140,8 @@ def parse_entry(raw: bytes, origin: str) -> Record:
     refuse("foreign_origin", named != origin)
     refuse("missing_signature", len(lines) != len(signers))
     refuse("swapped_signature", [line[0] for line in lines] != [one["name"] for one in signers])
-    return Record(**value, kind=kind[:-2], text=text, lines=lines, hash=hash_)
+    body = value["body"] if kind in SHAPES else {}
+    return Record(**value | {"body": body}, kind=kind[:-2], text=text, lines=lines, hash=hash_)
 
 
 class Book:
@@ -150,8 +152,7 @@ class Book:
         self.keys, self.accounts, self.mandates, self.entries = (dict[str, Any]() for _ in range(4))
 
     def office(self, role: str, needed: int = 1, account: str | None = None) -> set[Any]:
-        served = {act for act in self.acts if act[1:] == (role, account, None)}
-        return served if len(served) >= needed else set()
+        return acts if len(acts := {one for one in self.acts if one[1:] == (role, account, None)}) >= needed else set()
 
     def word(self, name: str, role: str = "member", scope: str = "") -> set[Any]:
         """The word of an account: its own keys', or a broker's under a mandate with this scope."""
@@ -215,7 +216,7 @@ class Book:
                     refuse("mandate_revoked", known.ended)
                     refuse("mandate_expired", known.expires_on < self.day)
         refuse("self_dealing", terms and any(one["key"] == terms["broker"] for one in entry.signers))
-        refuse("word_missing", not self.agreed(kind, body, debited, holder))
+        refuse("word_missing", body and not self.agreed(kind, body, debited, holder))
         if kind == "exchange.reversed" and of is not None:
             refuse("already_reversed", "reversed" in vars(of))
             refuse("not_whole", legs != [[one, -minutes] for one, minutes in of.body.get("legs", [])])
@@ -262,20 +263,20 @@ def check_head(raw: bytes, entries: list[bytes], origin: str, keys: list[Record]
     refuse("head_mismatch", hashes != [b64decode(found[3])])
 
 
-def verify(entries: list[bytes], head: bytes, pin: str) -> tuple[list[tuple[str, int | None]], dict[str, int]]:
-    """What is wrong, as codes with indexes (none for the head), and the balances in minutes by account."""
+def verify(log: list[bytes], head: bytes, pin: str) -> tuple[list[tuple[str, int | None]], dict[str, int], list[Any]]:
+    """What is wrong, as codes with indexes (none for the head); minutes by account; ("left", kind) of kinds left."""
     problems, book = list[tuple[str, int | None]](), Book()
-    origin = (b"".join(entries[:1]).decode(errors="replace") + "\n\n").split("\n")[1]
-    steps: list[tuple[bytes, int | None]] = [*((raw, index) for index, raw in enumerate(entries)), (head, None)]
-    for raw, index in steps:
+    origin = (b"".join(log[:1]).decode(errors="replace") + "\n\n").split("\n")[1]
+    for index, raw in [*enumerate(log), (None, head)]:
         try:
             if index is None:
-                check_head(raw, entries, origin, list(book.keys.values()), pin)
+                check_head(raw, log, origin, list(book.keys.values()), pin)
             elif not problems:
                 book.follow(parse_entry(raw, origin), index, pin)
         except BadError as bad:
             problems.append((str(bad), index))
-    return problems, {name: account.balance for name, account in book.accounts.items()}
+    left = sorted({("left", one.kind) for one in book.entries.values() if not one.body})
+    return problems, {name: account.balance for name, account in book.accounts.items()}, left
 
 
 def read_folder(folder: Path) -> list[bytes]:
@@ -294,7 +295,6 @@ def read_folder(folder: Path) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    bank = Path(sys.argv[1])
-    wrong, balances = verify(read_folder(bank), (bank / "checkpoint").read_bytes(), sys.argv[2])
-    sys.stdout.writelines(f"{left} {right}\n" for left, right in wrong or sorted(balances.items()))
-    sys.exit(4 if wrong else 0)
+    bad, sums, left = verify(read_folder(bank := Path(sys.argv[1])), (bank / "checkpoint").read_bytes(), sys.argv[2])
+    sys.stdout.writelines(f"{one} {other}\n" for one, other in [*(bad or sorted(sums.items())), *left])
+    sys.exit(4 if bad else 0)

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger import events as e
+from ledger import helpfacts as hf
 from ledger.audit import audit
 from ledger.checkpoint import Checkpoint, format_checkpoint
 from ledger.codes import CODES
@@ -222,7 +223,7 @@ def test_the_entries_that_the_format_prints_hold() -> None:
     entries = [(vectors / f"entry-{index}").read_bytes() for index in range(5)]
     head = (vectors / "checkpoint").read_bytes()
     pin = "rushey-green.example/hours+4bd8c446+AcqTrBcFGHBx1nuDx/8O/oEI6OxFMFdddyaHkzPb2r58"
-    assert verify(entries, head, pin) == ([], {"commonspot": 0, "adalovelac": 90, "maryseacol": -90})
+    assert verify(entries, head, pin) == ([], {"commonspot": 0, "adalovelac": 90, "maryseacol": -90}, [])
 
 
 def test_a_published_folder_is_read_by_the_program(tmp_path: Path) -> None:
@@ -706,23 +707,14 @@ BESIDE = {
 
 #: what only a bank with neighbours meets: the second verifier refuses its log at the first of their entries
 NEIGHBOURS = {"neighbour_account", "payment_open"}
-#: what only a bank that votes meets, likewise
+#: what only a bank that votes meets: the second verifier checks who signed a vote, and counts none
 VOTERS = {"already_voted", "own_vote", "vote_cap", "young_key", "reserved", "no_electorate"}
-NEIGHBOUR_KINDS = (
-    "log.reopened",
-    "link.",
-    "head.",
-    "payment.",
-    "listing.",
-    "referral.",
-    "payback.",
-    "policy.",
-    "vote.",
-)
+NEIGHBOUR_KINDS = ("log.reopened", "link.", "head.", "payment.")
+KINDS_LEFT = second_verifier.LEFT.split()
 
 
 def test_a_log_with_neighbours_is_refused_by_the_second_and_not_passed_unread(spare: History) -> None:
-    kinds = set(e.FACTS) - second_verifier.SHAPES.keys()
+    kinds = set(e.FACTS) - second_verifier.SHAPES.keys() - set(KINDS_LEFT)
     assert kinds
     assert all(kind.startswith(NEIGHBOUR_KINDS) for kind in kinds)
     spare.add(_help(spare), _bo(spare))
@@ -730,6 +722,37 @@ def test_a_log_with_neighbours_is_refused_by_the_second_and_not_passed_unread(sp
     for kind in kinds:
         spare.write(len(spare.entries) - 1, text.replace("exchange.recorded/1", kind), (spare.names["bo"], "bo"))
         assert ("unknown_kind", len(spare.entries) - 1) in second(spare)
+
+
+def _listed(history: History, account: str = "") -> hf.ListingPosted:
+    return hf.ListingPosted(account or history.names["ada"], "offer", "gardening")
+
+
+def test_of_listings_and_votes_the_second_checks_the_signers_and_says_what_it_left(spare: History) -> None:
+    assert set(KINDS_LEFT) <= set(e.FACTS) - second_verifier.SHAPES.keys()
+    ada = {"ada": (Act("member", spare.names["ada"]),)}
+    spare.add(_listed(spare), ada)
+    spare.add(_help(spare), _bo(spare))
+    spare.seal()
+    assert agreed(spare) == set()
+    assert verify(spare.entries, spare.head, spare.founding)[2] == [("left", "listing.posted")]
+    index, good = len(spare.entries) - 2, list(spare.entries)
+    tamperings: tuple[Callable[[], object], ...] = (
+        lambda: spare.patch(index, b'"offer"', b'"need"'),
+        lambda: spare.edit(index, '"id":"', '"id":"0'),
+        lambda: spare.edit(index, '"role":"member"', '"role":"broker"'),
+        lambda: spare.write(index, spare.entry(index).text, (spare.names["ada"], "bo")),
+    )
+    for tamper in tamperings:
+        tamper()
+        assert agreed(spare)
+        spare.seal()
+        assert first(agreed(spare)) == index
+        spare.entries[:] = good
+    spare.add(_listed(spare, "aaaaaaaa"), ada)  # no such account: a rule of the kind
+    spare.seal()
+    assert second(spare) == set()
+    assert ("unknown_account", index + 2) in {(problem.code, problem.index) for problem in main(spare).problems}
 
 
 @pytest.mark.parametrize("code", [*LEFT, *LEFT_IN_PART])
