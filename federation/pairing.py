@@ -248,8 +248,13 @@ def goes_on(bank: Bank, page: Page, link: str, found: Reopening) -> None:
 
 
 def keep_place(bank: Bank, link: str, place: str) -> None:
-    """Keep where a neighbour publishes: an address with ://, or a folder."""
-    place = place if "://" in place else str(Path(place).resolve())
+    """Keep where a neighbour publishes: an address with ://, or a folder; `Usage("bad_address")`."""
+    if "://" in place:
+        from federation.web import check_address
+
+        check_address(place)
+    else:
+        place = str(Path(place).resolve())
     with bank.store.writing() as log:
         kept.keep_place(log.db, link, place)
 

@@ -149,7 +149,8 @@ def open_invoice(page: Reading, raw: bytes) -> Invoice:
         raise Refused("unknown_link", "the invoice is of no neighbour of this bank")
     key = PublicKey.parse(decode_key(side.link.their_key))
     if signatures[0].name != invoice.link or signatures[0].key_id != key_id(invoice.link, key.raw):
-        raise Invalid("bad_invoice", f"the invoice is not signed by {called_neighbour(page, invoice.link)}")
+        what = f"the invoice is not signed by {called_neighbour(page, invoice.link)}, with the key the link has now"
+        raise Invalid("bad_invoice", what, "sync, in case their key is new; else have them make the invoice anew")
     key.verify(signatures[0].signature, text.encode())
     return invoice
 
