@@ -183,6 +183,12 @@ def test_the_sums_of_a_statement_lead_from_one_balance_to_the_other(terminal: Te
     terminal.founds_a_bank()
     for handle in ("ada", "bo"):
         terminal.types(f"account open {handle} --name {handle}")
+    empty = terminal.folder / "empty.html"
+    terminal.types(f"statement ada --html {empty}")
+    cells = [cell.strip().replace("\xa0", " ") for cell in Tags(empty.read_text()).cells]
+    assert [cells[cells.index(f"{which} balance") + 1] for which in ("opening", "closing")] == ["0 h", "0 h"]
+    assert "Nothing is recorded." in empty.read_text()
+    assert "add --html FILE" in terminal.is_refused("statement ada --office", "usage", 2)
     for line in ("record ada bo 2h", "record bo ada 30m --nature goods", "exchange donate ada pot 15m"):
         terminal.types(line)
     terminal.types("record ada bo 20m --free")
