@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from ledger import canonical as c
@@ -138,5 +139,6 @@ class SqlTables:
         return c.format_json(c.to_object(self.cache[kind][key]))
 
 
+@lru_cache(maxsize=1000)
 def _decoded(kind: str, record: Any) -> Any:
     return c.from_object(RECORDS[kind], c.parse_json(str(record)))

@@ -2,9 +2,10 @@
 
 python -m tests.bench.postgres [ROUNDS]   starts a server of its own, as durable as the distribution makes it
 
-One durable record at a time over eventsourcing's own `Application.save` of an event like it; batches of a hundred over
-psycopg's batch insertion of the same bytes; four processes that write at once over one; reading a balance in a bank
-with 10,000 exchanges over one with 500. Medians of rounds taken in turn.
+What a broker records for members without a device: one durable record at a time over eventsourcing's own
+`Application.save` of an event like it; batches of a hundred over psycopg's batch insertion of the same bytes; four
+processes that write at once over one. Reading a balance in a bank with 10,000 exchanges over one with 500. Medians of
+rounds taken in turn.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def main() -> None:
     with temporary_cluster(durable=True) as url, tempfile.TemporaryDirectory() as scratch:
         stores.cluster = url
         village = found(Path(scratch))
-        members = village.open("ada"), village.open("bo")
+        members = village.open("ada", own_key=False), village.open("bo", own_key=False)
         one, saved = in_turn(rounds, lambda: records(village, *members), saves(url))
         print(f"one record at a time: {one:.0f} a second, Application.save {saved:.0f}: ratio {one / saved:.2f}")
         ours, bare = in_turn(rounds, lambda: batches(village, *members), insertions(village, url))
