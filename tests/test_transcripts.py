@@ -6,13 +6,32 @@ from pathlib import Path
 
 import pytest
 
+from tests import stores
 from tests.console import Console, read_transcript
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
+#: those that show most of a bank, typed at one on PostgreSQL, too
+ON_A_SERVER = [
+    *("record", "sheet", "backup", "dispute", "group", "log", "mandate-cap", "passphrase", "paying-across", "points"),
+    *("proposal-two-of-three", "publishing", "receipt", "rotation", "settling", "today", "votes"),
+]
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in TRANSCRIPTS.glob("*.txt")))
 def test_typed_it_prints_what_the_transcript_says(name: str, tmp_path: Path) -> None:
-    console = Console(tmp_path)
+    follow(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", ON_A_SERVER)
+def test_a_bank_on_a_server_prints_the_same(
+    name: str, tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "cluster", postgres_url)
+    follow(name, tmp_path)
+
+
+def follow(name: str, folder: Path) -> None:
+    """Type what a transcript says, and compare what is printed."""
+    console = Console(folder)
     for step in read_transcript((TRANSCRIPTS / f"{name}.txt").read_text()):
         console.follow(step, f"{name}.txt")
