@@ -19,7 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -149,7 +149,7 @@ def record_singly(host: Path, banks: int) -> None:
 
 def weigh(folder: Path, sizes: list[Size]) -> None:
     """Print the bytes of the median bank, of the largest, of all, and of one exchange more."""
-    kinds = {
+    kinds: dict[str, Callable[[str], int]] = {
         "database": lambda name: database_bytes(folder / "banks" / name),
         "keys and files beside it": lambda name: beside_bytes(folder / "banks" / name),
         "frames": lambda name: tree_bytes(folder / "banks" / name / "published" / "links"),
