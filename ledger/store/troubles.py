@@ -81,6 +81,8 @@ _POSTGRES_CODES = {
     "58030": "disk_error",
     "XX00": "database_damaged",
 }
+#: a schema that one may not use looks like one that is not there
+_NO_TABLES = "check the schema's name, and that the user may use it: GRANT USAGE ON SCHEMA …; or restore a backup"
 #: of a connection that was not made libpq gives words only; the server's own begin so
 _FATAL = re.compile(r"FATAL:\s*([^\n]*)")
 _FAILED = re.compile(r"failed: ([^\n]*)")
@@ -95,7 +97,8 @@ def _postgres_problem(error: BaseException, where: str) -> Problem:
     codes = (_POSTGRES_CODES[key] for length in (5, 4, 3, 2) if (key := state[:length]) in _POSTGRES_CODES)
     code = next(codes, "database_error")
     problem: type[Problem] = Invalid if code in ("not_a_database", "database_damaged") else Unavailable
-    return problem(code, f"{shown(where)}: {str(error).splitlines()[0]}")
+    hint = _NO_TABLES if code == "not_a_database" else ""
+    return problem(code, f"{shown(where)}: {str(error).splitlines()[0]}", hint)
 
 
 def _unconnected(error: BaseException, where: str) -> Problem:
