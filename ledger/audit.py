@@ -259,12 +259,15 @@ def _judged(walk: Walk, raw: bytes, where: str, ahead: str, differs: str) -> tup
         head = parse_checkpoint(parse_note(raw)[0])
     except Invalid as problem:
         return 0, [said(problem, where=f"{where}: ")]
+    if not is_same_log(head.origin, walk.source.origin):
+        return 0, [finding("foreign_origin", None, f"{where} is of the log {head.origin[:80]!r}")]
     found = []
     reopened = walk.book.bank.reopened if walk.book.bank is not None else ()
     if head.origin != origin_at(walk.source.origin, reopened, head.size):
-        found += _of_another_epoch(walk, head, reopened, where) if raw != walk.source.head() else []
-        if raw == walk.source.head() or not is_same_log(head.origin, walk.source.origin):
+        if raw == walk.source.head():
             found.append(finding("foreign_origin", None, f"{where} is of the log {head.origin[:80]!r}"))
+        else:
+            found += _of_another_epoch(walk, head, reopened, where)
     elif head.size > walk.size:
         found.append(finding(ahead, None, f"{where} is over {head.size} entries; {walk.size} are here"))
     elif walk.root_at(head.size) != head.root:
@@ -278,7 +281,7 @@ def _judged(walk: Walk, raw: bytes, where: str, ahead: str, differs: str) -> tup
 
 def _of_another_epoch(walk: Walk, head: Checkpoint, reopened: Sequence[Reopening], where: str) -> list[Finding]:
     """What is wrong with a head that bears the name of another epoch than its size has."""
-    if not is_same_log(head.origin, walk.source.origin) or is_given_up(head.origin, head.size, head.root, reopened):
+    if is_given_up(head.origin, head.size, head.root, reopened):
         return []
     if is_beyond(head.origin, head.size, walk.source.origin, walk.size):
         return [finding("older_database", None, f"{where} is of {head.origin}, a later epoch than is here")]

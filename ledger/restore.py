@@ -107,7 +107,7 @@ def restore(
     folder = folder.resolve()
     published = file if file.is_dir() else published
     with _open_folder(file) if file.is_dir() else _open_backup(file) as source:
-        _refuse_occupied(folder, source)
+        _refuse_occupied(folder, source, heals=published is not None)
         heads = source.heads()
         if published is not None:
             heads.append(_head(published_head(published), source.origin, "the published head"))
@@ -258,12 +258,12 @@ def _open_backup(file: Path) -> Iterator[_From]:
         raise Invalid("backup_damaged", f"{file} is damaged: {error}") from None
 
 
-def _refuse_occupied(folder: Path, source: _From) -> None:
-    """Refuse a folder with anything in it; say it if what is there is further than the backup."""
+def _refuse_occupied(folder: Path, source: _From, *, heals: bool) -> None:
+    """Refuse a folder with anything in it; say it if what is there is further than the backup, which nothing heals."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     beside = folder / HEAD
-    if beside.exists():
+    if beside.exists() and not heals:
         head = _head(read_file(beside), source.origin, str(beside))
         if is_beyond(head.says.origin, head.says.size, source.origin, source.size):
             raise _older(head, source.size)

@@ -33,6 +33,7 @@ from ledger.errors import Unavailable
 from ledger.folder import open_folder
 from ledger.keyring import Keyring, key_files
 from ledger.page import Page
+from ledger.publishing.heads import FIRST
 from ledger.store import Store
 from tests import children, faulty
 from tests.console import CLOCK, Console, Done
@@ -88,7 +89,7 @@ def prepared(folder: Path) -> Path:
     for command in (
         *("account open bob --name Bob", "account open mary --name Mary"),
         *("record --sheet ../old.csv", "log publish ../web --entries", "backup ../first.backup"),
-        *("record --sheet ../new.csv", "log checkpoint"),
+        *("record --sheet ../new.csv",),
     ):
         must(console, command)
     return folder / "place"
@@ -99,6 +100,17 @@ def must(console: Console, command: str) -> Done:
     done = console.type(f"timebank {command}")
     assert done.status == 0, f"{command}\n{done}"
     return done
+
+
+def copied(base: Path, scratch: Path) -> Path:
+    """The prepared place in another, where the bank publishes into the folder beside it."""
+    place = Path(shutil.copytree(base, scratch / "place"))
+    settings = open_folder(place / "bank")
+    store = Store(settings.where, settings.origin)
+    with store.writing() as log:
+        log.set_meta(FIRST, str(place / "web"))
+    store.close()
+    return place
 
 
 def work_under(send: Send, place: Path, name: str, fault: Fault) -> None:
@@ -157,7 +169,7 @@ def drawn(seed: int, number: int, calls: dict[str, str]) -> Round:
 def tried(base: Path, one: Round) -> list[tuple[str, int, str]]:
     """Try a round on a copy of the place, and see that everything is as it must be; what the commands said."""
     with tempfile.TemporaryDirectory(prefix="timebank-battery-") as scratch:
-        place = Path(shutil.copytree(base, Path(scratch) / "place"))
+        place = copied(base, Path(scratch))
         outcome = children.run(work_under, place, one.work, one.fault)
         said = [item for item in outcome.sent if isinstance(item, tuple)]
         assert outcome.exit_code in (0, children.KILLED), f"the process ended with {outcome.exit_code}"
@@ -250,7 +262,7 @@ def measured(base: Path) -> dict[str, str]:
     found = {}
     for name in WORK:
         with tempfile.TemporaryDirectory(prefix="timebank-battery-") as scratch:
-            place = Path(shutil.copytree(base, Path(scratch) / "place"))
+            place = copied(base, Path(scratch))
             outcome = children.run(work_under, place, name, Fault("count"))
             said, found[name] = outcome.sent[:-1], outcome.sent[-1]
             assert all(status == 0 for _, status, _ in said), said

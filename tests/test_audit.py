@@ -87,9 +87,9 @@ def test_a_healthy_bank_holds(village: Village) -> None:
 def test_the_json_has_exactly_the_documented_shape(village: Village) -> None:
     found_json = village.audit(founding="0" * 64).to_json()
     assert list(found_json) == [
-        *("ok", "origin", "size", "root", "entries", "signatures", "problems", "attestation"),
-        *("under_mandate", "unsigned", "erased", "day", "holders", "rule", "since", "witnesses", "witness_quorum"),
-        *("founding", "rotated", "fork"),
+        *("ok", "origin", "size", "root", "entries", "signatures", "problems", "more_problems"),
+        *("attestation", "under_mandate", "unsigned", "erased", "day", "holders", "rule", "since", "witnesses"),
+        *("witness_quorum", "founding", "rotated", "fork", "reopened"),
     ]
     assert list(found_json["problems"][0]) == ["code", "index", "message", "hint"]
     assert found_json["attestation"] == {"both": 2, "debited": 0, "broker": 3, "imported": 0}

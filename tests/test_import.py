@@ -377,7 +377,7 @@ def test_an_entry_of_an_import_is_drafted_as_any_other(console: Console) -> None
 
 def test_an_import_works_on_postgresql_as_well(tmp_path: Path, postgres_database: str) -> None:
     console = Console(tmp_path)
-    console.type(f"timebank init bank --name V --origin v.example/hours --no-passphrase --store {postgres_database}")
+    console.type(f"timebank init bank --name V --origin v.example/hours --no-passphrase --store '{postgres_database}'")
     console.type("cd bank")
     rows = "".join(f"bob,mary,{number % 90 + 1}m,help {number},,2025-03-01,{number}\n" for number in range(2500))
     write(console, "history.csv", HEADING + rows)
