@@ -107,7 +107,8 @@ class Server:
         with output.open("ab") as sink:
             finished = subprocess.run([*become, *command], cwd=self.home, stdout=sink, stderr=sink, check=False)
         if finished.returncode:
-            raise RuntimeError(f"{' '.join(command)} failed:\n{output.read_text(errors='replace')}")
+            said = [path.read_text(errors="replace")[-2000:] for path in (output, self.home / "log") if path.exists()]
+            raise RuntimeError("\n".join([f"{' '.join(command)} failed:", *said]))
 
     def start(self, settings: Sequence[str]) -> None:
         """Start it with some settings, and wait until it answers."""
@@ -123,12 +124,15 @@ class Server:
     def kill(self) -> None:
         """End all its processes at once, as `kill -9` does."""
         pid = int((self.home / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGSTOP)  # so that it makes no more of them meanwhile
         children: list[str] = []
         with suppress(OSError):  # where there is none, they end when they miss their parent
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for one in (pid, *map(int, children)):
             with suppress(ProcessLookupError):
                 os.kill(one, signal.SIGKILL)
+        for lock in (self.home / "data" / "postmaster.pid", *self.home.glob(".s.PGSQL.*.lock")):
+            lock.unlink()  # it names a process that nobody may have buried yet
 
     def promote(self) -> None:
         """Make a standby a primary."""
