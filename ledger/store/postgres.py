@@ -42,7 +42,7 @@ from ledger.store.sql import (
 
 #: an acknowledged entry is on disk, whatever the server's setting; a stronger one, for replicas, stays
 _DURABLE = (
-    "SELECT set_config('synchronous_commit', coalesce(nullif(said, 'off'), 'on'), false)"
+    "SELECT set_config('synchronous_commit', CASE WHEN said IN ('off', 'local') THEN 'on' ELSE said END, false)"
     " FROM current_setting('synchronous_commit') said"
 )
 
