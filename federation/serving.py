@@ -92,7 +92,8 @@ def serve(folders: Mapping[str, Path], host: str, port: int, ready: Callable[[st
 
         served = application(folders)
     except ImportError as error:
-        raise Unavailable("extra_missing", f"serving needs {error.name}, which is not installed") from None
+        what, hint = f"serving needs {error.name}, which is not installed", "install it: pip install 'timebank[serve]'"
+        raise Unavailable("extra_missing", what, hint) from None
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family)

@@ -72,7 +72,8 @@ class WebCarrier:
         try:
             import httpx
         except ImportError:
-            raise Unavailable("extra_missing", "the web needs httpx, which is not installed") from None
+            what, hint = "the web needs httpx, which is not installed", "install it: pip install 'timebank[web]'"
+            raise Unavailable("extra_missing", what, hint) from None
         seconds = self._patience
         return httpx.AsyncClient(
             timeout=httpx.Timeout(seconds.read_seconds, connect=seconds.connect_seconds),

@@ -43,7 +43,7 @@ def test_two_banks_agree_at_its_end(played: tuple[Console, str]) -> None:
     console, printed = played
     assert "lewisham: all 3 frames agree; we owe them 1 h 30" in printed
     assert "mary  1 h 30" in printed
-    done = console.type("timebank verify look/lewisham")
+    done = console.type("timebank verify --bank look/lewisham")
     assert (done.status, "all of it holds" in done.stdout) == (0, True)
     console.type("timebank sync --all look")
     done = console.type("timebank sync --all look --json")
@@ -55,7 +55,7 @@ def test_two_banks_agree_at_its_end(played: tuple[Console, str]) -> None:
 
 def test_the_bank_it_leaves_verifies(played: tuple[Console, str]) -> None:
     console, _ = played
-    done = console.type("timebank verify look/rushey-green --json")
+    done = console.type("timebank verify --bank look/rushey-green --json")
     assert (done.status, json.loads(done.stdout)["ok"]) == (0, True)
     balances = standing(console, "look/rushey-green")
     assert sum(balances.values()) == 0

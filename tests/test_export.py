@@ -107,7 +107,7 @@ def test_the_journal_moves_into_a_fresh_bank_with_the_same_balances(console: Con
     assert done.status == 0, done
     standing = {handle: minutes for handle, minutes in balances(console).items() if handle != "fund"}  # it never moved
     assert balances(console, "--bank ../fresh") == standing
-    assert console.type("timebank verify ../fresh").status == 0
+    assert console.type("timebank verify --bank ../fresh").status == 0
 
 
 def test_an_erased_memo_reads_withheld(console: Console) -> None:
@@ -180,4 +180,4 @@ def test_what_crossed_moves_into_a_fresh_bank_where_neighbours_are_institutions(
     assert {row["handle"].replace("s.", "s/"): row["minutes"] for row in rows} == balances(across)
     kinds = {row["handle"]: row["kind"] for row in rows}
     assert {kinds[name] for name in ("oakhill", "neighbours.risk", "neighbours.loss")} == {"institution"}
-    assert across.type(f"timebank verify {tmp_path}/fresh").status == 0
+    assert across.type(f"timebank verify --bank {tmp_path}/fresh").status == 0
