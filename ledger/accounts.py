@@ -22,7 +22,7 @@ from ledger.views import called, in_order
 from ledger.words import clean_handle, clean_text, quote
 
 #: kinds of accounts that fall asleep when nobody uses them
-_RESTING = ("person", "institution")
+RESTING = ("person", "institution")
 
 LONGEST_NAME = 200
 LONGEST_CONTACT = 200
@@ -102,7 +102,7 @@ def _row(page: Reading, account: str, record: Account, named: Person | None, ser
         threshold=record.threshold,
         brokers=tuple(dict.fromkeys(brokers_of(page, account))),
         last_active=last,
-        inactive=record.status == "open" and record.kind in _RESTING and _is_inactive(page, last),
+        inactive=record.status == "open" and record.kind in RESTING and _is_inactive(page, last),
         available_minutes=record.minutes - record.held,
     )
 

@@ -11,7 +11,7 @@ from datetime import date
 from typing import NamedTuple
 
 from ledger import events as e
-from ledger.accounts import AccountRow, account_rows
+from ledger.accounts import RESTING, AccountRow, account_rows
 from ledger.backup import BACKED_UP
 from ledger.hours import show_minutes
 from ledger.institutions import WARNINGS, institutions
@@ -151,7 +151,7 @@ def nobody_is_at_a_limit(seen: Seen) -> Iterator[Matter]:
 
 
 def _comes_and_goes(row: AccountRow) -> bool:
-    return row.status == "open" and row.kind in ("person", "institution")
+    return row.status == "open" and row.kind in RESTING
 
 
 def _is_away(seen: Seen, row: AccountRow) -> bool:
@@ -181,7 +181,7 @@ def _exchanged(page: Reading, account: str) -> bool:
 
 
 def nobody_is_forgotten(seen: Seen) -> Iterator[Matter]:
-    """Nobody has been away for as long as the policy says (two years, if nothing else was adopted)."""
+    """Nobody has been away for longer than the policy's days of inactivity."""
     for row in seen.accounts:
         if _comes_and_goes(row) and _is_away(seen, row):
             what = f"nothing given or received since {row.last_active}"

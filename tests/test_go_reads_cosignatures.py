@@ -9,19 +9,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from ledger.keys import vkey
 from ledger.publishing.heads import read_checkpoint
 from tests.across import Near, paired, settle
 from tests.console import Console
-from tests.test_go_reads_our_notes import build, open_with_go
+from tests.test_go_reads_our_notes import open_with_go, opennote
 from tests.test_reopened_neighbours import Two
 
-
-@pytest.fixture(scope="module")
-def opencosigned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("go"), Path(__file__).parent / "go/opencosigned.go")
+__all__ = ["opennote"]
 
 
 def witness(here: Near, there: Near) -> str:
@@ -53,17 +48,15 @@ def check(program: Path, folder: Path, one: Near, other: Near, origin: str) -> N
         assert (done.returncode, done.stdout) == (1, b""), at
 
 
-def test_go_finds_a_neighbours_cosignature_before_and_after_a_change_of_key(
-    opencosigned: Path, tmp_path: Path
-) -> None:
+def test_go_finds_a_neighbours_cosignature_before_and_after_a_change_of_key(opennote: Path, tmp_path: Path) -> None:
     oak, elm = paired(tmp_path, "oak", "elm")
-    check(opencosigned, tmp_path, oak, elm, "oak.example/hours")
+    check(opennote, tmp_path, oak, elm, "oak.example/hours")
     assert Console(oak.bank.folder.path).type("timebank key rotate checkpoint").status == 0
-    check(opencosigned, tmp_path, oak, elm, "oak.example/hours")
-    check(opencosigned, tmp_path, elm, oak, "elm.example/hours")
+    check(opennote, tmp_path, oak, elm, "oak.example/hours")
+    check(opennote, tmp_path, elm, oak, "elm.example/hours")
 
 
-def test_go_finds_a_neighbours_cosignature_after_a_log_was_reopened(opencosigned: Path, tmp_path: Path) -> None:
+def test_go_finds_a_neighbours_cosignature_after_a_log_was_reopened(opennote: Path, tmp_path: Path) -> None:
     two = Two(tmp_path)
     two.lose()
     assert two.here("log reopen").status == 0
@@ -73,5 +66,5 @@ def test_go_finds_a_neighbours_cosignature_after_a_log_was_reopened(opencosigned
     assert two.there(f"neighbour reopened oak {words}").status == 0
     assert two.here(f"neighbour reopened elm {words}").status == 0
     settle(two.oak, two.elm)
-    check(opencosigned, tmp_path, two.oak, two.elm, "oak.example/hours/epoch-2")
-    check(opencosigned, tmp_path, two.elm, two.oak, "elm.example/hours")
+    check(opennote, tmp_path, two.oak, two.elm, "oak.example/hours/epoch-2")
+    check(opennote, tmp_path, two.elm, two.oak, "elm.example/hours")
