@@ -20,12 +20,14 @@ _DONE = {
     "resume": "resumed otherwise than was asked for",
     "rekey": "brought a key that did not sign for itself",
     "heads": "signed two histories of one length",
+    "rollback": "put its log back to an earlier state",
 }
 
 
 def verify(path: Path, pins: Pins, *, as_json: bool) -> int:
     """Say what the file proves; `Invalid("bad_evidence")` if it proves nothing, or not against the key pinned."""
     from federation.evidence import MOST_BYTES, verify_evidence
+    from ledger.cosignatures import Cosigner
     from ledger.keys import PublicKey, decode_key, vkey
 
     try:
@@ -44,7 +46,7 @@ def verify(path: Path, pins: Pins, *, as_json: bool) -> int:
     if pins.key is not None and pins.key[1].raw != public.raw:
         raise Invalid("bad_evidence", f"this is not signed by the key that is pinned, but by {key}")
     name = charge.accused if charge.reason == "heads" else charge.link
-    shown = vkey(name, public)
+    shown = Cosigner(charge.accused, public).vkey if charge.reason == "rollback" else vkey(name, public)
     if as_json:
         told = {"ok": True, "kind": "evidence", "accused": charge.accused, "neighbour": other}
         print_json(told | {"reason": charge.reason, "why": proven.why, "link": charge.link, "key": shown})

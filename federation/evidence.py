@@ -7,10 +7,10 @@
 
 `banks` are the two banks, each with the key by which it signs and the hash its frames begin from (a card's, or a
 settlement's). A `fork` is two frames of the accused that contradict each other; `heads` are two heads of one size, each
-change of the checkpoint key between them behind them (`headkeys`); else
-the notes are both banks' frames from the beginning, or from the last settlement, which then comes first, signed by
-both; and the last, of the accused, is the first that cannot be. The accuser cannot
-have bent his own: the accused's `ack` names their hashes.
+change of the checkpoint key between them behind them (`headkeys`); a `rollback` is two heads that the accused dated by
+its witness key, the later over fewer entries. Else the notes are both banks' frames from the beginning, or from the
+last settlement, which then comes first, signed by both; and the last, of the accused, is the first that cannot be. The
+accuser cannot have bent his own: the accused's `ack` names their hashes.
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
@@ -23,9 +23,10 @@ from federation.link import Link, opened, settled
 from federation.replay import replay
 from federation.settlement import HEADER as SETTLEMENT
 from federation.settlement import open_settlement, settlement_start
-from federation.witnessing import Fork
+from federation.witnessing import Fork, Rollback
 from ledger import canonical as c
 from ledger.checkpoint import open_checkpoint, parse_checkpoint
+from ledger.cosignatures import Cosigner, cosignatures
 from ledger.epochs import first_origin
 from ledger.errors import Invalid
 from ledger.keys import PublicKey, decode_key, encode_key
@@ -99,6 +100,8 @@ def verify_evidence(raw: bytes) -> Proven:
     try:
         if charge.reason == "heads":
             return Proven(charge, _two_heads(charge, notes))
+        if charge.reason == "rollback":
+            return Proven(charge, _smaller_later(charge, notes))
         if charge.reason == "fork" and len(notes) == 2:
             return Proven(charge, _two_frames(charge, notes))
         return Proven(charge, _last_of_a_replay(charge, notes))
@@ -143,6 +146,23 @@ def _two_heads(charge: Charge, notes: Sequence[bytes]) -> str:
     if one.size != other.size or one.root == other.root:
         raise _bad("the two heads do not contradict each other")
     return f"{charge.accused} signed two different heads over {one.size} entries"
+
+
+def _smaller_later(charge: Charge, notes: Sequence[bytes]) -> str:
+    if len(notes) != 2:
+        raise _bad("two heads are needed")
+    itself = Cosigner(charge.accused, _key_of(charge))
+    dated = [cosignatures(*parse_note(note), [itself]) for note in notes]
+    one, other = (parse_checkpoint(parse_note(note)[0]) for note in notes)
+    if not all(dated):
+        raise _bad("the accused did not date both heads")
+    if first_origin(one.origin) != charge.accused or other.origin != one.origin:
+        raise _bad("the heads are of another log")
+    first, second = (found[0].seconds for found in dated)
+    if not (one.size > other.size and second > first):
+        raise _bad("the log does not go back")
+    what = f"{charge.accused} signed that the largest head of its log is over {other.size} entries"
+    return f"{what}, {second - first} s after it signed one over {one.size}"
 
 
 def _last_of_a_replay(charge: Charge, notes: Sequence[bytes]) -> str:
@@ -203,6 +223,12 @@ def two_heads_evidence(
             return raw
     charge = two_heads_charge(link, accused, PublicKey.parse(decode_key(first)), accuser[:2], accuser[2])
     return format_evidence(charge, [*heads, *[statement_note(accused, item) for item in changes]])
+
+
+def rollback_evidence(link: str, accused: str, itself: str, accuser: tuple[str, str, str], heads: Rollback) -> bytes:
+    """The file that proves a log that was put back; `itself` is the accused's witness key, as on its card."""
+    banks = ((accused, itself, accuser[2]), accuser)
+    return format_evidence(Charge(accused, "rollback", link, tuple(sorted(banks))), heads)
 
 
 def _proves(raw: bytes) -> bool:

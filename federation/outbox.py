@@ -21,13 +21,14 @@ from federation import kept
 from federation.carriers import format_bundle
 from federation.frames import Mark
 from federation.kept import BACK, OURS, Sealed
+from federation.pairing import WITNESS, held_key
 from federation.parcels import Head, Parcel, Place, Way, format_head, frame_path, head_path, seal_head, seal_parcel
 from federation.sides import Following, Side, side_of
-from federation.turns import logged_frames
-from federation.witnessing import own_checkpoint
+from federation.turns import logged_frames, must_resume
+from federation.witnessing import date_head, is_dated, own_checkpoint
 from ledger.bank import Bank
 from ledger.checkpoint import parse_checkpoint
-from ledger.epochs import is_beyond, is_same_log
+from ledger.epochs import first_origin, is_beyond, is_same_log
 from ledger.errors import Invalid
 from ledger.keyring import Keyring
 from ledger.merkle import inclusion_proof
@@ -84,9 +85,20 @@ def _publish_log(bank: Bank, keyring: Keyring, root: Path) -> None:
         publish(bank, keyring, root)
 
 
+def _date_head(bank: Bank) -> None:
+    """Say under our newest head, by the key with which we cosign, that it is the largest there is now."""
+    path = bank.folder.keys / WITNESS
+    with bank.store.reading() as log:
+        if is_dated(log) or not path.exists():
+            return
+    with bank.store.writing() as log:
+        date_head(log, first_origin(bank.folder.origin), held_key(path), int(bank.clock.now().timestamp()))
+
+
 def publish_link(bank: Bank, keyring: Keyring, root: Path, link: str, following: Following) -> int:
     """Bring the folder up to what was committed; the number of files written for the neighbour."""
     _publish_log(bank, keyring, root)
+    _date_head(bank)
     with bank.reading() as page:
         side = following.at(page)[link]
         lost = _unsealed(page, side)
@@ -149,10 +161,15 @@ def _digest(path: Path) -> str:
 
 
 def head_of(page: Reading, side: Side) -> Head:
-    """Our head for the neighbour."""
+    """Our head for the neighbour.
+
+    A bank that was restored shows none over its log before the neighbour has answered: it may have seen a larger one.
+    """
     standing = kept.standing(page.db, side.link.link)
     checkpoint, since, proof = own_checkpoint(page.log, standing)
     reopened = _reopened(page, checkpoint, standing.witnessed)
+    if reopened is None and (side.link.requests or must_resume(page, side)):
+        checkpoint, since, proof = b"", 0, ()
     return Head(_last_said(side), side.link.got, checkpoint, since, proof, standing.head, reopened)
 
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from federation import kept
 from federation.carriers import Carrier
-from federation.evidence import charge_of, format_evidence, two_heads_evidence, verify_evidence
+from federation.evidence import charge_of, format_evidence, rollback_evidence, two_heads_evidence, verify_evidence
+from federation.frames import parse_said, quote
 from federation.headkeys import chain, known_keys
 from federation.kept import BACK, OURS
 from federation.outbox import is_ahead, publish_link, refuse_older
@@ -34,7 +35,18 @@ from federation.parcels import (
 from federation.settlement import settlement_note, settlement_start
 from federation.sides import Following, Side, Sides, side_of
 from federation.turns import Done, Pulled, logged_frames, take_turn
-from federation.witnessing import Fork, cosigned_note, heeded, keep_heeded, look_at, look_at_reopening, replace_seen
+from federation.witnessing import (
+    Fork,
+    Older,
+    Rollback,
+    cosigned_note,
+    heeded,
+    keep_heeded,
+    look_at,
+    look_at_reopening,
+    own_cosigner,
+    replace_seen,
+)
 from ledger.bank import Bank
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.folder import made_folder, replace_file
@@ -168,6 +180,7 @@ def _pull(
     files = _Files(carrier, side, keys, pulled)
     pulled.head = files.head()
     pulled.frames = files.frames()
+    pulled.behind_cursor = files.behind_cursor()
     pulled.returned = files.returned(taken_back)
 
 
@@ -205,6 +218,13 @@ class _Files:
                 break
         self._pulled.more |= len(found) == MOST_PULLED
         return found
+
+    def behind_cursor(self) -> Parcel | None:
+        """The frame where the head says they stand, if we are as far and have not applied that very one last."""
+        head, got = self._pulled.head, self._side.link.got
+        if head is None or not head.sent.seq or head.sent == got or head.sent.place > got.place:
+            return None
+        return self._parcel(OURS, head.sent.place)
 
     def returned(self, taken: int) -> list[Parcel]:
         """Our own frames, given back for our newest request to resume, but for the first `taken`."""
@@ -260,16 +280,18 @@ def _witness(
         pulled.reopened = look_at_reopening(standing, side.log, keys, head)
         if pulled.reopened is not None:
             return None, None
-        shown = look_at(standing, side.log, keys, head)
+        shown = look_at(standing, side.log, keys, own_cosigner(neighbour.origin, neighbour.witness_key), head)
     except Invalid as problem:
         problem.message = f"their head: {problem.message}"
         if problem.code == "unsigned_checkpoint":
             return None, problem
         pulled.refused.append(problem)
         return None, None
-    if isinstance(shown, Fork):
+    if isinstance(shown, Fork | Rollback):
         pulled.fork = shown
         return None, None
+    if isinstance(shown, Older):
+        pulled.older, shown = shown, None
     if shown is None and witnessed in (None, standing.witnessed):
         return None, None
     path = bank.folder.keys / WITNESS
@@ -320,16 +342,20 @@ def _evidence(page: Page, side: Side, pulled: Pulled, done: Done) -> bytes:
     if pulled.reopened is not None:
         return b""  # no lie, and nothing to prove
     if pulled.fork is not None and record is not None:
-        first = record.neighbour.checkpoint_key
-        changes, accuser = chain(first, side.link.their_heads), (ours, side.keys[0], side.cards[0])
+        first, accuser = record.neighbour.checkpoint_key, (ours, side.keys[0], side.cards[0])
+        if isinstance(pulled.fork, Rollback):
+            return rollback_evidence(side.link.link, theirs, record.neighbour.witness_key, accuser, pulled.fork)
+        changes = chain(first, side.link.their_heads)
         return two_heads_evidence(side.link.link, theirs, first, changes, accuser, pulled.fork)
     heard = list(logged_frames(page, side, theirs))
     start, agreed, inc = _beginning(page, side)
     frames = sorted([*logged_frames(page, side, ours), *heard])
+    place = parse_said(quote(done.lie, side.link.link).said).place
+    beside = next((note for _, note, there in reversed(heard) if there <= place), b"")
     whole = [*agreed, *[note for _, note, place in frames if place[0] >= inc], done.lie]
     for keys in dict.fromkeys((side.keys, (side.link.our_key, side.link.their_key))):  # one of them may be replaced
         charge = charge_of(side.link, done.frozen, start, keys)
-        for notes in ([*[note for _, note, _ in heard[-1:]], done.lie], whole):
+        for notes in ([beside, done.lie], whole):
             raw = format_evidence(charge, notes)
             try:
                 verify_evidence(raw)

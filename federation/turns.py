@@ -22,7 +22,7 @@ from federation.link import Ahead, Applied, Heard, Lie, Link, Passed, Waits, hea
 from federation.parcels import MOST_MEMO, Head, Parcel, Way, seal_parcel
 from federation.sides import Side, Sides, keep_sides, without_orders
 from federation.speaking import Spoken, ask_to_resume, next_incarnation, recall, speak
-from federation.witnessing import Fork, Reopened
+from federation.witnessing import Fork, Older, Reopened, Rollback
 from ledger import linkfacts as lf
 from ledger.errors import Invalid, Problem
 from ledger.keys import HeldKey, PublicKey, decode_key, encode_key, key_hash
@@ -43,8 +43,12 @@ class Pulled:
     head: Head | None = None
     frames: list[Parcel] = field(default_factory=list)
     returned: list[Parcel] = field(default_factory=list)
+    #: a frame where their head says they stand, if that is behind our cursor and not the one applied there
+    behind_cursor: Parcel | None = None
     #: two heads of theirs that cannot both be
-    fork: Fork | None = None
+    fork: Fork | Rollback | None = None
+    #: their head is over fewer entries than one that was seen
+    older: Older | None = None
     #: their log was reopened, and words of it are to be compared
     reopened: Reopened | None = None
     #: files that could not be opened
@@ -119,7 +123,7 @@ def take_turn(page: Page, found: Sides, link: str, pulled: Pulled, keys: Keys | 
     if pulled.reopened is not None:
         turn.freeze_reopened(pulled.reopened)
     elif pulled.fork is not None:
-        turn.freeze("heads", "two different heads of one size are signed", pulled.fork.shown)
+        turn.freeze(*_two_heads(pulled.fork), pulled.fork.shown)
     else:
         turn.take(pulled)
     if keys is not None and turn.done.wrote:
@@ -129,6 +133,13 @@ def take_turn(page: Page, found: Sides, link: str, pulled: Pulled, keys: Keys | 
         if not turn.done.more:  # else another turn comes, and they can be followed from the log as well
             keep_sides(page.db, found, page.size)
     return turn.done
+
+
+def _two_heads(heads: Fork | Rollback) -> tuple[str, str]:
+    """The reason to freeze, and what is wrong."""
+    if isinstance(heads, Fork):
+        return "heads", "two different heads of one size are signed"
+    return "rollback", "a head is signed over fewer entries than one before it: the log was put back"
 
 
 class _Turn:
@@ -144,6 +155,11 @@ class _Turn:
     def take(self, pulled: Pulled) -> None:
         """Hear and speak in turns: all that arrived, and all there is to say, as far as one transaction goes."""
         self.done.refused += pulled.refused
+        if pulled.older is not None:
+            size, seen = pulled.older
+            self.done.waits = f"their head is over {size} entries, and one over {seen} was seen: an older copy of it"
+        if pulled.behind_cursor is not None and self._is_other(pulled.behind_cursor):
+            return
         frames, returned = deque(pulled.frames), deque(pulled.returned)
         more = True
         while more and self.done.sent < MOST_SPOKEN:
@@ -200,6 +216,20 @@ class _Turn:
         elif isinstance(heard, Lie):
             self.freeze(heard.reason, heard.why, parcel.note, frame.mark.hash)
         return heard
+
+    def _is_other(self, parcel: Parcel) -> bool:
+        """Freeze, if a frame of theirs is another than the one that was applied in its place."""
+        link = self.side.link
+        try:
+            frame = open_frame(parcel.note, link.link, link.theirs, link.ours, _public(link.their_key))
+        except Invalid:
+            return False  # by a key that they have replaced
+        before = [note for _, note, place in logged_frames(self.page, self.side, link.theirs) if place == frame.place]
+        if not before or quote(before[-1], self.link).said == quote(parcel.note, self.link).said:
+            return False
+        why = f"two different frames {frame.seq} of incarnation {frame.inc} are signed"
+        self.freeze("fork", why, parcel.note, frame.mark.hash)
+        return True
 
     def _was_decided(self, pid: str) -> bool:
         return self.page.book.incoming(self.link, pid) is not None

@@ -2,6 +2,9 @@
 
 `look_at` judges a neighbour's checkpoint, `heed` the cosignature under one of ours. A head that was cosigned is
 committed before the cosignature can leave. Two heads of one size with different roots are a lie that two notes prove.
+
+Each head for a neighbour also bears its bank's own cosignature: its word that this was then the largest head of its log
+(C2SP tlog-cosignature). So two of them prove a log that was put back; a small head that is not dated later is only old.
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
@@ -24,6 +27,9 @@ from ledger.notes import format_note, parse_note
 from ledger.publishing.heads import keep_cosigned
 from ledger.store import Log, Writing
 
+#: in the table `meta`: our newest head that left, a note, with our own cosignature
+_DATED = "dated"
+
 
 class Fork(NamedTuple):
     """Two heads of one neighbour that cannot both be: the notes."""
@@ -32,10 +38,27 @@ class Fork(NamedTuple):
     shown: bytes
 
 
-def look_at(standing: Standing, origin: str, keys: Sequence[PublicKey], head: Head) -> bytes | Fork | None:
+class Rollback(NamedTuple):
+    """Two heads of one neighbour, the shown one over fewer entries and said to be the largest later: the notes."""
+
+    seen: bytes
+    shown: bytes
+
+
+class Older(NamedTuple):
+    """A head over fewer entries than were seen, which may be a file of old."""
+
+    size: int
+    seen: int
+
+
+Shown = bytes | Fork | Rollback | Older | None
+
+
+def look_at(standing: Standing, origin: str, keys: Sequence[PublicKey], itself: Cosigner | None, head: Head) -> Shown:
     """The neighbour's checkpoint if it is new and goes on from the one seen; None if there is nothing to do.
 
-    `origin` is the name of its log, `keys` are those by which it may sign heads.
+    `origin` is the name of its log, `keys` are those by which it may sign heads, by `itself` it dates them.
 
     `Invalid` where it is not theirs, or not shown to go on: "bad_consistency_proof" and what is wrong with the note.
     """
@@ -43,7 +66,9 @@ def look_at(standing: Standing, origin: str, keys: Sequence[PublicKey], head: He
         return None
     found = open_theirs(head.checkpoint, origin, keys)
     if found.size < standing.size:
-        return None
+        was, says = (_dated(note, itself) for note in (standing.head, head.checkpoint))
+        goes_back = was is not None and says is not None and says > was
+        return Rollback(standing.head, head.checkpoint) if goes_back else Older(found.size, standing.size)
     if found.size == standing.size:
         seen = parse_checkpoint(parse_note(standing.head)[0]) if standing.head else found
         return None if seen.root == found.root else Fork(standing.head, head.checkpoint)
@@ -53,6 +78,17 @@ def look_at(standing: Standing, origin: str, keys: Sequence[PublicKey], head: He
         seen = parse_checkpoint(parse_note(standing.head)[0])
         check_consistency(seen.size, seen.root, found.size, found.root, head.proof)
     return head.checkpoint
+
+
+def own_cosigner(origin: str, key: str) -> Cosigner | None:
+    """By whom the bank with this origin dates its heads: the witness key of its card, if it has one."""
+    return Cosigner(first_origin(origin), PublicKey.parse(decode_key(key))) if key else None
+
+
+def _dated(note: bytes, itself: Cosigner | None) -> int | None:
+    """When a bank said that this is the largest head of its own log."""
+    found = cosignatures(*parse_note(note), [itself]) if itself is not None else []
+    return found[0].seconds if found else None
 
 
 class Reopened(NamedTuple):
@@ -112,6 +148,21 @@ def cosigned_note(note: bytes, name: str, signer: Signer, seconds: int) -> bytes
     return with_lines(note, format_note(text, [*lines, cosign(text, name, signer, seconds)]))
 
 
+def is_dated(log: Log) -> bool:
+    """Whether our newest head bears our own cosignature."""
+    raw, dated = log.head(), log.meta(_DATED).encode()
+    return not raw or (bool(dated) and parse_note(raw)[0] == parse_note(dated)[0])
+
+
+def date_head(log: Writing, name: str, signer: Signer, now: int) -> None:
+    """Put our own cosignature under our newest head, not earlier than under one before, whatever the clock says."""
+    if is_dated(log):
+        return
+    before = log.meta(_DATED).encode()
+    last = _dated(before, Cosigner(name, signer.public)) if before else None
+    log.set_meta(_DATED, cosigned_note(log.head(), name, signer, max(now, last or 0)).decode())
+
+
 def replace_seen(log: Writing, link: str, old: Standing, note: bytes) -> bool:
     """Keep a cosigned head in the place of the one it goes on from."""
     return kept.keep_head(log.db, link, old.size, parse_checkpoint(parse_note(note)[0]).size, note)
@@ -152,12 +203,14 @@ def heeded(
 def keep_heeded(log: Writing, link: str, size: int, note: bytes) -> None:
     """Keep how far the neighbour has seen our log, and its cosignature if it is under our newest head."""
     kept.keep_witnessed(log.db, link, size)
-    keep_cosigned(log, note)
+    text, lines = parse_note(note)
+    theirs = [line for line in lines if first_origin(line.name) != first_origin(log.origin)]
+    keep_cosigned(log, format_note(text, theirs))
 
 
 def own_checkpoint(log: Log, standing: Standing) -> tuple[bytes, int, tuple[bytes, ...]]:
     """Our newest signed head; the size the neighbour is known to have seen, and the proof from there."""
-    raw = log.head()
+    raw = with_lines(log.head(), log.meta(_DATED).encode()) if log.head() else b""
     if not raw:
         return b"", 0, ()
     size = parse_checkpoint(parse_note(raw)[0]).size

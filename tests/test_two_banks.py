@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from federation.evidence import verify_evidence
-from federation.outbox import is_ahead
+from federation.outbox import head_of, is_ahead
 from federation.pairing import link_key_file
 from federation.parcels import Way, open_parcel
 from federation.sides import side_of
@@ -226,6 +226,38 @@ def test_two_live_copies_end_in_evidence_and_a_freeze(banks: tuple[Near, Near], 
     assert (done_by_a_stranger.status, done_by_a_stranger.stdout[:8]) == (0, "proven: ")
     assert elm.minutes("mary") == 97
     holds(elm)
+
+
+def test_one_other_frame_where_one_was_heard_is_enough(banks: tuple[Near, Near], tmp_path: Path) -> None:
+    """The copy has said as much as was heard, and no more: nothing of it leads on from what is known."""
+    oak, elm = banks
+    twin = oak.copied(tmp_path / "twin")
+    for minutes in (7, 8):
+        oak.pay("ann", elm, "mary", minutes)
+        settle(oak, elm)
+    twin.pay("ann", elm, "mary", 9)
+    _moved(elm, twin)
+    _cut_off(twin)
+    twin.sync(elm)
+    [done] = elm.sync(oak)
+    assert (done.done.frozen, done.evidence is not None) == ("fork", True)
+    assert done.evidence is not None
+    assert "signed two different frames" in verify_evidence(done.evidence.read_bytes()).why
+    assert (elm.minutes("mary"), elm.frozen(oak)) == (105, "fork")
+
+
+def test_a_restored_bank_shows_its_head_when_it_was_answered(banks: tuple[Near, Near], tmp_path: Path) -> None:
+    """What a restored bank knows of its log may be too little; it asks before it says that this is all."""
+    oak, elm = banks
+    old = oak.backup(tmp_path / "old.backup")
+    settle(oak, elm)
+    again = oak.restored(old, tmp_path / "again", published=oak.published)
+    _moved(elm, again)
+    with again.bank.reading() as page:
+        assert head_of(page, side_of(page, again.links["elm"])).checkpoint == b""
+    settle(again, elm)
+    with again.bank.reading() as page:
+        assert head_of(page, side_of(page, again.links["elm"])).checkpoint != b""
 
 
 def _size(bank: Near) -> int:
