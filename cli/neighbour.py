@@ -32,19 +32,23 @@ def neighbour() -> None:
 
 @neighbour.command()
 @output_option
+@click.option(
+    "--days", type=click.IntRange(1, 3650), default=30, metavar="N", help="It may be answered for N days (usually 30)."
+)
 @click.option("--withdraw", metavar="FILE", type=click.Path(path_type=Path), help="Make that invitation void instead.")
 @bank_option
 @json_option
-def invite(output: Path | None, withdraw: Path | None, bank_dir: Path | None, *, as_json: bool) -> None:
+def invite(output: Path | None, days: int, withdraw: Path | None, bank_dir: Path | None, *, as_json: bool) -> None:
     """Print an invitation for another bank: a card to be sent as a file. Nothing on it is secret.
 
     \b
     timebank neighbour invite > for-lewisham.invite
+    timebank neighbour invite --days 7 -o for-lewisham.invite
     timebank neighbour invite --withdraw for-lewisham.invite
 
-    It has no date; it is void once it was answered, or withdrawn.
+    It is void once it was answered or withdrawn, and after its last day: both banks look at their machine's date.
 
-    JSON: link, card (the text).
+    JSON: link, card (the text), valid_until.
     """
     from federation import pairing
     from federation.card import open_card
@@ -56,14 +60,15 @@ def invite(output: Path | None, withdraw: Path | None, bank_dir: Path | None, *,
         pairing.withdraw(bank, link)
         say(f"{withdraw} is void")
         if as_json:
-            print_json({"link": link, "card": None})
+            print_json({"link": link, "card": None, "valid_until": None})
         return
-    raw = pairing.invite(bank)
+    raw = pairing.invite(bank, days)
+    card = open_card(raw)
     if as_json:
-        print_json({"link": open_card(raw).link, "card": raw.decode()})
+        print_json({"link": card.link, "card": raw.decode(), "valid_until": card.until})
     if output is not None or not as_json:
         put(raw, output)
-    say("hint: send it to the other bank, which answers with: timebank neighbour join FILE")
+    say(f"hint: send it to the other bank, which answers, until {card.until}, with: timebank neighbour join FILE")
 
 
 def put(raw: bytes, output: Path | None) -> None:

@@ -1,7 +1,7 @@
 """A card: what a bank hands another to pair with it, in a signed note of two lines.
 
     timebank/card/v1⏎
-    {"bank":{"checkpoint_key":"…","founding":"…","link_key":"…","name":"…",…},"drop":"…","link":"…"}⏎
+    {"bank":{"checkpoint_key":"…","founding":"…","link_key":"…","name":"…",…},"drop":"…","link":"…","until":"2026-12-20"}⏎
     ⏎
     — LINK-ID base64(4-byte key id ‖ signature by the link key)⏎
 
@@ -25,17 +25,19 @@ HEADER = "timebank/card/v1"
 MOST_BYTES = 4096
 
 
-@c.shape(link=c.entry_id, bank=c.part(Neighbour), drop=c.entry_id, answers=hash_text)
+@c.shape(link=c.entry_id, bank=c.part(Neighbour), drop=c.entry_id, answers=hash_text, until=c.day)
 class Card(NamedTuple):
     """Who a bank is and by which keys it speaks on a link; `drop` is the folder in which it publishes for it.
 
-    `answers` is the hash of the invitation's text, and empty on an invitation.
+    `answers` is the hash of the invitation's text, and empty on an invitation. `until`: the last day on which an
+    invitation may be answered; empty on an answer, and on an invitation that has none.
     """
 
     link: str
     bank: Neighbour
     drop: str
     answers: str = ""
+    until: str = ""
 
 
 def card_text(card: Card) -> str:
@@ -67,6 +69,8 @@ def open_card(raw: bytes) -> Card:
         card = c.from_object(Card, c.parse_json(lines[1]))
     except Invalid as error:
         raise Invalid("bad_card", f"not a neighbour's card: {error.message}") from None
+    if card.answers and card.until:
+        raise Invalid("bad_card", "only an invitation has a last day")
     key, signature = PublicKey.parse(decode_key(card.bank.link_key)), signatures[0]
     if signature.name != card.link or signature.key_id != key_id(card.link, key.raw):
         raise Invalid("bad_card", "the card is not signed by the key it names")

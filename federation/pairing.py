@@ -1,4 +1,4 @@
-"""Pairing: invite, join, compare six words. An invitation has no date: it is void once answered or withdrawn.
+"""Pairing: invite, join, compare six words. An invitation is void once answered, withdrawn, or past its last day.
 
 The keys of a link lie in `keys/`, without a passphrase, because `sync` signs with them unattended: `link-` and the
 beginning of the link's id. Beside them lies `witness`, with which this bank cosigns its neighbours' heads. Cards are
@@ -7,6 +7,7 @@ kept when they are made, before any entry: what is interrupted is gone on with b
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +39,8 @@ from ledger.views import called
 from ledger.words import clean_handle
 
 WITNESS = "witness"
+#: an invitation may be answered for so many days, if nobody says otherwise
+USUAL_DAYS = 30
 
 
 class Joined(NamedTuple):
@@ -87,18 +90,19 @@ def _our_bank(bank: Bank, page: Reading, key: HeldKey) -> lf.Neighbour:
     )
 
 
-def _make_card(bank: Bank, page: Reading, link: str, answers: str = "") -> bytes:
+def _make_card(bank: Bank, page: Reading, link: str, answers: str = "", until: str = "") -> bytes:
     path = link_key_file(bank.folder, link)
     if not path.exists():
         make_key(path, None, f"link-{link[:12]} {bank.folder.origin}")
     key = held_key(path)
-    return sign_card(Card(link, _our_bank(bank, page, key), secrets.token_hex(16), answers), key)
+    return sign_card(Card(link, _our_bank(bank, page, key), secrets.token_hex(16), answers, until), key)
 
 
-def invite(bank: Bank) -> bytes:
-    """A new invitation, a card; nothing is in the log yet."""
+def invite(bank: Bank, days: int = USUAL_DAYS) -> bytes:
+    """A new invitation, a card, to be answered within so many days; nothing is in the log yet."""
+    until = (bank.clock.today() + timedelta(days=days)).isoformat()
     with bank.reading() as page:
-        raw = _make_card(bank, page, secrets.token_hex(16))
+        raw = _make_card(bank, page, secrets.token_hex(16), until=until)
     with bank.store.writing() as log:
         kept.keep_pairing(log.db, Pairing(open_card(raw).link, raw, b""))
     return raw
@@ -117,14 +121,15 @@ def withdraw(bank: Bank, link: str) -> None:
 def join(bank: Bank, raw: bytes) -> Joined:
     """Take a neighbour's card: answer an invitation, or complete our own.
 
-    `Invalid("bad_card")` and the like; `Refused`: "own_bank", "card_mismatch", "invite_used", "key_used".
+    `Invalid("bad_card")` and the like; `Refused`: "own_bank", "card_mismatch", "invite_used", "invite_expired",
+    "key_used".
     """
-    card = open_card(raw)
+    card, today = open_card(raw), bank.clock.today().isoformat()
     with bank.reading() as page:
         found = kept.pairing(page.db, card.link)
         if is_same_log(card.bank.origin, bank.folder.origin) or (found is not None and raw == found.ours):
             raise Refused("own_bank", "this card is our own: it is for the other bank")
-        joined = _answered(found, card) if card.answers else _answer(bank, page, found, card)
+        joined = _answered(found, card, today) if card.answers else _answer(bank, page, found, card, today)
         _refuse_known(page, card)
         made = sign_card(joined.ours, held_key(link_key_file(bank.folder, card.link)))
     with bank.store.writing() as log:
@@ -132,7 +137,13 @@ def join(bank: Bank, raw: bytes) -> Joined:
     return joined
 
 
-def _answered(found: Pairing | None, card: Card) -> Joined:
+def _refuse_expired(invitation: Card, today: str) -> None:
+    """No rule of the log, whose entries know no clock: whoever takes a card looks at the day."""
+    if invitation.until and today > invitation.until:
+        raise Refused("invite_expired", f"this invitation could be answered until {invitation.until}; it is {today}")
+
+
+def _answered(found: Pairing | None, card: Card, today: str) -> Joined:
     """The card answers an invitation of ours."""
     if found is None:
         raise Refused("invite_used", "this card answers an invitation that was withdrawn, or is another bank's")
@@ -140,13 +151,17 @@ def _answered(found: Pairing | None, card: Card) -> Joined:
     check_answer(ours, card)
     if found.theirs and open_card(found.theirs) != card:
         raise Refused("invite_used", f"this invitation was answered by {open_card(found.theirs).bank.name} before")
+    if not found.theirs:
+        _refuse_expired(ours, today)
     return Joined(ours, card)
 
 
-def _answer(bank: Bank, page: Reading, found: Pairing | None, card: Card) -> Joined:
+def _answer(bank: Bank, page: Reading, found: Pairing | None, card: Card, today: str) -> Joined:
     """The card invites us."""
     if found is not None and (not found.theirs or card_hash(open_card(found.theirs)) != card_hash(card)):
         raise Refused("card_mismatch", "another invitation for the same link was answered before")
+    if found is None:
+        _refuse_expired(card, today)
     raw = found.ours if found else _make_card(bank, page, card.link, card_hash(card))
     ours = open_card(raw)
     check_answer(card, ours)

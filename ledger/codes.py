@@ -524,6 +524,10 @@ CODES: dict[str, tuple[str, str]] = {
         "timebank itself failed; nothing was recorded by this step",
         "run it again with TIMEBANK_DEBUG=1 and report what it prints",
     ),
+    "invite_expired": (
+        "an invitation is past its last day",
+        "the bank that invited makes a new one: timebank neighbour invite > FILE",
+    ),
     "invite_used": (
         "an invitation was answered before, or withdrawn",
         "invite anew: timebank neighbour invite > FILE",

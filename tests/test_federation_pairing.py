@@ -46,7 +46,7 @@ def test_whoever_puts_his_own_card_between_changes_the_words() -> None:
 
 
 def test_a_card_that_is_changed_anywhere_is_refused() -> None:
-    raw = sign_card(card_of(OAK), key_of(OAK))
+    raw = sign_card(card_of(OAK)._replace(until="2026-12-20"), key_of(OAK))
     for place in range(len(raw)):
         spoiled = raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
         assert code_of(lambda spoiled=spoiled: open_card(spoiled)) in {"bad_card", "bad_signature", "weak_key"}
@@ -60,6 +60,7 @@ def test_a_card_answers_one_invitation_of_another_bank() -> None:
     assert code_of(lambda: check_answer(invitation, answer._replace(answers="A" * 43))) == "card_mismatch"
     assert code_of(lambda: check_answer(invitation, answer._replace(link="1" * 32))) == "card_mismatch"
     assert code_of(lambda: check_answer(answer, answer)) == "card_mismatch"
+    assert code_of(lambda: open_card(sign_card(answer._replace(until="2026-12-20"), key_of(ELM)))) == "bad_card"
     ourselves = card_of(OAK, card_hash(invitation))
     assert code_of(lambda: check_answer(invitation, ourselves)) == "own_bank"
 
