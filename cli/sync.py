@@ -170,6 +170,7 @@ def _tell(name: str, one: Synced | Problem) -> None:
     click.echo(f"{name}: {'; '.join(_words(one)) or 'nothing new'}")
     for problem in done.refused:
         say(f"warning: {name}: refused, {problem.message} [{problem.code}]")
+        say(f"hint: {problem.hint}")
     if done.waits:
         say(f"{name}: {done.waits}")
     if done.frozen:

@@ -314,7 +314,8 @@ def _witness_again(bank: Bank, following: Following, link: str, pulled: Pulled, 
         with bank.store.writing() as log:
             witnessing(log)
     if problem is not None and not done.more:
-        done.refused.append(problem)
+        what = "their head is signed by a checkpoint key to which none that they told us of leads"
+        done.refused.append(Invalid("head_key_unknown", what))
     return pulled.fork is not None or pulled.reopened is not None
 
 

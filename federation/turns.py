@@ -34,6 +34,7 @@ from ledger.records import NEVER
 
 #: frames said in one transaction
 MOST_SPOKEN = 10
+PAIR_AGAIN = "put its file back in keys/, or pair again and settle (timebank neighbour invite, neighbour settle)"
 
 
 @dataclass
@@ -302,7 +303,11 @@ class _Turn:
                 self.done.resumed = True
             return False
         decide = decider(self.page, link, self._by_alias() if link.waiting else {})
-        spoken = speak(link, self.side.orders, decide, new_head_key(self.page, link))
+        told = outdated_head_key(self.page, link)
+        news = new_head_key(self.page, link, told) if told else None
+        if told and news is None:
+            self.done.waits = f"they know a checkpoint key of ours whose private half is not here: {PAIR_AGAIN}"
+        spoken = speak(link, self.side.orders, decide, news)
         if spoken is None:
             return False
         self.done.sent += 1
@@ -381,14 +386,16 @@ class _Turn:
         self.side = self.side._replace(seen=index)
 
 
-def new_head_key(page: Page, link: Link) -> CheckpointKey | None:
-    """The change of our checkpoint key of which the neighbour was not told, if the key it knows is still at hand."""
-    told, keyring = link.our_head or _on_our_card(page, link.link), page.keyring
-    key = page.book.key(page.book.office("checkpoint")[0])
-    if key is None or keyring is None or told in ("", key.public):
-        return None
-    old, new = key_hash(decode_key(told)), page.book.office("checkpoint")[0]
-    if not (keyring.at_hand(old) and keyring.at_hand(new)):
+def outdated_head_key(page: Reading, link: Link) -> str:
+    """The checkpoint key of ours that the neighbour knows, if we have another one now."""
+    told, key = link.our_head or _on_our_card(page, link.link), page.book.key(page.book.office("checkpoint")[0])
+    return "" if key is None or told == key.public else told
+
+
+def new_head_key(page: Page, link: Link, told: str) -> CheckpointKey | None:
+    """The change from the checkpoint key that the neighbour knows to ours, if both are at hand."""
+    old, new, keyring = key_hash(decode_key(told)), page.book.office("checkpoint")[0], page.keyring
+    if keyring is None or not (keyring.at_hand(old) and keyring.at_hand(new)):
         return None
     return sign_statement(link.ours, keyring.unlock(old), keyring.unlock(new))
 

@@ -484,6 +484,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a signed head is over more entries than there are",
         "restore the newest backup: entries are missing",
     ),
+    "head_key_unknown": (
+        "a neighbour's head is signed by a key to which none of its known keys leads",
+        "if they lost the old one, pair again and settle: timebank neighbour invite, then timebank neighbour settle",
+    ),
     "head_mismatch": (
         "the signed head is not over these entries",
         "restore a backup: entries under a signed head were changed",

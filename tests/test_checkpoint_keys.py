@@ -112,3 +112,22 @@ def test_a_neighbour_follows_a_change_of_key_and_so_do_its_auditor_and_reconcile
     assert (done.status, "agree" in done.stdout) == (0, True)
     for village in (oak, elm):
         assert village.audit(also=(frames_say_what_their_entries_say,)).problems == []
+
+
+def test_where_the_old_key_is_lost_both_are_told_to_pair_again_and_payments_go_on(tmp_path: Path) -> None:
+    oak, elm = paired(tmp_path, "oak", "elm")
+    settle(oak, elm)
+    there, here = Console(elm.bank.folder.path), Console(oak.bank.folder.path)
+    assert there.type("timebank key rotate checkpoint").status == 0
+    for old in elm.bank.folder.keys.glob("checkpoint-*"):
+        old.unlink()
+    elm.pay("ann", oak, "mary", 30)
+    for _ in range(2):
+        done = there.type("timebank sync")
+        assert "whose private half is not here: put its file back in keys/, or pair again" in done.stderr
+        assert done.status == 0
+        done = here.type("timebank sync")
+        assert "[head_key_unknown]\nhint: if they lost the old one, pair again and settle" in done.stderr
+        assert done.status == 4
+    assert oak.minutes("mary") == 30
+    assert len(heads_known(oak, elm)) == 1
