@@ -7,6 +7,7 @@ Signatures are checked before (`frames.open_frame`); what to say is chosen in `s
     link = opened(...)                          a link with nothing said
     link = say(link, frame)                     after `link.sent`, `link.resumed`
     hear(link, frame, known) -> Applied(link, posted, voided) | Passed() | Waits(why) | Ahead(mark) | Lie(reason, why)
+    look_back(frame, applied) -> Passed() | Lie(reason, why)       where they say they stand, behind what was applied
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
@@ -288,9 +289,14 @@ def hear(link: Link, frame: Frame, known: Callable[[str], bool]) -> Heard:
 
 
 def _again(link: Link, frame: Frame) -> Heard:
-    if frame.place == link.got.place and frame.mark != link.got and frame.seq:
-        return Lie("fork", f"two different frames {frame.seq} of incarnation {frame.inc} are signed")
-    return Passed()
+    return look_back(frame, link.got) if frame.place == link.got.place and frame.seq else Passed()
+
+
+def look_back(frame: Frame, applied: Mark) -> Passed | Lie:
+    """Judge a frame of the neighbour where `applied` was applied before: it is that one, or two are signed."""
+    if frame.mark == applied:
+        return Passed()
+    return Lie("fork", f"two different frames {frame.seq} of incarnation {frame.inc} are signed")
 
 
 def _out_of_turn(frame: Frame) -> Heard:

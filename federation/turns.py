@@ -15,10 +15,21 @@ from dataclasses import dataclass, field
 from federation import kept
 from federation.card import open_card
 from federation.deciding import accounts_by_alias, decider
-from federation.frames import CheckpointKey, Frame, Mark, Offer, Quoted, open_frame, quote, sign_frame, unquote
+from federation.frames import (
+    CheckpointKey,
+    Frame,
+    Mark,
+    Offer,
+    Quoted,
+    open_frame,
+    parse_said,
+    quote,
+    sign_frame,
+    unquote,
+)
 from federation.headkeys import sign_statement
 from federation.kept import BACK, OURS, Sealed
-from federation.link import Ahead, Applied, Heard, Lie, Link, Passed, Waits, hear
+from federation.link import Ahead, Applied, Heard, Lie, Link, Passed, Waits, hear, look_back
 from federation.parcels import MOST_MEMO, Head, Parcel, Way, seal_parcel
 from federation.sides import Side, Sides, keep_sides, without_orders
 from federation.speaking import Spoken, ask_to_resume, next_incarnation, recall, speak
@@ -225,12 +236,13 @@ class _Turn:
             frame = open_frame(parcel.note, link.link, link.theirs, link.ours, _public(link.their_key))
         except Invalid:
             return False  # by a key that they have replaced
-        before = [note for _, note, place in logged_frames(self.page, self.side, link.theirs) if place == frame.place]
-        if not before or quote(before[-1], self.link).said == quote(parcel.note, self.link).said:
-            return False
-        why = f"two different frames {frame.seq} of incarnation {frame.inc} are signed"
-        self.freeze("fork", why, parcel.note, frame.mark.hash)
-        return True
+        for _, note, place in logged_frames(self.page, self.side, link.theirs):
+            if place == frame.place:
+                heard = look_back(frame, parse_said(quote(note, self.link).said).mark)
+                if isinstance(heard, Lie):
+                    self.freeze(heard.reason, heard.why, parcel.note, frame.mark.hash)
+                    return True
+        return False
 
     def _was_decided(self, pid: str) -> bool:
         return self.page.book.incoming(self.link, pid) is not None

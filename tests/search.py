@@ -9,8 +9,8 @@ never. Each step is one of the real functions of `federation`. After each step t
 from each state, once the network heals, a few syncs leave nothing open.
 
 A bank may also be put back to an earlier state of its log and not notice. Then its neighbour may be told what cannot
-be: it freezes, and what it was shown is proof (I10); at the latest when both have spoken once more. Nobody else is ever
-accused, and each log's own sums hold.
+be: it freezes, and what it was shown is proof (I10), or both go on alike. Nobody else is ever accused, and each log's
+own sums hold.
 """
 
 from __future__ import annotations
@@ -251,6 +251,16 @@ class Search:
         )
         return self._append(world, me, after, draft=None)
 
+    def _looked_back(self, world: World, me: int) -> World:
+        """The neighbour's head says where it stands: is the frame there, at or behind the cursor, the one applied?"""
+        log, other = world.banks[me].log, world.banks[1 - me].log.link.sent
+        for frame in world.published[1 - me]:
+            applied = [one.mark for one in log.heard if one.place == frame.place]
+            found = links.look_back(frame, applied[0]) if applied and frame.mark == other else None
+            if isinstance(found, links.Lie) and not log.link.frozen:
+                return self._accused(world, me, found)
+        return world
+
     def _recalled(self, world: World, me: int, frame: Frame) -> World:
         log = world.banks[me].log
         found = speaking.recall(log.link, frame, lambda alias: alias)
@@ -387,12 +397,6 @@ def stuck(world: World, search: Search) -> str:
 def _stuck(world: World, search: Search) -> str:
     world = world._replace(restores=0, unnoticed=0)
     world = _healed(world, search)
-    if world.parted:  # two things said in one place are found out when both have spoken again
-        for me in (0, 1):
-            log = world.banks[me].log
-            word = log._replace(orders=(*log.orders, offer(90 + me, 1, search.bounds.window)))
-            world = put(world, me, world.banks[me]._replace(log=word))
-        world = _healed(world, search)
     wrong = broken(world)
     if wrong:
         return f"after healing: {wrong}"
@@ -430,6 +434,7 @@ def synced(world: World, me: int, search: Search) -> World:
                 world = search._recalled(world, me, frame)
         if world == before:
             break
+    world = search._looked_back(world, me)
     spoken = speaking.speak(world.banks[me].log.link, world.banks[me].log.orders, take_all)
     if spoken is not None:
         world = search._committed(put(world, me, world.banks[me]._replace(draft=spoken)), me)

@@ -13,7 +13,7 @@ import pytest
 
 from federation import link as links
 from federation.frames import Accept, Frame, Mark, Offer, offer_hash, text_hash
-from federation.link import Asked, Heard, Lie, Link
+from federation.link import Asked, Heard, Lie, Link, Passed
 from tests.neighbours import offer
 from tests.search import Bounds, Manners, Search, main
 from tests.test_federation_lies import lie, talked
@@ -75,6 +75,11 @@ def _by_place_alone(judge: Callable[[Link, Frame], Heard | None]) -> Callable[[L
     return judged
 
 
+def _never_back(frame: Frame, applied: Mark) -> Passed:
+    """What stands where something was applied is that."""
+    return Passed()
+
+
 def _no_limit(link: Link, bal: int, minutes: int) -> bool:
     """Only the debtor looks at limits."""
     return True
@@ -105,6 +110,11 @@ MUTANTS: dict[str, tuple[Bounds, Manners, dict[str, Any]]] = {
         Bounds((1, 0), window=0, crashes=0, unnoticed=1),
         Manners(),
         {"federation.link._judge_ack": _by_place_alone(links._judge_ack)},
+    ),
+    "nobody looks back": (
+        Bounds((1, 0), window=1, crashes=0, unnoticed=1),
+        Manners(),
+        {"federation.link.look_back": _never_back},
     ),
     "a restored bank goes on without asking": (RESTORING, Manners(resumes_after_restore=False), {}),
     "a restored bank speaks before it is answered": (RESTORING, Manners(waits_for_the_answer=False), {}),
