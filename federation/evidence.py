@@ -23,10 +23,9 @@ from federation.link import Link, opened, settled
 from federation.replay import replay
 from federation.settlement import HEADER as SETTLEMENT
 from federation.settlement import open_settlement, settlement_start
-from federation.witnessing import Fork, Rollback
+from federation.witnessing import Fork, Rollback, dated
 from ledger import canonical as c
 from ledger.checkpoint import open_checkpoint, parse_checkpoint
-from ledger.cosignatures import Cosigner, cosignatures
 from ledger.epochs import first_origin
 from ledger.errors import Invalid
 from ledger.keys import PublicKey, decode_key, encode_key
@@ -151,18 +150,16 @@ def _two_heads(charge: Charge, notes: Sequence[bytes]) -> str:
 def _smaller_later(charge: Charge, notes: Sequence[bytes]) -> str:
     if len(notes) != 2:
         raise _bad("two heads are needed")
-    itself = Cosigner(charge.accused, _key_of(charge))
-    dated = [cosignatures(*parse_note(note), [itself]) for note in notes]
+    first, second = (dated(note, charge.accused, _key_of(charge)) for note in notes)
     one, other = (parse_checkpoint(parse_note(note)[0]) for note in notes)
-    if not all(dated):
-        raise _bad("the accused did not date both heads")
+    if first is None or second is None or first.life != second.life:
+        raise _bad("the accused did not date both heads in one life of its log")
     if first_origin(one.origin) != charge.accused or other.origin != one.origin:
         raise _bad("the heads are of another log")
-    first, second = (found[0].seconds for found in dated)
-    if not (one.size > other.size and second > first):
+    if not (one.size > other.size and second.seconds > first.seconds):
         raise _bad("the log does not go back")
     what = f"{charge.accused} signed that the largest head of its log is over {other.size} entries"
-    return f"{what}, {second - first} s after it signed one over {one.size}"
+    return f"{what}, {second.seconds - first.seconds} s after it signed one over {one.size}"
 
 
 def _last_of_a_replay(charge: Charge, notes: Sequence[bytes]) -> str:

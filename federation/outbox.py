@@ -13,6 +13,7 @@ healed up to.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +29,7 @@ from federation.turns import logged_frames, must_resume
 from federation.witnessing import date_head, is_dated, own_checkpoint
 from ledger.bank import Bank
 from ledger.checkpoint import parse_checkpoint
-from ledger.epochs import first_origin, is_beyond, is_same_log
+from ledger.epochs import is_beyond, is_same_log
 from ledger.errors import Invalid
 from ledger.keyring import Keyring
 from ledger.merkle import inclusion_proof
@@ -92,7 +93,7 @@ def _date_head(bank: Bank) -> None:
         if is_dated(log) or not path.exists():
             return
     with bank.store.writing() as log:
-        date_head(log, first_origin(bank.folder.origin), held_key(path), int(bank.clock.now().timestamp()))
+        date_head(log, held_key(path), int(bank.clock.now().timestamp()), secrets.token_hex(8))
 
 
 def publish_link(bank: Bank, keyring: Keyring, root: Path, link: str, following: Following) -> int:

@@ -44,14 +44,14 @@ from federation.witnessing import (
     keep_heeded,
     look_at,
     look_at_reopening,
-    own_cosigner,
     replace_seen,
 )
 from ledger.bank import Bank
+from ledger.epochs import first_origin
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.folder import made_folder, replace_file
 from ledger.keyring import Keyring, key_files
-from ledger.keys import HeldKey, encode_key
+from ledger.keys import HeldKey, PublicKey, decode_key, encode_key
 from ledger.page import Page
 from ledger.people import person
 from ledger.points import checkpoint_keys
@@ -258,9 +258,7 @@ class _Files:
 # Witnessing.
 
 
-def _witness(
-    bank: Bank, following: Following, link: str, pulled: Pulled
-) -> tuple[Witnessing | None, Invalid | None]:
+def _witness(bank: Bank, following: Following, link: str, pulled: Pulled) -> tuple[Witnessing | None, Invalid | None]:
     """Check their newest checkpoint and cosign it, and how far they have seen ours; what is to be kept of it.
 
     What is wrong with it is noted; but returned if it is signed by no key of theirs that is known.
@@ -280,7 +278,8 @@ def _witness(
         pulled.reopened = look_at_reopening(standing, side.log, keys, head)
         if pulled.reopened is not None:
             return None, None
-        shown = look_at(standing, side.log, keys, own_cosigner(neighbour.origin, neighbour.witness_key), head)
+        witness = PublicKey.parse(decode_key(neighbour.witness_key)) if neighbour.witness_key else None
+        shown = look_at(standing, side.log, keys, witness, head)
     except Invalid as problem:
         problem.message = f"their head: {problem.message}"
         if problem.code == "unsigned_checkpoint":
@@ -302,7 +301,7 @@ def _witness(
         if shown is not None:
             replace_seen(log, link, standing, shown)
         if witnessed is not None:
-            keep_heeded(log, link, witnessed, head.cosigned)
+            keep_heeded(log, link, witnessed, head.cosigned, first_origin(neighbour.origin))
 
     return keep, None
 

@@ -5,6 +5,7 @@ committed before the cosignature can leave. Two heads of one size with different
 
 Each head for a neighbour also bears its bank's own cosignature: its word that this was then the largest head of its log
 (C2SP tlog-cosignature). So two of them prove a log that was put back; a small head that is not dated later is only old.
+They count within one *life* of the log, which a restore ends: what was dated before it, and by what clock, may be lost.
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
@@ -55,10 +56,10 @@ class Older(NamedTuple):
 Shown = bytes | Fork | Rollback | Older | None
 
 
-def look_at(standing: Standing, origin: str, keys: Sequence[PublicKey], itself: Cosigner | None, head: Head) -> Shown:
+def look_at(standing: Standing, origin: str, keys: Sequence[PublicKey], witness: PublicKey | None, head: Head) -> Shown:
     """The neighbour's checkpoint if it is new and goes on from the one seen; None if there is nothing to do.
 
-    `origin` is the name of its log, `keys` are those by which it may sign heads, by `itself` it dates them.
+    `origin` is the name of its log, `keys` are those by which it may sign heads, by `witness` it dates them.
 
     `Invalid` where it is not theirs, or not shown to go on: "bad_consistency_proof" and what is wrong with the note.
     """
@@ -66,8 +67,8 @@ def look_at(standing: Standing, origin: str, keys: Sequence[PublicKey], itself: 
         return None
     found = open_theirs(head.checkpoint, origin, keys)
     if found.size < standing.size:
-        was, says = (_dated(note, itself) for note in (standing.head, head.checkpoint))
-        goes_back = was is not None and says is not None and says > was
+        was, says = (dated(note, origin, witness) if witness else None for note in (standing.head, head.checkpoint))
+        goes_back = was is not None and says is not None and was.life == says.life and was.seconds < says.seconds
         return Rollback(standing.head, head.checkpoint) if goes_back else Older(found.size, standing.size)
     if found.size == standing.size:
         seen = parse_checkpoint(parse_note(standing.head)[0]) if standing.head else found
@@ -80,15 +81,19 @@ def look_at(standing: Standing, origin: str, keys: Sequence[PublicKey], itself: 
     return head.checkpoint
 
 
-def own_cosigner(origin: str, key: str) -> Cosigner | None:
-    """By whom the bank with this origin dates its heads: the witness key of its card, if it has one."""
-    return Cosigner(first_origin(origin), PublicKey.parse(decode_key(key))) if key else None
+class Dated(NamedTuple):
+    """A bank's word that a head of its log was the largest: in which life of the log, and when by its clock."""
+
+    life: str
+    seconds: int
 
 
-def _dated(note: bytes, itself: Cosigner | None) -> int | None:
-    """When a bank said that this is the largest head of its own log."""
-    found = cosignatures(*parse_note(note), [itself]) if itself is not None else []
-    return found[0].seconds if found else None
+def dated(note: bytes, origin: str, witness: PublicKey) -> Dated | None:
+    """How a bank, by its witness key, dated a head of its log; `Invalid("bad_signature")`."""
+    text, lines = parse_note(note)
+    lives = [line.name for line in lines if line.name.startswith(f"{first_origin(origin)}/life-")]
+    found = cosignatures(text, lines, [Cosigner(life, witness) for life in lives])
+    return Dated(*found[0]) if found else None
 
 
 class Reopened(NamedTuple):
@@ -154,13 +159,18 @@ def is_dated(log: Log) -> bool:
     return not raw or (bool(dated) and parse_note(raw)[0] == parse_note(dated)[0])
 
 
-def date_head(log: Writing, name: str, signer: Signer, now: int) -> None:
-    """Put our own cosignature under our newest head, not earlier than under one before, whatever the clock says."""
+def date_head(log: Writing, signer: Signer, now: int, drawn: str) -> None:
+    """Put our own cosignature under our newest head, not earlier than under one before, whatever the clock says.
+
+    `drawn` is random: it names the life of the log that began when it was founded, or restored last.
+    """
     if is_dated(log):
         return
-    before = log.meta(_DATED).encode()
-    last = _dated(before, Cosigner(name, signer.public)) if before else None
-    log.set_meta(_DATED, cosigned_note(log.head(), name, signer, max(now, last or 0)).decode())
+    before, life = log.meta(_DATED).encode(), f"{first_origin(log.origin)}/life-{log.meta('restored') or 0}-"
+    last = dated(before, log.origin, signer.public) if before else None
+    if last is None or not last.life.startswith(life):
+        last = Dated(life + drawn, 0)
+    log.set_meta(_DATED, cosigned_note(log.head(), last.life, signer, max(now, last.seconds)).decode())
 
 
 def replace_seen(log: Writing, link: str, old: Standing, note: bytes) -> bool:
@@ -200,12 +210,11 @@ def heeded(
     return ours.size
 
 
-def keep_heeded(log: Writing, link: str, size: int, note: bytes) -> None:
-    """Keep how far the neighbour has seen our log, and its cosignature if it is under our newest head."""
+def keep_heeded(log: Writing, link: str, size: int, note: bytes, name: str) -> None:
+    """Keep how far the neighbour has seen our log, and the cosignature by this name, if it is under our newest head."""
     kept.keep_witnessed(log.db, link, size)
     text, lines = parse_note(note)
-    theirs = [line for line in lines if first_origin(line.name) != first_origin(log.origin)]
-    keep_cosigned(log, format_note(text, theirs))
+    keep_cosigned(log, format_note(text, [line for line in lines if line.name == name]))
 
 
 def own_checkpoint(log: Log, standing: Standing) -> tuple[bytes, int, tuple[bytes, ...]]:

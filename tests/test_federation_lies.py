@@ -24,7 +24,7 @@ from federation.parcels import Head
 from federation.replay import both_sides, replay
 from federation.settlement import propose, settlement_line, settlement_start, settlement_text
 from federation.speaking import next_frame
-from federation.witnessing import Older, Rollback, cosigned_note, look_at, own_cosigner
+from federation.witnessing import Older, Rollback, cosigned_note, look_at
 from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from ledger.errors import Invalid
 from ledger.keys import encode_key
@@ -219,38 +219,31 @@ def test_two_heads_of_one_size_are_evidence() -> None:
         verify_evidence(format_evidence(one, [heads[0], heads[0]]))
 
 
-def dated(size: int, seconds: int, by: str = "elm witness") -> bytes:
+def dated(size: int, seconds: int, by: str = "elm witness", life: str = "0-aa") -> bytes:
     """A head of elm, over so many entries, that it said to be its largest at that time."""
     note = sign_note(format_checkpoint(Checkpoint(ELM, size, bytes([size]) * 32)), [(ELM, key_of("elm checkpoint"))])
-    return cosigned_note(note, ELM, key_of(by), seconds)
+    return cosigned_note(note, f"{ELM}/life-{life}", key_of(by), seconds)
 
 
 def looked(seen: bytes, shown: bytes) -> object:
     """What is made of a head where another one was seen."""
     standing = Standing(size=parse_checkpoint(parse_note(seen)[0]).size, head=seen)
     nowhere = Mark(0, 0, "A" * 43)
-    itself = own_cosigner(ELM, encode_key(key_of("elm witness").public.raw))
-    return look_at(standing, ELM, [key_of("elm checkpoint").public], itself, Head(nowhere, nowhere, shown))
+    witness = key_of("elm witness").public
+    return look_at(standing, ELM, [key_of("elm checkpoint").public], witness, Head(nowhere, nowhere, shown))
 
 
 def test_a_smaller_head_is_a_rollback_if_it_is_dated_later_and_else_only_old() -> None:
     seen = dated(7, 100)
     shown = looked(seen, dated(5, 101))
     assert isinstance(shown, Rollback)
-    for seconds, by in ((100, "elm witness"), (99, "elm witness"), (101, "another")):
-        assert looked(seen, dated(5, seconds, by)) == Older(5, 7)
+    old = [dated(5, 100), dated(5, 99), dated(5, 101, "another"), dated(5, 101, life="5-bb")]
+    assert [looked(seen, one) for one in old] == [Older(5, 7)] * 4
     accuser = OAK, encode_key(key_of(OAK).public.raw), "A" * 43
     itself = encode_key(key_of("elm witness").public.raw)
     raw = rollback_evidence(LINK, ELM, itself, accuser, shown)
     assert verify_evidence(raw).why.endswith("is over 5 entries, 1 s after it signed one over 7")
-    for notes in (
-        shown[::-1],
-        (seen, seen),
-        (seen, dated(5, 99)),
-        (seen, dated(9, 101)),
-        (seen, dated(5, 101, "x")),
-        [seen],
-    ):
+    for notes in (shown[::-1], (seen, seen), (seen, dated(9, 101)), [seen], *[(seen, one) for one in old]):
         with pytest.raises(Invalid):
             verify_evidence(format_evidence(parse_evidence(raw)[0], notes))
 
