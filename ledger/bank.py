@@ -94,7 +94,8 @@ class Bank:
                         page.open_day()
                 result = work(page)
                 page.flush()
-                self._refuse_older_database(page)
+                if reopens:
+                    self._refuse_older_database(page)
                 page.tables.let_go(MOST_CACHED)
         except BaseException:
             self.forget()

@@ -19,7 +19,7 @@ from ledger.epochs import is_same_log
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.merkle import tile_growth
 from ledger.store.address import is_url, settings, shown
-from ledger.store.log import SIZE, Log, as_bytes, log_id
+from ledger.store.log import SIZE, Log, as_bytes, as_size, log_id
 from ledger.store.sql import (
     ARRIVING,
     MOVED,
@@ -46,7 +46,6 @@ class Writing(Log):
     def __init__(self, db: Db, origin: str, recorder: Any) -> None:
         super().__init__(db, origin)
         self._recorder = recorder
-        self._size: int | None = None
         #: the partial tiles of the tree, by level, as far as they were written or known
         self.partial: dict[int, tuple[int, bytes]] = {}
         #: the index and the bytes of the last entry appended here
@@ -56,13 +55,6 @@ class Writing(Log):
         """As for a log that is read; the next transaction finds it, too."""
         super().go_on_as(origin)
         self.set_meta("origin", origin)
-        self._size = None
-
-    def size(self) -> int:
-        """The number of entries: nobody else appends while this transaction lasts."""
-        if self._size is None:
-            self._size = super().size()
-        return self._size
 
     def append(self, first: int, entries: Sequence[tuple[str, bytes]]) -> None:
         """Append `(kind, bytes)` entries, the first at index `first`, which must be the log's size."""
@@ -74,7 +66,7 @@ class Writing(Log):
         log = log_id(self.origin)
         self._recorder.append(self.db, [stored(log, first + i, kind, raw) for i, (kind, raw) in enumerate(entries)])
         if entries:
-            self._size = size + len(entries)
+            self.known_size = size + len(entries)
             self.last = first + len(entries) - 1, entries[-1][1]
 
     def grow_tree(self, first: int, leaves: Sequence[bytes]) -> None:
@@ -142,9 +134,10 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Log]:
         """One read-only snapshot."""
-        with explained(self.where), self._reading_db(self._asked()) as db:
+        question = self._question(_STANDS)
+        with explained(self.where), self._reading_db([question]) as db:
             log = Log(db, self.origin)
-            self._must_be_whole(self._checked(log))
+            self._must_be_whole(self._checked(log, question))
             yield log
 
     @contextmanager
@@ -159,22 +152,23 @@ class Store:
         log: Writing | None = None
         left, self._left = self._left, None
         foreseen = left.ahead if again and left and left.alone else None
-        asked = self._asked() if foreseen else self._asked(*likely, writes=True)
+        question = self._question(_STANDS if foreseen else _STANDS_WITH_TILE)
         with self._working():
             self._must_exist()
             try:
+                asked = [question] if foreseen else [question, *likely]
                 with self._open(create=False).appending(self.waiting, asked, foreseen) as db:
                     log = Writing(db, self.origin, self._recorder)
-                    marks = self._checked(log)
+                    stands = self._checked(log, question)
                     if not older:
-                        self._must_be_whole(marks)
-                    if ARRIVING in marks:
-                        self._settle(log, marks[ARRIVING])
+                        self._must_be_whole(stands)
+                    if stands.arriving is not None:
+                        self._settle(log, stands.arriving)
                     alone = left is not None and left.size == log.size()
                     if left is not None and alone:
                         log.partial = left.partial
-                    elif asked:
-                        log.partial.update((0, (tile, as_bytes(kept, "a tile"))) for tile, kept in db.rows(*asked[-1]))
+                    elif stands.tile is not None:
+                        log.partial[0] = log.size() >> 8, as_bytes(stands.tile, "a tile")
                     yield log
             except UnknownOutcome:
                 if log is None or log.last is None or not self._kept(*log.last):
@@ -183,15 +177,13 @@ class Store:
                     what = f"{shown(self.where)} was lost at the last moment; nothing was recorded"
                     raise Unavailable("database_unreachable", what, "run the same command again") from None
             else:
-                self._left = self._as_left(log, marks, alone=alone)
+                self._left = self._as_left(log, stands, alone=alone)
 
-    def _as_left(self, log: Writing, marks: dict[str, str], *, alone: bool) -> _Left | None:
+    def _as_left(self, log: Writing, stands: _Stands, *, alone: bool) -> _Left | None:
         """What this program will find if nobody else writes; None where that is not worth knowing."""
-        if self.is_sqlite or marks != {"schema": str(SCHEMA), "origin": log.origin}:
+        if self.is_sqlite or stands[:4] != (str(SCHEMA), log.origin, None, None):
             return None
-        _, size_asked = self._asked()
-        ahead: Ahead = {_MARKS: sorted(marks.items()), size_asked: [(log.size(),)]}
-        return _Left(log.size(), ahead, log.partial, alone)
+        return _Left(log.size(), {self._question(_STANDS): [(*stands[:4], log.size())]}, log.partial, alone)
 
     def _kept(self, index: int, raw: bytes) -> bool:
         """Whether an entry was recorded although the answer to its commit was lost: its bytes are compared.
@@ -320,21 +312,19 @@ class Store:
         finally:
             connection.close()
 
-    def _asked(self, *likely: Asked, writes: bool = False) -> tuple[Asked, ...]:
-        """What every transaction begins by asking (where asking costs a journey), and what one that writes does."""
+    def _question(self, asked: str) -> Asked:
+        """What every transaction begins by asking."""
         log = log_id(self.origin)
-        if self.is_sqlite:
-            return ()
-        return (_MARKS, (SIZE, (log,)), *likely, *([(_LAST_TILE, (log,))] if writes else []))
+        return asked, (log.hex if self.is_sqlite else log,) * asked.count("?")
 
     def _must_exist(self) -> None:
         if self.is_sqlite and not Path(self.where).is_file():
             raise Unavailable("database_missing", f"no database at {self.where}")
 
-    def _checked(self, log: Log) -> dict[str, str]:
-        """What `meta` says of the database; refused if it is of a newer version, of another bank, or was left."""
-        marks: dict[str, str] = dict(log.db.rows(*_MARKS))
-        schema, origin = str(marks.get("schema", "")), marks.get("origin", "")
+    def _checked(self, log: Log, question: Asked) -> _Stands:
+        """How the database stands; refused if it is of a newer version, of another bank, or was left."""
+        stands = _Stands(*log.db.rows(*question)[0])
+        schema, origin = str(stands.schema or ""), stands.origin
         if not schema.isdecimal() or not origin:
             raise Invalid("not_a_database", f"{shown(self.where)} is not the database of a time bank")
         if int(schema) > SCHEMA:
@@ -343,14 +333,26 @@ class Store:
         log.origin = origin
         if self.origin and not is_same_log(origin, self.origin):
             raise Invalid("foreign_origin", f"{shown(self.where)} holds the log {origin}, not {self.origin}")
-        if MOVED in marks:
-            raise Unavailable("store_moved", f"the bank has left {shown(self.where)}: it is in {marks[MOVED]}")
-        return marks
+        if stands.moved is not None:
+            raise Unavailable("store_moved", f"the bank has left {shown(self.where)}: it is in {stands.moved}")
+        log.known_size = as_size(stands.size)
+        return stands
 
-    def _must_be_whole(self, marks: dict[str, str]) -> None:
+    def _must_be_whole(self, stands: _Stands) -> None:
         """`Unavailable("older_version")` where tables lack what this version finds in the log."""
-        if int(marks["schema"]) < SCHEMA:
+        if int(stands.schema) < SCHEMA:
             raise Unavailable("older_version", f"{shown(self.where)} was made by an earlier version of timebank")
+
+
+class _Stands(NamedTuple):
+    """How a database stands: what `meta` says of it, the highest number of an entry, and the last tile of leaves."""
+
+    schema: Any
+    origin: Any
+    moved: Any
+    arriving: Any
+    size: Any
+    tile: Any = None
 
 
 class _Left(NamedTuple):
@@ -362,12 +364,10 @@ class _Left(NamedTuple):
     alone: bool
 
 
-#: the tile of leaves that is written on next
-_LAST_TILE = f"SELECT number, hashes FROM tiles WHERE level = 0 AND number = ({SIZE}) >> 8"
-_MARKS: Asked = (
-    "SELECT name, value FROM meta WHERE name IN (?, ?, ?, ?) ORDER BY name",
-    ("schema", "origin", MOVED, ARRIVING),
-)
+_MARKS = [f"(SELECT value FROM meta WHERE name = '{name}')" for name in ("schema", "origin", MOVED, ARRIVING)]
+#: how a database stands, in one row; with the tile of leaves that is written on next
+_STANDS = f"SELECT {', '.join(_MARKS)}, ({SIZE})"
+_STANDS_WITH_TILE = f"{_STANDS}, (SELECT hashes FROM tiles WHERE level = 0 AND number = ({SIZE}) >> 8)"
 #: how long a server is waited for that may have kept an entry
 RETURN_SECONDS = 60
 _PASSING = ("database_unreachable", "database_login", "database_replica")

@@ -33,6 +33,8 @@ class Log:
         self.db = db
         self.origin = origin
         self._key = db.log_key(log_id(origin))
+        #: the number of entries, if whoever opened the log knows it, and that it stays so
+        self.known_size: int | None = None
 
     def go_on_as(self, origin: str) -> None:
         """Take the origin of another epoch."""
@@ -40,8 +42,10 @@ class Log:
 
     def size(self) -> int:
         """The number of entries (one more than the last index)."""
+        if self.known_size is not None:
+            return self.known_size
         row = self.db.row(SIZE, (self._key,))
-        return _whole(row[0]) if row and row[0] is not None else 0
+        return as_size(row[0] if row else None)
 
     def raw(self, index: int) -> bytes:
         """The stored bytes of an entry; `Invalid("missing_entry")`."""
@@ -119,6 +123,11 @@ def as_bytes(value: Any, what: str) -> bytes:
     if type(value) is not bytes:
         raise Invalid("database_damaged", f"{what} is not kept as bytes")
     return value
+
+
+def as_size(highest: Any) -> int:
+    """The number of entries by the highest number of one, if there is any."""
+    return 0 if highest is None else _whole(highest)
 
 
 def _whole(value: Any) -> int:

@@ -13,6 +13,8 @@ import logging
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -46,8 +48,27 @@ _DURABLE = (
     " FROM current_setting('synchronous_commit') said"
 )
 
+#: statements whose cursors a connection keeps
+_MOST_KEPT = 100
 _PASSED_OVER = "a statement failed and was passed over; the transaction was rolled back"
 logging.getLogger("psycopg").setLevel(logging.ERROR)  # what it warns of is raised here
+
+
+class Line(psycopg.Connection[Any]):
+    """A connection that keeps a cursor for each statement: psycopg looks up once how its parameters are written."""
+
+    def __init__(self, *said: Any, **named: Any) -> None:
+        super().__init__(*said, **named)
+        self._kept: dict[str, tuple[str, Any]] = {}
+
+    def say(self, statement: str, params: Sequence[Any]) -> Any:
+        """As `execute`; the answer is to be read before the same is said again."""
+        if statement not in self._kept:
+            if len(self._kept) == _MOST_KEPT:
+                self._kept.clear()
+            self._kept[statement] = statement, self.cursor()
+        same, cursor = self._kept[statement]
+        return cursor.execute(same, params)
 
 
 class Server:
@@ -130,7 +151,7 @@ class Server:
                     pipeline = begun.enter_context(connection.pipeline())
                     for statement in statements:
                         connection.execute(statement)
-                    answers = [(one, connection.execute(in_percents(one[0]), one[1])) for one in asked]
+                    answers = [(one, connection.say(in_percents(one[0]), one[1])) for one in asked]
                     pipeline.sync()
                     ahead = {one: answer.fetchall() for one, answer in answers}
                     transaction.push(begun.pop_all())
@@ -143,7 +164,7 @@ class Server:
         """Run one statement that is a transaction; `Overtaken`, or `UnknownOutcome`."""
         with self.connection() as connection:
             try:
-                connection.execute(statement, params)
+                connection.say(statement, params)
             except (IntegrityError, LockNotAvailable, SerializationFailure):
                 raise Overtaken from None
             except psycopg.Error as error:
@@ -153,7 +174,7 @@ class Server:
 
     def _connect(self) -> Any:
         options = f"{self._settings['options']} -c lock_timeout={int(sql.QUIET_SECONDS * 1000)}"
-        connection = psycopg.connect(**self._settings | {"options": options}, autocommit=True)
+        connection = Line.connect(**self._settings | {"options": options}, autocommit=True)
         connection.execute(_DURABLE)
         return connection
 
@@ -192,7 +213,7 @@ class Foreseen(PostgresDb):
             if told != self._foreseen:
                 raise Overtaken
         if self._held:
-            self._connection.execute(*_folded(list(self._held.values())))
+            self._connection.say(*_folded(list(self._held.values())))
             self._held.clear()
         return self._connection
 
@@ -234,17 +255,22 @@ def _folded(insertions: Sequence[tuple[str, list[Any]]]) -> tuple[str, list[Any]
     """Insertions into different tables as one statement."""
     if len(insertions) == 1:
         return insertions[0]
-    parts = insertions[::-1]  # PostgreSQL runs the last one first
-    numbered = ", ".join(f"_{number} AS ({statement})" for number, (statement, _) in enumerate(parts))
-    return f"WITH {numbered} SELECT", [param for _, params in parts for param in params]
+    statements, params = zip(*insertions[::-1], strict=True)  # PostgreSQL runs the last one first
+    return _together(statements), list(chain.from_iterable(params))
+
+
+@lru_cache(maxsize=100)
+def _together(statements: tuple[str, ...]) -> str:
+    numbered = ", ".join(f"_{number} AS ({statement})" for number, statement in enumerate(statements))
+    return f"WITH {numbered} SELECT"
 
 
 def _unless(foreseen: tuple[Asked, list[Row]]) -> tuple[str, list[Any]]:
-    """An insertion of nothing, which fails if a question has another answer than was foreseen."""
-    (asked, params), rows = foreseen
-    said = " ".join(f"({','.join(map(str, row))})" for row in rows)
-    answer = f"(SELECT string_agg(said::text, ' ') FROM ({in_percents(asked)}) said)"
-    return f"INSERT INTO meta SELECT 'overtaken' WHERE {answer} IS DISTINCT FROM %s", [*params, said]
+    """An insertion of nothing, which fails if a question has another answer, of one row, than was foreseen."""
+    (asked, params), [row] = foreseen
+    answer = f"(SELECT said::text FROM ({in_percents(asked)}) said)"
+    said = ",".join("" if word is None else str(word) for word in row)
+    return f"INSERT INTO meta SELECT 'overtaken' WHERE {answer} IS DISTINCT FROM %s", [*params, f"({said})"]
 
 
 def _close(idle: list[Any]) -> None:

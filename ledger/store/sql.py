@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain, count, islice
 from typing import Any, Protocol
 from uuid import UUID
@@ -211,7 +212,7 @@ class PostgresDb:
         known = self._ahead.pop((sql, tuple(params)), None) if self._ahead else None
         if known is not None:
             return known
-        found: list[Row] = self._connection.execute(in_percents(sql), params).fetchall()
+        found: list[Row] = self._connection.say(in_percents(sql), params).fetchall()
         return found
 
     def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
@@ -237,7 +238,7 @@ class PostgresDb:
             self._connection.cursor().executemany(in_percents(sql), left)
             return
         for first in range(0, len(left), SENT):
-            self._connection.execute(*insertion(sql, left[first : first + SENT]))
+            self._connection.say(*insertion(sql, left[first : first + SENT]))
 
     def log_key(self, log: UUID) -> UUID:
         return log
@@ -248,14 +249,22 @@ class PostgresDb:
 
 def insertion(sql: str, rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
     """One statement of psycopg's for all rows of an insertion, and its parameters."""
+    if len(rows) <= _FEW:
+        return _inserting(sql, len(rows[0]), len(rows)), list(chain.from_iterable(rows))
+    return _inserting(sql, len(rows[0])), [list(column) for column in zip(*rows, strict=True)]
+
+
+@lru_cache(maxsize=100)
+def _inserting(sql: str, columns: int, rows: int = 0) -> str:
+    """The statement for so many rows, or for columns."""
     head, _, tail = sql.partition(_VALUES)
     _, _, tail = tail.partition(")")
-    marks = ", ".join(["%b"] * len(rows[0]))
-    if len(rows) <= _FEW:
-        return f"{head}{_VALUES}{'), ('.join([marks] * len(rows))}){tail}", list(chain.from_iterable(rows))
-    return f"{head} SELECT * FROM unnest({marks}){tail}", [list(column) for column in zip(*rows, strict=True)]
+    marks = ", ".join(["%b"] * columns)
+    values = f"{_VALUES}{'), ('.join([marks] * rows)})" if rows else f" SELECT * FROM unnest({marks})"
+    return f"{head}{values}{tail}"
 
 
+@lru_cache(maxsize=100)
 def in_percents(sql: str) -> str:
     """A statement as psycopg writes it."""
     return sql.replace("?", "%s")
