@@ -122,7 +122,9 @@ def timebank(*, everywhere: bool, jobs: int | None) -> None:
 def main() -> None:
     """Run the command line; every way out is an exit status and, if need be, one clear message."""
     gc.set_threshold(50_000, 20, 50)  # starting up makes many objects and no garbage: look for it less often
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    gc.freeze()  # nor at the end, when all of it goes
+    sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:

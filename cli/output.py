@@ -7,11 +7,9 @@ header and rows. An error is `error[code]: what is wrong, where`, then `hint: th
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -43,6 +41,8 @@ def print_json(value: Any) -> None:
 
 def print_json_rows(rows: Iterable[Any], around: dict[str, Any] | None = None, name: str = "") -> None:
     """A JSON list, or the object `around` whose last key `name` holds it, as `print_json` would; row after row."""
+    import textwrap
+
     margin = ""
     if around is not None:
         click.echo(json.dumps(around, ensure_ascii=False, indent=2)[:-2] + ",\n  " + json.dumps(name) + ": ", nl=False)
@@ -64,6 +64,8 @@ def record_json(record: Any) -> Any:
 
 def print_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A result as CSV; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
+    import csv
+
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(header)
     writer.writerows([harmless(cell) for cell in row] for row in rows)

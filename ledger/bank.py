@@ -4,6 +4,8 @@
 what it returns was recorded. `Bank.sign_head` then reads the new leaves back, re-hashes them and signs the head,
 which may lag behind the log but never runs ahead of it. `Bank.rehearse` runs the same work on a read-only page and
 throws it away, so that a refusal comes before a passphrase is asked for.
+
+What only a page needs is imported with the first page: whoever publishes what is signed already starts without it.
 """
 
 from __future__ import annotations
@@ -12,9 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ledger import events as e
 from ledger.checkpoint import (
     HANDOVERS,
     Checkpoint,
@@ -26,12 +27,14 @@ from ledger.clock import Clock
 from ledger.epochs import is_beyond
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.folder import Folder, replace_file
-from ledger.keyring import Keyring
 from ledger.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
 from ledger.notes import MAX_NOTE_BYTES, parse_note, sign_note
-from ledger.page import Page, Recorded
 from ledger.store import UNWIPED, Log, Overtaken, Store, Writing
-from ledger.store.tables import empty_cache, reread, rereading
+
+if TYPE_CHECKING:
+    from ledger.keyring import Keyring
+    from ledger.page import Page, Recorded
+    from ledger.store.tables import Cache
 
 T = TypeVar("T")
 
@@ -46,7 +49,7 @@ class Bank:
         self.folder = folder
         self.store = store
         self.clock = clock
-        self._cache = empty_cache()
+        self._cache: Cache = {}
         self._cached_size = -1
         self._gone: list[bytes] = []
 
@@ -54,16 +57,18 @@ class Bank:
     def reading(self, keyring: Keyring | None = None) -> Iterator[Page]:
         """A page to look at, or to draft on with `keyring`; nothing on it is kept."""
         with self.store.reading() as log:
-            yield Page(log, self.clock, keyring)
+            yield self._page(log, keyring)
 
     def open_day(self, day: date, keyring: Keyring) -> Recorded:
         """Open the ledger day `day` on purpose, after a pause so long that the clock alone is not believed."""
-        return self.write(lambda page: page.add(e.DayOpened(day.isoformat())), keyring, on_a_new_day=False)
+        from ledger.events import DayOpened
+
+        return self.write(lambda page: page.add(DayOpened(day.isoformat())), keyring, on_a_new_day=False)
 
     def rehearse(self, work: Callable[[Page], T], keyring: Keyring, *, reopens: bool = False) -> T:
         """Run `work` on a page that is thrown away: refusals come early, and the keys it needs are opened."""
         with self.store.reading() as log:
-            page = Page(log, self.clock, keyring)
+            page = self._page(log, keyring)
             if not reopens:
                 self._refuse_older_database(page)
                 page.open_day()
@@ -85,9 +90,11 @@ class Bank:
     def _write(
         self, work: Callable[[Page], T], keyring: Keyring, on_a_new_day: bool, reopens: bool, *, again: bool
     ) -> T:
+        from ledger.store.tables import rereading
+
         try:
             with self.store.writing(again=again, likely=rereading(self._cache)) as log:
-                page = self._page(log, keyring)
+                page = self._page(log, keyring, self._fresh_cache(log))
                 if not reopens:
                     self._refuse_older_database(page)
                     if on_a_new_day:
@@ -117,10 +124,17 @@ class Bank:
             self.store.wipe(self._gone)
         self._gone.clear()
 
-    def _page(self, log: Writing, keyring: Keyring) -> Page:
+    def _page(self, log: Log, keyring: Keyring | None, cache: Cache | None = None) -> Page:
+        from ledger.page import Page
+
+        return Page(log, self.clock, keyring, cache)
+
+    def _fresh_cache(self, log: Writing) -> Cache:
+        from ledger.store.tables import empty_cache, reread
+
         if log.size() != self._cached_size:
             self._cache = reread(log.db, self._cache) if self._cached_size > 0 else empty_cache()
-        return Page(log, self.clock, keyring, self._cache)
+        return self._cache
 
     def _refuse_older_database(self, page: Page) -> None:
         """Refuse to add to a log that is shorter than the highest head this bank signed."""
@@ -199,7 +213,7 @@ class Bank:
 
     def _head_signers(self, log: Log, last: Checkpoint, keyring: Keyring) -> list[tuple[str, Any]]:
         """The checkpoint key; after a rotation the key before it too, once, if it is still here."""
-        book = Page(log, self.clock, None).book
+        book = self._page(log, None).book
         current = book.office("checkpoint")[0]
         key = book.key(current)
         if key is None or not keyring.at_hand(current):

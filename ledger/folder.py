@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
-import shutil
 import time
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -177,7 +175,7 @@ def new_file(path: Path, mode: int) -> Iterator[Path]:
     """
     if path.exists() or path.is_symlink():
         raise Usage("file_exists", f"{path} exists; nothing was written over it")
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_SCRATCH}")
+    beside = path.with_name(f".{path.name}.{_any_word()}{_SCRATCH}")
     try:
         for left in left_files(path.parent):
             left.unlink(missing_ok=True)
@@ -222,7 +220,7 @@ def made_beside(path: Path, word: str, *, clear: bool) -> Iterator[Path]:
     With `clear`, what a program that was killed at the same has left is removed first: nobody holds its lock.
     """
     start = f".{path.name}.{word}-"
-    beside = path.with_name(start + secrets.token_hex(4))
+    beside = path.with_name(start + _any_word())
     with ExitStack() as held:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -230,7 +228,7 @@ def made_beside(path: Path, word: str, *, clear: bool) -> Iterator[Path]:
                 _lock(above, wait=True)  # nobody sees a folder that is made and not locked yet
                 for left in [one for one in path.parent.iterdir() if clear and one.name.startswith(start)]:
                     if _is_left(left):
-                        shutil.rmtree(left, ignore_errors=True)
+                        _remove(left)
                 beside.mkdir()
                 _lock(held.enter_context(opened(beside)), wait=True)
         except OSError as error:
@@ -239,8 +237,18 @@ def made_beside(path: Path, word: str, *, clear: bool) -> Iterator[Path]:
             yield beside
             move_in(beside, path)
         except BaseException:
-            shutil.rmtree(beside, ignore_errors=True)
+            _remove(beside)
             raise
+
+
+def _any_word() -> str:
+    return os.urandom(4).hex()
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_left(path: Path) -> bool:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ledger.entries import MOST_BYTES
 from ledger.errors import Invalid
 from ledger.merkle import TILE_HASHES
 
-#: no bundle is longer
-MOST_BUNDLE_BYTES = TILE_HASHES * (MOST_BYTES + 2)
+#: no bundle is longer, for an entry's length has two bytes
+MOST_BUNDLE_BYTES = TILE_HASHES * (2 + 0xFFFF)
 
 
 def format_bundle(entries: Iterable[bytes]) -> bytes:

@@ -218,7 +218,7 @@ class _Edition:
     def _sealed(self) -> int:
         """How far the escrow reaches within what the folder's head covers; what lies beyond was cut off, and goes."""
         folder = self._out.root / escrow.FOLDER
-        names = [path.name for path in folder.glob("*")] if folder.is_dir() else []
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
         held = {name: found for name in names if (found := escrow.batch_range(name))}
         beyond = {name for name, (_, stop) in held.items() if stop > self._before}
         self._out.drop(f"{escrow.FOLDER}/{name}" for name in beyond)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from ledger.checkpoint import HANDOVERS, parse_handovers
-from ledger.entries import Entry, parse_entry
 from ledger.epochs import first_origin
 from ledger.errors import Invalid
-from ledger.orders import parse_one_of_orders
 from ledger.store.sql import Db
+
+if TYPE_CHECKING:
+    from ledger.entries import Entry
 
 CHUNK = 2000
 #: entries of chosen kinds read at a time: those about neighbours are long
@@ -65,6 +66,8 @@ class Log:
 
     def entry(self, index: int) -> Entry:
         """An entry, parsed."""
+        from ledger.entries import parse_entry
+
         return parse_entry(self.raw(index), self.origin)
 
     def each(self, first: int, stop: int) -> Iterator[tuple[int, str, bytes]]:
@@ -83,6 +86,9 @@ class Log:
 
     def of_kinds(self, kinds: Sequence[str], stop: int, first: int = 0) -> Iterator[tuple[int, Entry]]:
         """The entries of some kinds from `first` up to and without `stop`, parsed. The whole log between is read."""
+        from ledger.entries import parse_entry
+        from ledger.orders import parse_one_of_orders
+
         marks = ", ".join("?" * len(kinds))
         while first < stop:
             rows = self.db.rows(
