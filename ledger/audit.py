@@ -19,7 +19,7 @@ from typing import NamedTuple
 from ledger import canonical as c
 from ledger import events as e
 from ledger import rules, signers
-from ledger.beside import damage, foreign_objects, listed_imports, stray_imports, stray_referrals, stray_sheets
+from ledger.beside import damage, listed_imports, stray_imports, stray_referrals, stray_sheets
 from ledger.canonical import made
 from ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from ledger.differences import differences
@@ -27,6 +27,7 @@ from ledger.entries import signature_check
 from ledger.epochs import Reopening, is_beyond, is_given_up, is_same_log, origin_at
 from ledger.errors import Invalid, Problem
 from ledger.findings import Finding, Holders, Report, Rule, finding, said
+from ledger.foreign import foreign_objects
 from ledger.merkle import HASH_BYTES, TILE_HASHES, tile_path
 from ledger.notes import known_keys, known_signatures, parse_note
 from ledger.openings import check_openings

@@ -1,10 +1,9 @@
-"""What lies beside the log in a bank's database: rows that say where things were recorded, and nothing unasked for.
+"""What lies beside the log in a bank's database: rows that say where things were recorded, or what is private.
 
 The tables `sheets` and `imported` cannot be made again from the log, and they decide whether a day sheet or a row of
 another system counts as recorded. So each of their rows must be of the entry it names. A row that is gone proves
 nothing (a bank healed from what it published has none), but its exchange could be imported once more. What is
-private of a referral must fit the log too, and be gone where the account's handle was erased. A table, view, trigger or
-index that timebank did not make could change what is written behind its back.
+private of a referral must fit the log too, and be gone where the account's handle was erased.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from ledger.findings import Finding, finding
 from ledger.helpfacts import ReferralMade, ReferralTakenUp
 from ledger.naming import NAMING, account_named
 from ledger.store import Db, Log, log_id
-from ledger.store.sql import Row, create_statements
+from ledger.store.sql import Row
 
 _EXCHANGE = "exchange.recorded/1"
 #: what a row of `imported` may name, by the first character of its reference
@@ -35,29 +34,8 @@ def damage(db: Db) -> Iterator[Finding]:
         return
     for (said,) in db.rows(f"PRAGMA integrity_check({_MOST_DAMAGE})"):
         if said != "ok":
-            yield finding("database_damaged", None, f"SQLite finds its file damaged: {_one_spaced(str(said))[:200]}")
-
-
-def foreign_objects(db: Db) -> Iterator[Finding]:
-    """Tables of ours that are missing or were altered, and whatever else an SQLite database holds."""
-    if db.dialect != "sqlite":
-        return  # it may be shared, and its owner decides what else is in it
-    ours = {statement.split()[2]: _one_spaced(statement) for statement in create_statements(db.dialect)}
-    made = set()
-    for kind, name, sql in db.rows("SELECT type, name, sql FROM sqlite_master ORDER BY name"):
-        shown = f"the {kind} {str(name)[:40]!r}"
-        if kind == "table" and name in ours:
-            made.add(name)
-            if _one_spaced(str(sql)) != ours[name]:
-                yield finding("foreign_object", None, f"{shown} is not as timebank makes it")
-        elif (kind, name) != ("table", "stored_events") and not str(name).startswith("sqlite_"):
-            yield finding("foreign_object", None, f"{shown} is none that timebank makes")
-    for name in sorted(set(ours) - made):
-        yield finding("database_damaged", None, f"the table {name} is missing")
-
-
-def _one_spaced(sql: str) -> str:
-    return " ".join(sql.split())
+            told = " ".join(str(said).split())[:200]
+            yield finding("database_damaged", None, f"SQLite finds its file damaged: {told}")
 
 
 def stray_sheets(log: Log) -> Iterator[Finding]:

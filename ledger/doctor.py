@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger.bank import Bank
-from ledger.beside import foreign_objects
 from ledger.checkpoint import open_checkpoint
 from ledger.codes import CODES
 from ledger.epochs import is_beyond, is_given_up, origin_at
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.folder import CONFIG, RECOVERY, left_files
+from ledger.foreign import foreign_objects
 from ledger.keyfiles import check_key_file, read_public
 from ledger.keyring import key_files
 from ledger.merkle import leaf_hash, root_from_tiles

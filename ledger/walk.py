@@ -9,7 +9,6 @@ gap; both are findings, and the walk goes on.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -18,7 +17,7 @@ from ledger import canonical as c
 from ledger.book import Book
 from ledger.canonical import made
 from ledger.entries import Entry, attestation
-from ledger.errors import Invalid, Problem, Refused, Unavailable
+from ledger.errors import Invalid, Problem, Refused
 from ledger.events import ExchangeRecorded, LogReopened
 from ledger.everyday import parse_one_of_many
 from ledger.findings import Finding, Report, finding, said
@@ -138,6 +137,8 @@ class Walk:
         #: whether every row was read, so that the tables can be compared
         self.whole = False
         self._leaves: list[bytes] = []
+        if live is not None:
+            live.mark()
         self._openings = self._kept_openings(openings)
         self._opening: Row | None = None
 
@@ -150,8 +151,8 @@ class Walk:
         """Keep what a check finds; a problem that it raises is one too."""
         try:
             self._keep(check(subject))
-        except (Problem, sqlite3.Error) as error:
-            self.report.problems.append(said(_evidence(error), index))
+        except Exception as error:  # noqa: BLE001  what is no database's is raised again
+            self.report.problems.append(said(self._evidence(error), index))
 
     def _keep(self, found: Iterable[Finding]) -> None:
         problems = self.report.problems
@@ -170,8 +171,8 @@ class Walk:
                     try:
                         if found := check(step):
                             self._keep(found)
-                    except (Problem, sqlite3.Error) as error:
-                        self.report.problems.append(said(_evidence(error), step.leaf))
+                    except Exception as error:  # noqa: BLE001  what is no database's is raised again
+                        self.report.problems.append(said(self._evidence(error), step.leaf))
                 self.book.apply(step.entry, step.leaf)
             for step in steps:
                 self._count(step)
@@ -214,8 +215,8 @@ class Walk:
                 for row in self.source.each(first, self.source.size()):
                     first = row[0] + 1
                     yield row
-            except (Invalid, sqlite3.Error) as error:
-                self.report.problems.append(said(_evidence(error), first))
+            except Exception as error:  # noqa: BLE001  what is no database's is raised again
+                self.report.problems.append(said(self._evidence(error), first))
                 first += 1
             else:
                 self.whole = True
@@ -262,8 +263,8 @@ class Walk:
                 yield from (row for row in told if row[0] >= first)
                 return
             yield from self.live.each(sql, (c.MOST_INTEGER,)) if self.live is not None else ()
-        except (Problem, sqlite3.Error) as error:
-            self.report.problems.append(said(_evidence(error)))
+        except Exception as error:  # noqa: BLE001  what is no database's is raised again
+            self.report.problems.append(said(self._evidence(error)))
 
     def _openings_of(self, index: int) -> Sequence[Opening]:
         """The private details kept for an entry; what is left behind on the way is of no entry."""
@@ -280,6 +281,18 @@ class Walk:
         self._opening = row
         return kept
 
+    def _evidence(self, error: Exception) -> Problem:
+        """What is wrong with the history, as a problem; raised if it is the machine that would not, or our fault."""
+        try:
+            with explained("the database"):
+                raise error
+        except Invalid as problem:
+            if problem is not error and self.live is not None:
+                self.live.recover()
+            return problem
+        except Refused as problem:
+            return problem
+
     def _flush(self) -> None:
         """Write what was folded, and the tiles over it, into the scratch database."""
         self.tables.flush()
@@ -294,19 +307,6 @@ def stray_opening(row: Row) -> Finding:
     leaf = row[0] if type(row[0]) is int else None
     what = f"a private detail {str(row[1])[:40]!r} is kept for entry {str(row[0])[:20]}, which does not commit to it"
     return finding("wrong_opening", leaf, what)
-
-
-def _evidence(error: Problem | sqlite3.Error) -> Problem:
-    """What is wrong with the history, as a problem; raised if it is the machine that would not."""
-    if isinstance(error, sqlite3.Error):
-        try:
-            with explained("the database"):
-                raise error
-        except Invalid as problem:
-            return problem
-    if isinstance(error, Unavailable):
-        raise error
-    return error
 
 
 def _reopening(leaf: int, entry: Entry) -> dict[str, Any]:

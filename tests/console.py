@@ -9,9 +9,10 @@
 All other lines are stdout. `...` (or more dots, to keep a table straight) stands for any text within a line, and alone
 on a line for any lines (what is printed and looks like prose, too); blank lines are for the eye.
 
-`timebank` alone runs in this process (`cli.main.run`), all else in a shell. `cd DIR`, `export NAME=VALUE` and `unset
-NAME` hold for the commands after them; `source NAME` follows transcripts/beginnings/NAME.txt first. The clock stands
-still until `export TIMEBANK_CLOCK` moves it.
+`timebank` alone runs in this process (`cli.main.run`), and so does `sqlite3 bank.db "STATEMENTS"`, which changes the
+bank's database wherever that is; all else in a shell. `cd DIR`, `export NAME=VALUE` and `unset NAME` hold for the
+commands after them; `source NAME` follows transcripts/beginnings/NAME.txt first. The clock stands still until `export
+TIMEBANK_CLOCK` moves it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.main import run
+from ledger.folder import open_folder
 from tests import stores
 
 BEGINNINGS = Path(__file__).parent / "transcripts" / "beginnings"
@@ -107,6 +109,9 @@ class Console:
 
     def type(self, command: str) -> Done:
         """Type one command, and wait for it."""
+        if command.startswith('sqlite3 bank.db "') and command.endswith('"'):
+            stores.vandalise(open_folder(self.folder).where, *shlex.split(command)[2].split("; "))
+            return Done("", "", 0)
         words = [] if _SHELL.search(command) else shlex.split(command)
         given: dict[str, str] = {}
         while words and (assignment := _ASSIGNMENT.fullmatch(words[0])):
@@ -143,7 +148,13 @@ class Console:
         return Done(said.getvalue().decode(), talk.getvalue().decode(), status)
 
     def follow(self, step: Step, name: str = "") -> Done:
-        """Run one step of a transcript, and compare; AssertionError shows what it really did."""
+        """Run one step of a transcript, and compare; AssertionError shows what it really did.
+
+        On a server one that looks at the file `bank.db` is passed over.
+        """
+        asked = step.command.removeprefix("sqlite3 bank.db")
+        if stores.cluster and any("bank.db" in said for said in (asked, *step.stdout)):
+            return Done("", "", 0)
         done = self.type(step.command)
         fits = matches(step.stdout, done.stdout) and matches(step.stderr, done.stderr)
         if not fits or done.status != step.status:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ledger.bank import Bank
@@ -55,18 +56,41 @@ def own(path: Path) -> None:
         bank.store.close()
 
 
-def vandalise(where: str, *statements: str) -> None:
-    """Change a database behind its bank's back."""
+@contextmanager
+def tampering(where: str) -> Iterator[Callable[..., int]]:
+    """Changes a database behind its bank's back: a statement, as SQLite spells it, and its parameters; rows touched."""
     if not is_url(where):
         with closing(sqlite3.connect(where, isolation_level=None)) as connection:
-            for statement in statements:
-                connection.execute(statement)
+            connection.execute("PRAGMA synchronous = OFF")
+            yield lambda sql, *params: connection.execute(sql, params).rowcount
         return
     import psycopg
 
-    with psycopg.connect(**connecting(where)) as server:
+    with psycopg.connect(**connecting(where), autocommit=True) as server:
+        yield lambda sql, *params: server.execute(_in_postgres(sql).encode(), params).rowcount
+
+
+def vandalise(where: str, *statements: str) -> None:
+    """Change a database behind its bank's back."""
+    with tampering(where) as tamper:
         for statement in statements:
-            server.execute(re.sub(r"zeroblob\((\d+)\)", r"decode(repeat('00', \1), 'hex')", statement))
+            tamper(statement)
+
+
+def _in_postgres(sql: str) -> str:
+    for ours, theirs in _SPELLED:
+        sql = re.sub(ours, theirs, sql)
+    return sql
+
+
+_SPELLED = (
+    (r"zeroblob\((\d+)\)", r"decode(repeat('00', \1), 'hex')"),
+    (r"\bx'(\w*)'", r"'\\x\1'::bytea"),
+    (r"CAST\(state AS TEXT\)", "convert_from(state, 'UTF8')"),
+    ("AS BLOB", "AS BYTEA"),
+    ("%", "%%"),
+    (r"\?", "%s"),
+)
 
 
 def _copied_schema(url: str) -> str:
@@ -76,9 +100,11 @@ def _copied_schema(url: str) -> str:
     copy = fresh_schema(base)
     old, made = schema_of(url), schema_of(copy)
     with psycopg.connect(**connecting(url)) as connection:
-        connection.execute(f"CREATE SCHEMA {made}")
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (old,)).fetchall()
-        for (name,) in tables:
-            connection.execute(f"CREATE TABLE {made}.{name} (LIKE {old}.{name} INCLUDING ALL)")
-            connection.execute(f"INSERT INTO {made}.{name} SELECT * FROM {old}.{name}")
+        copying = [
+            f"CREATE TABLE {made}.{name} (LIKE {old}.{name} INCLUDING ALL);"
+            f" INSERT INTO {made}.{name} SELECT * FROM {old}.{name}"
+            for (name,) in tables
+        ]
+        connection.execute("; ".join((f"CREATE SCHEMA {made}", *copying)).encode())
     return copy

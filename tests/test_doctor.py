@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,11 @@ from ledger import events as e
 from ledger.checkpoint import Checkpoint, format_checkpoint
 from ledger.codes import CODES
 from ledger.doctor import INSIDE, LOOKS, Ailment, Patient, examine
+from ledger.errors import Refused
+from ledger.foreign import foreign_objects
 from ledger.notes import sign_note
 from ledger.publishing.folder import publish
+from ledger.store.address import connecting
 from tests.builders import Village, copy_of, live_village
 from tests.console import Console
 
@@ -259,3 +262,48 @@ def test_typed_it_exits_with_the_worst_and_speaks_json(village: Village) -> None
 
 def test_every_look_says_what_is_well() -> None:
     assert all(look.__doc__ for look in (*LOOKS, *INSIDE))
+
+
+ALTERED = [
+    "CREATE TABLE shadow (a integer)",
+    "CREATE VIEW view AS SELECT * FROM book",
+    "CREATE TRIGGER eraser BEFORE UPDATE ON lines EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "CREATE FUNCTION hashtext(text, text) RETURNS integer LANGUAGE sql AS 'SELECT 7'",
+    "CREATE RULE eraser AS ON INSERT TO lines DO ALSO DELETE FROM openings",
+    "CREATE POLICY half ON lines USING (minutes > 0)",
+    "CREATE TYPE colour AS ENUM ('red')",
+    "CREATE SEQUENCE numbers",
+    "CREATE INDEX slow ON lines (minutes)",
+    "CREATE TABLE more () INHERITS (lines)",
+    "ALTER TABLE lines ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE lines SET UNLOGGED",
+    "ALTER TABLE lines ADD CHECK (minutes < 10000)",
+    "ALTER TABLE lines ALTER minutes SET DEFAULT 60",
+    "ALTER TABLE lines ADD COLUMN more text",
+    "ALTER TABLE people DROP CONSTRAINT people_folded_key",
+    "ALTER TABLE entries ALTER day DROP NOT NULL",
+    'ALTER TABLE book ALTER id TYPE text COLLATE "POSIX"',
+    "ALTER TABLE stored_events ALTER originator_version TYPE integer",
+    "ALTER TABLE stored_events ALTER state SET DEFAULT ''",
+]
+
+
+@pytest.mark.postgres
+def test_what_a_server_holds_beside_our_tables_or_altered_is_named(tmp_path: Path, postgres_database: str) -> None:
+    import psycopg
+
+    village = live_village(tmp_path, postgres_database)
+    assert not {"foreign_object", "database_damaged"} & set(found(village))
+    for statement in ALTERED:
+        with suppress(Refused), village.bank.store.writing() as log:
+            log.db.run(statement)
+            named = list(foreign_objects(log.db))
+            raise Refused("bank_exists", "and it is undone")
+        assert {one.code for one in named} == {"foreign_object"}, (statement, named)
+    with psycopg.connect(**connecting(postgres_database)) as server:
+        server.execute(ALTERED[2].encode())
+        server.execute("DROP TABLE sheets")
+    ill = found(village)
+    assert "the trigger 'eraser' is none that timebank makes" in ill["foreign_object"].message
+    assert (ill["foreign_object"].status, "the table sheets is missing" in ill["database_damaged"].message) == (4, True)
+    village.bank.store.close()

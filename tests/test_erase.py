@@ -25,6 +25,8 @@ from tests.across import agree, paired, settle
 from tests.builders import Village, found
 from tests.console import Console, Done
 
+pytestmark = pytest.mark.usefixtures("kept_in")
+
 SECRETS = {
     "handle": "zephyrine-q", "name": "Zéphyrine Quatrelivres", "contact": "zq@quatrelivres.example",
     "memo": "drove Zéphyrine to the oncologist", "reason": "a long stay on the ward",
@@ -79,6 +81,7 @@ def account_called(village: Village, handle: str) -> str:
         return page.account_of(handle)
 
 
+@pytest.mark.in_files
 def test_a_byte_search_finds_nothing_of_what_was_erased(village: Village) -> None:
     secrets = [*secrets_kept(village), *(text.encode() for text in SECRETS.values())]
     path = village.bank.folder.path
@@ -109,6 +112,7 @@ def test_the_log_holds_and_every_report_reads_withheld(village: Village) -> None
     assert type_in(village, "account open zephyrine-q --name Another").status == 0  # the handle is free
 
 
+@pytest.mark.in_files
 def test_only_what_is_meant_is_erased(village: Village) -> None:
     for options, kept in (
         ("--field contact", {"handle", "name", "memo", "reason"}),
@@ -149,6 +153,7 @@ def test_a_rebuild_comes_to_the_same_people(village: Village) -> None:
     assert village.audit().problems == []
 
 
+@pytest.mark.in_files
 def test_a_wrong_opening_is_invalid_and_one_that_came_back_is_named(village: Village) -> None:
     with village.bank.reading() as page:
         opening = openings_of(page.db, 3)["contact"]
@@ -163,6 +168,7 @@ def test_a_wrong_opening_is_invalid_and_one_that_came_back_is_named(village: Vil
     assert found_in(village.bank.folder.path, [opening.value.encode(), opening.salt]) == []
 
 
+@pytest.mark.in_files
 def test_a_backup_made_before_is_erased_again_when_it_is_restored(village: Village, tmp_path: Path) -> None:
     village.new_key("recovery", "member")
     for suffix in ("", ".pub"):
@@ -187,6 +193,7 @@ def test_a_backup_made_before_is_erased_again_when_it_is_restored(village: Villa
         assert json.loads(console.type("timebank account show zephyrine-q --json").stdout)["name"] == "Another"
 
 
+@pytest.mark.in_files
 def test_what_a_crash_left_is_overwritten_by_the_next_try(village: Village) -> None:
     secrets = secrets_kept(village)
     zephyrine = account_called(village, "zephyrine-q")
@@ -204,6 +211,7 @@ def test_what_a_crash_left_is_overwritten_by_the_next_try(village: Village) -> N
     assert village.audit().problems == []
 
 
+@pytest.mark.in_files
 def test_somebody_who_reads_meanwhile_is_named_and_the_wiping_is_done_later(village: Village) -> None:
     secrets = secrets_kept(village)
     village.bank.store.close()
@@ -219,6 +227,7 @@ def test_somebody_who_reads_meanwhile_is_named_and_the_wiping_is_done_later(vill
     assert found_in(village.bank.folder.path, secrets) == []
 
 
+@pytest.mark.in_files
 def test_an_entry_that_erases_the_entry_before_it_in_one_transaction_holds(village: Village) -> None:
     zephyrine = account_called(village, "zephyrine-q")
 
@@ -240,6 +249,7 @@ def test_a_broker_alone_erases_nothing(village: Village) -> None:
     assert refused.value.code == "word_missing"
 
 
+@pytest.mark.in_files
 def test_a_proposal_erases_when_it_is_submitted(village: Village, tmp_path: Path) -> None:
     secret = SECRETS["contact"].encode()
     assert type_in(village, f"account erase zephyrine-q --field contact --propose {tmp_path}/p").status == 0
@@ -294,6 +304,7 @@ def test_an_export_names_what_an_import_and_a_sheet_left(tmp_path: Path) -> None
 # What neighbours wrote, and what is kept about their members.
 
 
+@pytest.mark.in_files
 def test_what_neighbours_wrote_to_a_member_and_their_names_are_erased_too(tmp_path: Path) -> None:
     oak, elm = paired(tmp_path, "oak", "elm")
     memos = ["sat with him all night " + "and the next " * 400, "bread for the wake"]
@@ -328,6 +339,7 @@ def test_what_neighbours_wrote_to_a_member_and_their_names_are_erased_too(tmp_pa
     assert agree(oak, elm)
 
 
+@pytest.mark.in_files
 @pytest.mark.postgres
 def test_a_byte_search_of_a_server_finds_nothing_either(tmp_path: Path, postgres_database: str) -> None:
     """In its tables, that is: what its write-ahead log and replicas hold is the server's to let go."""

@@ -28,6 +28,7 @@ from federation.outbox import publish_in
 from federation.pairing import keep_place
 from ledger.clock import Clock
 from ledger.errors import Problem
+from tests import stores
 from tests.builders import FIRST_DAY
 from tests.children import KILLED, at_step, die, run, sqlite_error
 from tests.federations import House, federation, mirrors, opened, settle, sum_of
@@ -66,6 +67,8 @@ class Banks(RuleBasedStateMachine):
     def begin(self, number: int, in_two: bool) -> None:
         here = self.scratch / "here"
         shutil.copytree(self.made, here)
+        for name in NAMES[:number]:
+            stores.own(here / f"bank-{name}")
         everybody = {name: opened(here / f"bank-{name}", name, Clock(FIRST_DAY)) for name in NAMES}
         for one in everybody.values():
             publish_in(one.bank, here / f"published-{one.name}")
@@ -252,10 +255,21 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_whatever_happens_to_the_folders_the_hours_come_out_right(made: Path) -> None:
+    histories(made, int(os.environ.get("HISTORIES", "8")))
+
+
+@pytest.mark.postgres
+def test_and_so_they_do_on_a_server(made: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "cluster", postgres_url)
+    histories(made, int(os.environ.get("HISTORIES", "8")) // 8)
+
+
+def histories(made: Path, many: int) -> None:
+    """Some random histories of copies of these banks."""
+
     class Machine(Banks):
         pass
 
     Machine.made = made
-    many = int(os.environ.get("HISTORIES", "8"))
     profile: Any = settings(max_examples=many, stateful_step_count=20, deadline=None, database=None)
     run_state_machine_as_test(Machine, settings=profile)

@@ -104,6 +104,7 @@ LEDGER_ORDER = (
     "findings",
     "differences",
     "relocating",
+    "foreign",
     "beside",
     "walk",
     "audit",

@@ -24,6 +24,8 @@ from ledger.publishing.folder import Published, publish
 from ledger.publishing.heads import keep_cosigned
 from tests.builders import ORIGIN, Village, found, live_village
 
+pytestmark = pytest.mark.usefixtures("kept_in")
+
 
 def files(folder: Path) -> dict[str, bytes]:
     """Every file in a folder, by its path, but those that SQLite keeps for itself."""
@@ -61,7 +63,7 @@ def unsealed(village: Village, folder: Path) -> list[escrow.Batch]:
 
 
 @pytest.fixture(scope="module")
-def long_village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
+def long_village(kept_in: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
     """A bank of 300 entries: a full tile and a partial one."""
     village = found(tmp_path_factory.mktemp("long"))
     ada, bo = village.open("ada"), village.open("bo")
@@ -120,6 +122,7 @@ def test_a_reader_of_tiles_finds_the_root(long_village: Village, tmp_path: Path)
     assert root_from_tiles(head.size, read_tile) == head.root
 
 
+@pytest.mark.in_files
 @pytest.mark.parametrize("mask", [0o000, 0o077])
 def test_any_web_server_may_read_it_whatever_the_umask(long_village: Village, tmp_path: Path, mask: int) -> None:
     before = os.umask(mask)
@@ -135,6 +138,7 @@ def test_any_web_server_may_read_it_whatever_the_umask(long_village: Village, tm
 # What is new.
 
 
+@pytest.mark.in_files
 def test_what_stands_is_never_written_again(tmp_path: Path) -> None:
     village = live_village(tmp_path)
     out = tmp_path / "out"
@@ -252,6 +256,7 @@ def test_the_escrow_holds_entries_and_private_details_for_the_recovery_key_alone
         escrow.unseal(sealed, ORIGIN, 0, batch.stop, other)
 
 
+@pytest.mark.in_files
 @pytest.mark.parametrize(
     "change",
     [
@@ -277,6 +282,7 @@ def test_a_batch_that_was_changed_does_not_open(change: Callable[[bytes], bytes]
         assert problem.value.code == "bad_escrow"
 
 
+@pytest.mark.in_files
 def test_the_key_it_is_sealed_for_follows_from_the_recovery_key() -> None:
     """The X25519 key of RFC 7748 §6.1's Alice is another; here the two ways to the same public key must meet."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -346,17 +352,6 @@ def test_cosignatures_are_carried_by_the_head_they_are_of(tmp_path: Path) -> Non
     assert len(parse_note((out / "checkpoint").read_bytes())[1]) == 1
     with village.bank.store.writing() as log:
         assert not keep_cosigned(log, format_note(text, lines))
-
-
-@pytest.mark.postgres
-def test_a_bank_in_postgresql_publishes_the_same(postgres_database: str, tmp_path: Path) -> None:
-    village = live_village(tmp_path, postgres_database)
-    published(village, tmp_path / "out", entries=True)
-    assert head_of(tmp_path / "out").root == root([leaf_hash(raw) for raw in entries_of(village)])
-    (batch,) = unsealed(village, tmp_path / "out")
-    assert batch.entries == entries_of(village)
-    assert {value for _, _, value, _ in batch.private["openings"]} >= {"ada", "lighter curtains"}
-    village.bank.store.close()
 
 
 def test_a_folder_that_was_lost_is_published_anew(tmp_path: Path) -> None:

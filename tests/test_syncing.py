@@ -27,9 +27,11 @@ from tests.builders import FIRST_DAY
 from tests.children import KILLED, Child, Outcome, at_step, die, run, together
 from tests.federations import House, federation, limit, mirrors, opened, settle, sum_of
 
+pytestmark = pytest.mark.usefixtures("kept_in")
 
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+
+@pytest.fixture(scope="module")
+def made(kept_in: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two neighbours, made once; each test works on a copy."""
     path = tmp_path_factory.mktemp("federation")
     for one in federation(path, "oak", "elm"):
@@ -103,6 +105,7 @@ def written(one: House) -> dict[str, tuple[int, int]]:
     return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in found}
 
 
+@pytest.mark.in_files
 def test_ten_payments_cost_bytes_for_what_is_new_however_long_the_log_is(banks: tuple[House, House]) -> None:
     oak, elm = banks
 
@@ -121,6 +124,7 @@ def test_ten_payments_cost_bytes_for_what_is_new_however_long_the_log_is(banks: 
     assert ten() == first <= 4000
 
 
+@pytest.mark.in_files
 def test_a_long_absence_is_caught_up_page_by_page(banks: tuple[House, House], monkeypatch: pytest.MonkeyPatch) -> None:
     oak, elm = banks
     monkeypatch.setattr("federation.syncing.MOST_PULLED", 2)
@@ -404,7 +408,7 @@ def sync_in_a_child(send: Callable[[Any], None], folder: str, name: str) -> None
 @pytest.mark.parametrize("who", ["oak", "elm"])
 def test_killed_at_steps_spread_over_a_sync_the_next_one_goes_on(made: Path, tmp_path: Path, who: str) -> None:
     [steps] = interrupted(made, tmp_path / "whole", who, 10**9).sent
-    assert steps > 100
+    assert steps > 100 or stores.cluster  # where the steps are those on files alone
     for fifth in range(1, 5):
         path = tmp_path / str(fifth)
         assert interrupted(made, path, who, steps * fifth // 5).exit_code == KILLED

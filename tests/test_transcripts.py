@@ -13,7 +13,8 @@ TRANSCRIPTS = Path(__file__).parent / "transcripts"
 #: those that show most of a bank, typed at one on PostgreSQL, too
 ON_A_SERVER = [
     *("record", "sheet", "backup", "dispute", "group", "log", "mandate-cap", "passphrase", "paying-across", "points"),
-    *("proposal-two-of-three", "publishing", "receipt", "rotation", "settling", "today", "votes"),
+    *("proposal-two-of-three", "publishing", "receipt", "rotation", "settling", "today", "votes", "founding"),
+    *("privacy", "rebuild", "lost-disk", "sealed-copy", "reversal", "policy", "referral"),
 ]
 
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import chain, count, islice
 from typing import Any, Protocol
@@ -134,6 +135,12 @@ class Db(Protocol):
     def has_table(self, name: str) -> bool:
         """Whether there is a table of this name."""
 
+    def mark(self) -> None:
+        """From here on a question that fails ends nothing, if `recover` is called then."""
+
+    def recover(self) -> None:
+        """Go on after a question that failed: the snapshot is the same, and what `each` had begun has ended."""
+
 
 class SqliteDb:
     """`Db` on an SQLite connection."""
@@ -179,6 +186,12 @@ class SqliteDb:
 
     def has_table(self, name: str) -> bool:
         return self.row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)) is not None
+
+    def mark(self) -> None:
+        pass  # a question that fails ends nothing here
+
+    def recover(self) -> None:
+        pass
 
 
 def patiently(connection: sqlite3.Connection, statements: Iterable[str], waiting: Callable[[], None]) -> None:
@@ -245,6 +258,16 @@ class PostgresDb:
 
     def has_table(self, name: str) -> bool:
         return bool(self.rows("SELECT to_regclass(?) IS NOT NULL", (name,))[0][0])
+
+    def mark(self) -> None:
+        self._connection.execute("SAVEPOINT here")
+
+    def recover(self) -> None:
+        from psycopg.errors import PipelineAborted
+
+        with suppress(PipelineAborted), self._connection.pipeline():
+            pass  # what was asked since is not answered any more
+        self.run("ROLLBACK TO SAVEPOINT here")
 
 
 def insertion(sql: str, rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:

@@ -72,6 +72,7 @@ _POSTGRES_CODES = {
     "3D": "database_login",
     "3F": "not_a_database",
     "42501": "database_rights",
+    "42703": "database_damaged",  # there is no such column
     "42P01": "not_a_database",
     "53100": "disk_full",
     "53300": "database_unreachable",
@@ -83,6 +84,8 @@ _POSTGRES_CODES = {
 }
 #: a schema that one may not use looks like one that is not there
 _NO_TABLES = "check the schema's name, and that the user may use it: GRANT USAGE ON SCHEMA …; or restore a backup"
+#: what every transaction asks for first is there, and another table is not
+_INSIDE = re.compile(r'relation "(?!(meta|stored_events)")\w+" does not exist')
 #: of a connection that was not made libpq gives words only; the server's own begin so
 _FATAL = re.compile(r"FATAL:\s*([^\n]*)")
 _FAILED = re.compile(r"failed: ([^\n]*)")
@@ -96,6 +99,8 @@ def _postgres_problem(error: BaseException, where: str) -> Problem:
         return _unconnected(error, where)
     codes = (_POSTGRES_CODES[key] for length in (5, 4, 3, 2) if (key := state[:length]) in _POSTGRES_CODES)
     code = next(codes, "database_error")
+    if code == "not_a_database" and _INSIDE.search(str(error)):
+        code = "database_damaged"
     problem: type[Problem] = Invalid if code in ("not_a_database", "database_damaged") else Unavailable
     hint = _NO_TABLES if code == "not_a_database" else ""
     return problem(code, f"{shown(where)}: {str(error).splitlines()[0]}", hint)
