@@ -299,8 +299,7 @@ def described(name: str) -> list[list[str]]:
 
 
 def _begin(name: str) -> int:
-    marks = {"Signer": "* `signers` are", "Act": "`Signer` and its acts", "Policy": "`Policy`:"}
-    return FORMAT.index(marks.get(name, f"\n`{name}`"))
+    return FORMAT.index(f"\n`{name}`")
 
 
 ALL_SHAPES = [*e.FACTS.items(), *((cls.__name__, cls) for cls in NESTED)]
