@@ -22,7 +22,7 @@ from ledger import rules, signers
 from ledger.beside import damage, listed_imports, stray_imports, stray_referrals, stray_sheets
 from ledger.canonical import made
 from ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
-from ledger.differences import differences
+from ledger.differences import differences, in_order
 from ledger.entries import signature_check
 from ledger.epochs import Reopening, is_beyond, is_given_up, is_same_log, origin_at
 from ledger.errors import Invalid, Problem
@@ -33,6 +33,7 @@ from ledger.notes import known_keys, known_signatures, parse_note
 from ledger.openings import check_openings
 from ledger.points import checkpoint_keys
 from ledger.records import NEVER, Erased, public_key
+from ledger.scratch import lines_told
 from ledger.signatures import Checker
 from ledger.store import Log, explained, log_id
 from ledger.store.sql import PROJECTIONS, Db, Row, SqliteDb
@@ -99,9 +100,9 @@ LogCheck = Callable[[Case], Iterable[Finding]]
 def _closed(case: Case) -> Report:
     """The report, with every verdict in and the problems in the order of the log."""
     walk, report, bank = case.walk, case.walk.report, case.walk.book.bank
-    for place in walk.checker.failures():
-        what = f"the signature of {place.name} does not fit the text"
-        report.problems.append(finding("bad_signature", place.leaf, what))
+    for (leaf, names), position in walk.checker.failures():
+        what = f"the signature of {names[position]} does not fit the text"
+        report.problems.append(finding("bad_signature", leaf, what))
     report.signatures += walk.checker.count
     report.root = walk.root_at(walk.size)
     report.unsigned = walk.size - case.proven
@@ -174,30 +175,36 @@ def rules_hold(step: Step) -> Iterable[Finding]:
 
 def signatures_hold(step: Step) -> Iterable[Finding]:
     """Every signature is by the key that the book holds at that index, under the strict Ed25519 rule."""
-    entry, message = step.entry, step.entry.text.encode()  # one object: it travels to the worker once
+    entry = step.entry
     known = step.book.signing.get(entry.signers)
     if known is None or [line.key_id for line in entry.signatures] != known[0]:
-        return _signatures_looked_up(step, message)
-    for name, raw, line in zip(known[1], known[2], entry.signatures, strict=True):
-        step.checker.add((raw, line.signature, message), made(Place, (step.leaf, name)))
+        return _signatures_looked_up(step)
+    _, keys, names = known
+    signed = entry.text.encode(), keys, [line.signature for line in entry.signatures]
+    step.checker.add(signed, made(Place, (step.leaf, names)))
     return ()
 
 
-def _signatures_looked_up(step: Step, message: bytes) -> list[Finding]:
+def _signatures_looked_up(step: Step) -> list[Finding]:
     """The same where the keys of these signers are not remembered; those of an exchange are from then on."""
-    entry, found, keys = step.entry, [], []
+    entry, message = step.entry, step.entry.text.encode()
+    keys: list[bytes] = []
+    lines: list[bytes] = []
+    names: list[str] = []
+    found: list[Finding] = []
     for position, signer in enumerate(entry.signers):
         try:
             key = signers.signing_key(signer, entry.fact, step.book)
-            wanted = signature_check(entry, position, public_key(key), message)
+            raw, signature, _ = signature_check(entry, position, public_key(key), message)
         except Problem as problem:
             found.append(said(problem, step.leaf))
         else:
-            step.checker.add(wanted, Place(step.leaf, signer.name))
-            keys.append(wanted[0])
+            keys.append(raw)
+            lines.append(signature)
+            names.append(signer.name)
+    step.checker.add((message, keys, lines), Place(step.leaf, names))
     if isinstance(entry.fact, e.ExchangeRecorded) and not found:
-        names, ids = [signer.name for signer in entry.signers], [line.key_id for line in entry.signatures]
-        step.book.signing[entry.signers] = ids, names, keys
+        step.book.signing[entry.signers] = [line.key_id for line in entry.signatures], keys, names
     return found
 
 
@@ -360,10 +367,11 @@ def tables_are_the_fold(case: Case) -> Iterable[Finding]:
     walk, live = case.walk, case.walk.live
     if live is None or not walk.whole:
         return ()
-    for table, (key, columns) in (PROJECTIONS | _PEOPLE).items():
+    for table, of in (PROJECTIONS | _PEOPLE).items():
         if table != "tiles":
-            told = differences(table, key, columns, walk.scratch, live, private=table in _PEOPLE)
-            walk.find(None, iter, told)  # one that cannot be read does not keep the others from being compared
+            told = lines_told(walk.scratch) if table == "lines" else in_order(walk.scratch, table, *of)
+            found = differences(table, *of, told, in_order(live, table, *of), private=table in _PEOPLE)
+            walk.find(None, iter, found)  # one that cannot be read does not keep the others from being compared
     return ()
 
 

@@ -370,11 +370,10 @@ def _count_imported(book: Book, begun: str, accounts: int, exchanges: int, minut
 
 def _use_mandates(book: Book, legs: e.Legs, entry: Entry) -> None:
     """Count what brokers debited under mandates against their daily caps."""
-    minutes = dict(legs)
     for signer in entry.signers:
         for act in signer.acts:
             if act.mandate:
-                _use_mandate(book, act.mandate, minutes.get(act.account, 0))
+                _use_mandate(book, act.mandate, dict(legs).get(act.account, 0))
 
 
 def _use_mandate(book: Book, mandate_id: str, leg: int) -> None:

@@ -21,10 +21,15 @@ _LAST: Rank = ((9, 0),)
 _KINDS = {type(None): 0, int: 1, float: 1, str: 2, bytes: 3}
 
 
-def differences(table: str, key: str, columns: str, told: Db, kept: Db, *, private: bool = False) -> Iterator[Finding]:
-    """Every row of a table that is kept otherwise than `told`; of a private one no value is shown."""
-    sql = f"SELECT {columns} FROM {table} ORDER BY {key}"
-    ours, theirs = told.each(sql), kept.each(sql)
+def in_order(db: Db, table: str, key: str, columns: str) -> Iterator[Row]:
+    """The rows of a table in the order of its key; nothing is asked before the first is."""
+    yield from db.each(f"SELECT {columns} FROM {table} ORDER BY {key}")
+
+
+def differences(
+    table: str, key: str, columns: str, ours: Iterator[Row], theirs: Iterator[Row], *, private: bool = False
+) -> Iterator[Finding]:
+    """Every row of a table that is kept (`theirs`) otherwise than it is told (`ours`); of a private one no value."""
     some, others = list(islice(ours, CHUNK)), list(islice(theirs, CHUNK))
     while some == others:
         if not some:

@@ -8,16 +8,16 @@ below, good or bad, is read the long way, which alone says what is wrong.
 from __future__ import annotations
 
 import re
-from binascii import a2b_base64
+from binascii import Error, a2b_base64, b2a_base64
 from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Any
 
 from ledger import canonical as c
 from ledger import events as e
-from ledger.entries import MOST_BYTES, Entry, parse_entry, read_signers
+from ledger.entries import MOST_BYTES, Entry, Signer, parse_entry, read_signers
 from ledger.errors import Invalid
-from ledger.keys import KEY_ID_BYTES
+from ledger.keys import KEY_ID_BYTES, SIGNATURE_BYTES
 from ledger.notes import Signature
 
 KIND = "exchange.recorded/1"
@@ -55,15 +55,15 @@ _LINE = (
     rf'"legs":{_LEGS},"nature":"([a-z]{{1,12}})","served_on":"([0-9-]{{10}})"\}},'
     r'"id":"([0-9a-f]{32})","signers":\[\{"acts":\[([^\n]+)\}\]\}'
 )
-#: 68 bytes in base64: the last letter before the one `=` has two bits that mean nothing, and must be zero
-_SIGNATURE = r"— ([a-z0-9][a-z0-9._/-]{0,79}) ([A-Za-z0-9+/]{90}[AEIMQUYcgkosw048]=)\n"
-_NOTE = rf"(timebank/entry/v1\n([^\n]+)\nexchange\.recorded/1\n{_LINE}\n)\n{_SIGNATURE}(?:{_SIGNATURE})?"
+_TEXT = rf"timebank/entry/v1\n([^\n]+)\nexchange\.recorded/1\n{_LINE}\n"
+#: what follows the name on the line of an Ed25519 key: 68 bytes in base64, and the newline
+_SIGNED_BYTES, _SIGNED_LINE = KEY_ID_BYTES + SIGNATURE_BYTES, 93
 
 
 @cache
 def _pattern() -> Any:
     """The pattern, compiled at the first use: a command that reads few entries is done sooner without it."""
-    return re.compile(_NOTE).fullmatch
+    return re.compile(_TEXT).fullmatch
 
 
 def parse_one_of_many(raw: bytes, origin: str) -> Entry:
@@ -75,32 +75,43 @@ def read_everyday(raw: bytes, origin: str) -> Entry | None:
     """The entry, if it is a good one of the everyday form."""
     if len(raw) > MOST_BYTES:
         return None
+    signed = raw[: raw.find(b"\n\n") + 1]
     try:
-        found = _pattern()(raw.decode())
+        found = _pattern()(signed.decode())
         if found is None:
             return None
-        (text, of, at, category, field, committed, imported, one, credited, other, against,
-         nature, served_on, entry_id, stretch, name, signed, second, countersigned) = found.groups()  # fmt: skip
+        (of, at, category, field, committed, imported, one, credited, other, against,
+         nature, served_on, entry_id, stretch) = found.groups()  # fmt: skip
         # Two legs that sum to zero, of two accounts in their order.
         moved = int(credited)
         if of != origin or one >= other or moved + int(against) or not -_MOST_MINUTES <= moved <= _MOST_MINUTES:
             return None
         _read_words(at[:10], served_on, category, nature)
-        signers = read_signers(stretch)
+        signers, marks = _who_signs(stretch)
     except (UnicodeDecodeError, Invalid):
         return None
-    if signers[0].name != name or len(signers) != (1 if second is None else 2):
-        return None
-    signatures: tuple[Signature, ...] = (_signature(name, signed),)
-    if second is not None:
-        if signers[1].name != second:
+    signatures, start = [], len(signed) + 1
+    for name, mark in marks:
+        if not raw.startswith(mark, start):
             return None
-        signatures = (signatures[0], _signature(second, countersigned))
+        end = start + len(mark) + _SIGNED_LINE
+        line = raw[start + len(mark) : end]
+        try:
+            data = a2b_base64(line)
+        except Error:
+            return None
+        if len(data) != _SIGNED_BYTES or b2a_base64(data) != line:
+            return None
+        signatures.append(c.made(Signature, (name, data[:KEY_ID_BYTES], data[KEY_ID_BYTES:])))
+        start = end
+    if start != len(raw):
+        return None
     sealed = {field: committed} if field else None
-    legs = ((one, moved), (other, -moved))
-    fact = c.made(e.ExchangeRecorded, (served_on, category, nature, legs, (), sealed, imported or ""))
-    hashed = sha256(raw[: raw.index(b"\n\n") + 1]).digest()
-    return c.made(Entry, (text, hashed, origin, KIND, at, entry_id, fact, signers, signatures))
+    fact = c.made(
+        e.ExchangeRecorded, (served_on, category, nature, ((one, moved), (other, -moved)), (), sealed, imported or "")
+    )
+    hashed = sha256(signed).digest()
+    return c.made(Entry, (found.string, hashed, origin, KIND, at, entry_id, fact, signers, tuple(signatures)))
 
 
 @lru_cache(maxsize=4096)
@@ -109,6 +120,8 @@ def _read_words(day: str, served_on: str, category: str, nature: str) -> None:
     c.day(day), c.day(served_on), c.word(category), _nature(nature)
 
 
-def _signature(name: str, encoded: str) -> Signature:
-    data = a2b_base64(encoded)
-    return c.made(Signature, (name, data[:KEY_ID_BYTES], data[KEY_ID_BYTES:]))
+@lru_cache(maxsize=16_384)
+def _who_signs(stretch: str) -> tuple[tuple[Signer, ...], list[tuple[str, bytes]]]:
+    """The signers of a line, and how each one's signature line begins; `Invalid`."""
+    signers = read_signers(stretch)
+    return signers, [(signer.name, f"— {signer.name} ".encode()) for signer in signers]

@@ -45,12 +45,16 @@ def within_limits(fact: Any, book: Book) -> list[str]:
     for account, minutes in _judged(fact, book):
         found = known_account(account, book)
         limits: e.KindPolicy = getattr(policy, found.kind, _NO_LIMITS)
-        limit, code, beyond, after = limits.ceiling_minutes, "ceiling", "above its ceiling", found.minutes + minutes
-        if minutes < 0:
+        after = found.minutes + minutes
+        if minutes > 0:
+            limit, code, beyond = limits.ceiling_minutes, "ceiling", "above its ceiling"
+            if limit is None or after <= limit:
+                continue
+        else:
             limit, code, beyond = limits.floor_minutes, "floor", "below its floor"
             after -= found.held
-        if limit is None or (after <= limit if minutes > 0 else after >= limit):
-            continue
+            if limit is None or after >= limit:
+                continue
         held = f" ({show_minutes(found.held)} is held)" if found.held and minutes < 0 else ""
         message = f"account {account} would stand at {show_minutes(after)}{held}, {beyond} of {show_minutes(limit)}"
         if not limits.advisory:

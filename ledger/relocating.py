@@ -22,7 +22,7 @@ from pathlib import Path
 from ledger.backup import chunks
 from ledger.bank import Bank
 from ledger.checkpoint import open_checkpoint
-from ledger.differences import differences
+from ledger.differences import differences, in_order
 from ledger.errors import Invalid, Problem, Refused
 from ledger.folder import Folder, cannot_write, opened, settled, sync_folder, write_config
 from ledger.merkle import EMPTY, root_from_tiles
@@ -163,7 +163,10 @@ def _verify(log: Writing, old: Log, bank: Bank, fold: Fold) -> None:
         open_checkpoint(note, [(head.origin, key) for key, since, until in keys if since < head.size <= until])
     if _root(log, fold.size) != _root(old, fold.size):
         raise Invalid("tile_mismatch", "the tree kept in the old database is not that of its entries")
-    found = (differences(table, *_FOLDED[table], log.db, old.db, private=table == "people") for table in _FOLDED)
+    found = (
+        differences(table, *of, in_order(log.db, table, *of), in_order(old.db, table, *of), private=table == "people")
+        for table, of in _FOLDED.items()
+    )
     wrong = next(chain.from_iterable(found), None)
     if wrong is not None:
         raise Invalid("table_mismatch", wrong.message)

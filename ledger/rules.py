@@ -46,22 +46,25 @@ def check(entry: Entry, book: Book) -> list[str]:
     """Raise the first refusal, or return: the entry may be added to the book. Advisory limits are returned as words."""
     fact, kind = entry.fact, type(entry.fact)
     _not_replayed(entry, book)
-    _in_this_epoch(entry, book)
-    if (book.bank is None) != (kind is e.BankFounded):
-        raise Refused("not_founded", "a log begins with its founding, and has only one")
-    if kind is e.BankFounded:
-        _heads_named(entry)
-    for rule in _FACT_RULES[kind]:
-        rule(fact, book)
     like = _like(entry) if kind is e.ExchangeRecorded else None
     capped = book.judged.get(like)
     if capped is None:
+        _in_this_epoch(entry, book)
+        if (book.bank is None) != (kind is e.BankFounded):
+            raise Refused("not_founded", "a log begins with its founding, and has only one")
+        if kind is e.BankFounded:
+            _heads_named(entry)
+        for rule in _FACT_RULES[kind]:
+            rule(fact, book)
         signers_known(entry, book)
         no_self_dealing(entry, book)
         word_given(entry, book)
         capped = any(act.mandate for signer in entry.signers for act in signer.acts)
         if like is not None:
             book.judged[like] = capped
+    else:
+        for rule in _OF_EACH:
+            rule(fact, book)
     if capped:
         within_caps(entry, book)
     if kind is vf.VoteCast:
@@ -74,10 +77,15 @@ _LIMITED = frozenset((e.ExchangeRecorded, lf.PaymentOrdered, lf.LinkSent))
 
 
 def _like(entry: Entry) -> Any:
-    """All that decides whether an exchange's signers suffice, until a key, mandate, account, policy or day changes."""
-    fact = entry.fact
-    sides = tuple([(account, minutes > 0) for account, minutes in fact.legs or fact.uncredited])
-    return entry.signers, sides, fact.nature, fact.imported
+    """All of an exchange that most rules look at: what they say of one they say of every other that is like it.
+
+    Until a key, mandate, account, policy or day changes, that is; and but for the rules `_OF_EACH`.
+    """
+    _, _, origin, _, _, _, fact, signers, _ = entry
+    served_on, _, nature, legs, uncredited, _, imported = fact
+    credited = [(account, minutes > 0) for account, minutes in legs]
+    free = [(account, minutes > 0) for account, minutes in uncredited] if uncredited else ()
+    return origin, signers, tuple(credited), tuple(free), served_on, nature, imported
 
 
 def _not_replayed(entry: Entry, book: Book) -> None:
@@ -310,7 +318,7 @@ def _amounts_fit(fact: e.ExchangeRecorded, book: Book) -> None:
     legs = fact.legs or fact.uncredited
     if fact.nature not in e.EVERYDAY_NATURES or fact.imported:
         return
-    if max([minutes for _, minutes in legs]) > DAY_MINUTES or len(legs) > 2:
+    if len(legs) > 2 or abs(legs[0][1]) > DAY_MINUTES:  # what one of two gives the other takes
         givers = sum(minutes > 0 for _, minutes in legs)
         for account, minutes in legs:
             others = len(legs) - givers if minutes > 0 else givers
@@ -444,3 +452,6 @@ _FACT_RULES: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
     e.ImportAbandoned: (_may_abandon_import,),
     e.DetailsErased: (_may_erase,),
 }
+
+#: rules of an exchange that look at more than what makes it like another
+_OF_EACH = (_import_fits, _amounts_fit, _starting_fits)

@@ -1,18 +1,19 @@
 """Check many signatures on every core: batches go to worker processes, and their verdicts come back.
 
-`Checker.add` takes one check as plain bytes and the place it belongs to; `failures` gives the places whose signature
-does not hold. Few checks are made here, because a process takes as long to start as thousands of them; so are those of
-a process that could not be started or died: the verdicts are those of `keys.check` either way. A worker imports little
-more than this module and `keys`, and ends with its parent, however that ends.
+`Checker.add` takes a text with all that signed it, as plain bytes, and the place it belongs to; `failures` gives the
+places and which of their signatures do not hold. Few checks are made here, because a process takes as long to start as
+thousands of them; so are those of a process that could not be started or died: the verdicts are those of `keys.check`
+either way. A worker imports little more than this module and `keys`, and ends with its parent, however that ends.
 """
 
 from __future__ import annotations
 
+import marshal
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain
 from queue import Empty, Queue
@@ -24,17 +25,23 @@ from ledger.sodium import fastest_check
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-P = TypeVar("P", bound=Hashable)
-Check = tuple[bytes, bytes, bytes]  # public key, signature, message
+P = TypeVar("P")
+#: a text, the public keys that signed it, and their signatures, in the same order
+Signed = tuple[bytes, Sequence[bytes], Sequence[bytes]]
+#: which text of a batch, and which of its signatures
+Position = tuple[int, int]
 Judge = Callable[[bytes, bytes, bytes], bool]
 
-BATCH = 512
-#: checks that wait before processes are started for them: fewer are done here in less time than a process starts in
-FEW = 4096
+#: texts that are sent at once
+BATCH = 256
+#: texts that wait before processes are started for them: fewer are done here in less time than a process starts in
+FEW = 2048
 #: batches on their way at once, a worker: enough that none waits while the audit compares tables, and bounded
 AHEAD = 32
 #: a thread of Python feeds about this many workers
 MOST_WORKERS = 6
+#: the version of `marshal` that looks for no twins
+_PLAIN = 2
 
 
 def useful_workers() -> int:
@@ -44,7 +51,10 @@ def useful_workers() -> int:
 
 
 class _Batch(NamedTuple):
-    checks: list[Check]
+    """Texts, as `marshal` writes them, for they travel and wait; how many signatures they have, and their places."""
+
+    texts: bytes
+    signatures: int
     places: list[Any]
 
 
@@ -57,12 +67,13 @@ class Checker(Generic[P]):
 
     def __init__(self, workers: int | None = None) -> None:
         self._workers = useful_workers() if workers is None else workers
-        self._batch = _Batch([], [])
+        self._texts: list[Signed] = []
+        self._places: list[P] = []
         self._few: list[_Batch] = []
         self._waiting: Queue[_Batch | None] = Queue(AHEAD * self._workers)
         self._threads: list[threading.Thread] = []
         self._processes: list[BaseProcess] = []
-        self._failed: list[P] = []
+        self._failed: list[tuple[P, int]] = []
         self._judged: list[int] = []
         self.count = 0
 
@@ -75,19 +86,16 @@ class Checker(Generic[P]):
                 self._waiting.get_nowait()
         self._finish()
 
-    def add(self, check: Check, place: P) -> None:
-        """Take one check; what it is about is told by `place`."""
-        checks, places = self._batch
-        checks.append(check)
-        places.append(place)
-        self.count += 1
-        if len(checks) >= BATCH:
+    def add(self, signed: Signed, place: P) -> None:
+        """Take the signatures under one text; whose they are is told by `place`."""
+        self._texts.append(signed)
+        self._places.append(place)
+        if len(self._texts) >= BATCH:
             self._send()
 
-    def failures(self) -> list[P]:
-        """Wait for every verdict; the places whose signature does not hold, in no order."""
-        self._few.append(self._batch)
-        self._batch = _Batch([], [])
+    def failures(self) -> list[tuple[P, int]]:
+        """Wait for every verdict; each signature that does not hold, by its place and which there, in no order."""
+        self._close_batch()
         while self._few:
             self._judge(self._few.pop())
         self._finish()
@@ -95,9 +103,14 @@ class Checker(Generic[P]):
             raise ValueError("a signature was left without a verdict")
         return self._failed
 
+    def _close_batch(self) -> None:
+        signatures = sum([len(lines) for _, _, lines in self._texts])
+        self.count += signatures
+        self._few.append(_Batch(marshal.dumps(self._texts, _PLAIN), signatures, self._places))
+        self._texts, self._places = [], []
+
     def _send(self) -> None:
-        self._few.append(self._batch)
-        self._batch = _Batch([], [])
+        self._close_batch()
         if self._workers and not self._threads:
             if len(self._few) * BATCH < FEW:
                 return
@@ -132,21 +145,21 @@ class Checker(Generic[P]):
         with worker, suppress(EOFError, OSError):
             for batch in batches:
                 sent.append(batch)
-                worker.send(batch.checks)
+                worker.send_bytes(batch.texts)
                 if len(sent) > 1:
-                    self._note(worker.recv(), sent)
+                    self._note(marshal.loads(worker.recv_bytes()), sent)  # noqa: S302  what a process of ours wrote
             while sent:
-                self._note(worker.recv(), sent)
+                self._note(marshal.loads(worker.recv_bytes()), sent)  # noqa: S302
         for batch in chain(sent, batches):
             self._judge(batch)
 
-    def _note(self, bad: list[int], sent: deque[_Batch]) -> None:
-        places = sent.popleft().places
-        self._failed += [places[position] for position in bad]
-        self._judged.append(len(places))
+    def _note(self, bad: list[Position], sent: deque[_Batch]) -> None:
+        batch = sent.popleft()
+        self._failed += [(batch.places[text], position) for text, position in bad]
+        self._judged.append(batch.signatures)
 
     def _judge(self, batch: _Batch) -> None:
-        self._note(bad_positions(batch.checks), deque([batch]))
+        self._note(bad_positions(batch.texts), deque([batch]))
 
     def _finish(self) -> None:
         for _ in self._threads:
@@ -165,9 +178,14 @@ def _check_all(pipe: Any) -> None:
     check = fastest_check()
     with pipe, suppress(EOFError, OSError):
         while True:
-            pipe.send(bad_positions(pipe.recv(), check))
+            pipe.send_bytes(marshal.dumps(bad_positions(pipe.recv_bytes(), check), _PLAIN))
 
 
-def bad_positions(checks: list[Check], check: Judge = check) -> list[int]:
-    """The positions of the checks that do not hold."""
-    return [position for position, (public, signature, text) in enumerate(checks) if not check(public, signature, text)]
+def bad_positions(texts: bytes, check: Judge = check) -> list[Position]:
+    """Which of the texts that `Checker` wrote have signatures that do not hold, and which of theirs."""
+    return [
+        (number, position)
+        for number, (text, keys, signatures) in enumerate(marshal.loads(texts))  # noqa: S302  what this program wrote
+        for position, (key, signature) in enumerate(zip(keys, signatures, strict=True))
+        if not check(key, signature, text)
+    ]

@@ -24,6 +24,7 @@ from ledger.findings import Finding, Report, finding, said
 from ledger.merkle import HASH_BYTES, leaf_hash, root_from_tiles, tile_growth
 from ledger.naming import NAMING, name_account
 from ledger.openings import Opening
+from ledger.scratch import ScratchTables, make_runs
 from ledger.signatures import Checker
 from ledger.store import Log, explained
 from ledger.store.sql import Db, Row, create_statements
@@ -69,10 +70,10 @@ class Source(Protocol):
 
 
 class Place(NamedTuple):
-    """Whose signature, in which entry."""
+    """Whose signatures, in which entry."""
 
     leaf: int
-    name: str
+    names: Sequence[str]
 
 
 class Step(NamedTuple):
@@ -123,10 +124,11 @@ class Walk:
             scratch.run(statement)
         for statement in create_statements("sqlite"):
             scratch.run(statement)
+        make_runs(scratch)
         scratch.run("BEGIN")
         self.source, self.scratch, self.checker, self.live = source, scratch, checker, live
         self.tree = Log(scratch, source.origin)
-        self.tables = start.tables(scratch, source) if start else SqlTables(scratch, source.entry)
+        self.tables = start.tables(scratch, source) if start else ScratchTables(scratch, source.entry)
         self.tables.keeps_lines = live is not None  # they are compared with those kept, and asked for by no rule
         self.book = Book(self.tables)
         self.report = start.report() if start else Report(source.origin)
@@ -203,7 +205,7 @@ class Walk:
                 self._leaves += [NO_LEAF] * missing
                 self.report.size += missing
             self._leaves.append(leaf_hash(row[2]))
-            self.report.size += 1
+            self.report.size = index + 1
             self.report.entries += 1
             yield row
 

@@ -52,6 +52,7 @@ BOTH = (by(ADA, Act("giver", ADA)), by("broker-1", Act("broker", MARY, "9" * 32)
 FORMS = {
     "one signer": exchange(),
     "two signers": exchange(*BOTH),
+    "three signers": exchange(*BOTH, by("committee-1", Act("committee"))),
     "a memo": exchange(commitments={"memo": DIGEST}),
     "imported": exchange(imported="7" * 32, commitments={"memo": DIGEST}),
     "another way round": exchange(legs=((ADA, -(10**9)), (MARY, 10**9))),
@@ -63,7 +64,6 @@ RARER = {
     ),
     "no credit": exchange(legs=(), uncredited=((ADA, 90), (MARY, -90))),
     "two details": exchange(commitments={"memo": DIGEST, "reason": DIGEST}),
-    "three signers": exchange(*BOTH, by("committee-1", Act("committee"))),
 }
 
 

@@ -73,6 +73,7 @@ LEDGER_ORDER = (
     "keyfiles",
     "keyring",
     "sodium",
+    "scratch",
     "signatures",
     "page",
     "bank",

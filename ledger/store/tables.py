@@ -116,14 +116,15 @@ class SqlTables:
             [(entry_id, *seen) for entry_id, seen in self._seen.items() if seen.entry],
         )
         self._lines.sort()  # as the table has them: each place in it is looked for once, and most follow one another
-        self.db.many(
-            "INSERT INTO lines (account, served_on, leaf, minutes, uncredited) VALUES (?, ?, ?, ?, ?)", self._lines
-        )
+        self._write_lines(self._lines)
         self._dirty.clear()
         if self._highest is not None:
             self._highest = max(self._highest, *self._seen, "")
         self._seen = {entry_id: seen for entry_id, seen in self._seen.items() if not seen.entry}
         self._lines.clear()
+
+    def _write_lines(self, lines: list[Line]) -> None:
+        self.db.many("INSERT INTO lines (account, served_on, leaf, minutes, uncredited) VALUES (?, ?, ?, ?, ?)", lines)
 
     def settle(self, entry_id: str, entry_hash: bytes) -> None:
         """Tell the hash of an entry that was folded before its text was written; until then it waits."""
