@@ -29,9 +29,8 @@ from federation.pairing import keep_place
 from ledger.clock import Clock
 from ledger.errors import Problem
 from tests import stores
-from tests.builders import FIRST_DAY
+from tests.across import Near, brought, mirrors, opened, paired, settle, sum_of
 from tests.children import KILLED, at_step, die, run, sqlite_error
-from tests.federations import House, federation, mirrors, opened, settle, sum_of
 
 NAMES = ("ash", "elm", "oak", "yew")
 SOME = st.integers(0, 50)
@@ -56,7 +55,7 @@ class Banks(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.scratch = Path(tempfile.mkdtemp())
-        self.banks: dict[str, House] = {}
+        self.banks: dict[str, Near] = {}
         self.payments: list[Ordered] = []
         self.old: dict[Path, bytes] = {}
         self.saved: tuple[str, Path] | None = None
@@ -66,19 +65,11 @@ class Banks(RuleBasedStateMachine):
     @initialize(number=st.integers(2, 4), in_two=st.booleans())
     def begin(self, number: int, in_two: bool) -> None:
         here = self.scratch / "here"
-        shutil.copytree(self.made, here)
-        for name in NAMES[:number]:
-            stores.own(here / f"bank-{name}")
-        everybody = {name: opened(here / f"bank-{name}", name, Clock(FIRST_DAY)) for name in NAMES}
-        for one in everybody.values():
-            publish_in(one.bank, here / f"published-{one.name}")
-            for other in everybody.values():
-                if one is not other:
-                    keep_place(one.bank, one.link(other), str(here / f"published-{other.name}"))
+        everybody = dict(zip(NAMES, brought(self.made, here, *NAMES), strict=True))
         self.banks = {name: everybody[name] for name in NAMES[:number]}
         self.in_two = in_two
 
-    def pair(self, which: int) -> tuple[House, House]:
+    def pair(self, which: int) -> tuple[Near, Near]:
         """Two of the banks, in an order."""
         pairs = list(permutations(self.banks.values(), 2))
         return pairs[which % len(pairs)]
@@ -86,20 +77,20 @@ class Banks(RuleBasedStateMachine):
     @rule(which=SOME, minutes=st.integers(1, 300))
     def pay(self, which: int, minutes: int) -> None:
         one, other = self.pair(which)
-        self.payments.append(Ordered(one.name, other.name, one.pay(other, minutes), minutes))
+        self.payments.append(Ordered(one.name, other.name, one.pay("ann", other, "mary", minutes), minutes))
 
     @rule(which=SOME)
     def sync(self, which: int) -> None:
-        for synced in self.pair(which)[0].sync().values():
+        for synced in self.pair(which)[0].sync():
             assert synced.done.frozen == ""
 
     @rule(which=SOME, step=STEP)
     def a_sync_is_killed(self, which: int, step: int) -> None:
         one = self.pair(which)[0]
         one.bank.store.close()
-        done = run(sync_and_die, str(one.bank.folder.path), one.name, one.bank.clock.now(), step)
+        done = run(sync_and_die, str(one.bank.folder.path), one.bank.clock.now(), step)
         assert done.exit_code in (0, KILLED), done.sent
-        self.banks[one.name] = opened(one.bank.folder.path, one.name, one.bank.clock)
+        self.banks[one.name] = opened(one.bank.folder.path, one.bank.clock)
 
     @rule(which=SOME, step=STEP)
     def a_write_fails_during_a_sync(self, which: int, step: int) -> None:
@@ -108,7 +99,7 @@ class Banks(RuleBasedStateMachine):
         with suppress(Problem, OSError), at_step(step, fail):
             one.sync()
         one.bank.store.close()
-        self.banks[one.name] = opened(one.bank.folder.path, one.name, one.bank.clock)
+        self.banks[one.name] = opened(one.bank.folder.path, one.bank.clock)
 
     @rule(which=SOME, file=SOME)
     def lose(self, which: int, file: int) -> None:
@@ -152,9 +143,9 @@ class Banks(RuleBasedStateMachine):
     @rule(which=SOME)
     def save(self, which: int) -> None:
         one = self.pair(which)[0]
-        file = self.scratch / f"{self.lives}-{one.name}-{one.size()}.backup"
+        file = self.scratch / f"{self.lives}-{one.name}-{one.size}.backup"
         if not file.exists():
-            self.saved = one.name, one.backed_up(file)
+            self.saved = one.name, one.backup(file)
 
     @rule()
     def restore(self) -> None:
@@ -191,7 +182,7 @@ class Banks(RuleBasedStateMachine):
         for name, other, pid, minutes in self.payments:
             payer, payee = self.banks[name], self.banks[other]
             with payee.bank.reading() as page:
-                taken = page.book.incoming(payee.link(payer), pid)
+                taken = page.book.incoming(payee.links[payer.name], pid)
             accepted = taken is not None and taken.account != ""
             assert not accepted or (taken is not None and taken.minutes == minutes)
             state = payer.state(pid)
@@ -220,12 +211,12 @@ class Banks(RuleBasedStateMachine):
         shutil.copytree(one.published, elsewhere)
         publish_in(copy.bank, elsewhere)
         for live, minutes in ((one, 1), (copy, 2), (copy, 3)):
-            live.pay(other, minutes)
+            live.pay("ann", other, "mary", minutes)
             live.sync(other)
         copy.bank.store.close()
         other.sync(one)
-        keep_place(other.bank, other.link(one), str(elsewhere))
-        found = other.sync(one)[one.name]
+        keep_place(other.bank, other.links[one.name], str(elsewhere))
+        [found] = other.sync(one)
         assert found.done.frozen in ("fork", "heads")
         assert found.evidence is not None
         assert verify_evidence(found.evidence.read_bytes()).charge.accused == one.bank.folder.origin
@@ -238,9 +229,9 @@ def fail(name: str) -> None:
     raise sqlite_error(10, "disk I/O error")
 
 
-def sync_and_die(send: Callable[[Any], None], folder: str, name: str, now: datetime, step: int) -> None:
+def sync_and_die(send: Callable[[Any], None], folder: str, now: datetime, step: int) -> None:
     """What a child does: sync, and be killed at a step."""
-    one = opened(Path(folder), name, Clock(now))
+    one = opened(Path(folder), Clock(now))
     with at_step(step, die):
         one.sync()
     send("whole")
@@ -249,7 +240,7 @@ def sync_and_die(send: Callable[[Any], None], folder: str, name: str, now: datet
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("history")
-    for one in federation(path, *NAMES):
+    for one in paired(path, *NAMES, minutes=600):
         one.bank.store.close()
     return path
 

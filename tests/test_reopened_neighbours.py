@@ -18,14 +18,11 @@ from federation.parcels import Head
 from federation.sides import Side, side_of
 from federation.witnessing import Fork, look_at_reopening
 from ledger import linkfacts as lf
-from ledger.bank import Bank
 from ledger.checkpoint import Checkpoint, format_checkpoint
 from ledger.errors import Invalid, Refused
-from ledger.folder import open_folder
 from ledger.keys import PublicKey, encode_key
 from ledger.notes import sign_note
-from ledger.store import Store
-from tests.across import Near, agree, paired, settle
+from tests.across import agree, opened, paired, settle
 from tests.console import Console, Done
 from tests.neighbours import ELM, LINK, OAK, key_of
 
@@ -51,10 +48,8 @@ class Two:
         shutil.rmtree(self.path / "web" / "escrow")
         done = Console(self.path).type("timebank restore backup again --published web --reopen")
         assert done.status == 0, done.stderr
-        folder = open_folder(self.path / "again")
-        shutil.copytree(self.oak.members, folder.path / "members", dirs_exist_ok=True)
-        oak = Near(Bank(folder, Store(folder.where, folder.origin), self.oak.bank.clock))
-        oak.links = dict(self.oak.links)
+        shutil.copytree(self.oak.members, self.path / "again" / "members", dirs_exist_ok=True)
+        oak = opened(self.path / "again", self.oak.bank.clock)
         shutil.rmtree(published)
         shutil.copytree(self.path / "web", published)
         self.oak = oak
