@@ -235,7 +235,10 @@ def commit(
     try:
         bank.sign_head(keyring)
     except Problem as problem:
-        say(f"warning: recorded, but the head is not signed yet: {problem.message}")
+        from ledger.codes import CODES
+
+        say(f"warning[{problem.code}]: recorded, but the head is not signed yet: {problem.message}")
+        say(f"hint: {problem.hint or CODES[problem.code][1]}")
     if bank.unwiped:
         wipe(bank)
     return result

@@ -13,6 +13,7 @@ import click
 from cli.context import bank_option, find_folder, is_own, json_option, open_bank
 from cli.output import counted, print_json, progress, say
 from ledger.errors import Invalid, Unavailable, Usage
+from ledger.folder import CONFIG
 
 if TYPE_CHECKING:
     from ledger.bank import Bank
@@ -106,7 +107,7 @@ def verify(
     with ExitStack() as stack:
         state = _state(stack, since)
         if kind == BANK:
-            bank = open_bank(asked)
+            bank = open_bank(asked) if is_own(asked, bank_dir) else _foreign_bank(asked)
             done = _own(bank, pins, published, state, save)
             source: Source = stack.enter_context(bank.store.reading())
         else:
@@ -132,6 +133,15 @@ def _pins(key: str | None, founding: str, witnesses: tuple[str, ...], quorum: in
     if known and (quorum or 0) > len(known):
         raise Usage("usage", f"{quorum} witnesses are asked for, and {len(known)} named", "name them: --witness VKEY")
     return Pins(pinned, founding, known, quorum)
+
+
+def _foreign_bank(path: Path) -> Bank:
+    """A bank in a folder that may be anybody's: nothing is opened but a database that lies in it."""
+    folder = find_folder(path)
+    if not folder.keeps_its_database:
+        where = folder.path / CONFIG
+        raise Invalid("database_elsewhere", f"{where} names a database that is no file in {folder.path}")
+    return open_bank(path)
 
 
 def _state(stack: ExitStack, since: Path | None) -> State | None:
@@ -160,9 +170,7 @@ def _own(bank: Bank, pins: Pins, published: Path | None, state: State | None, sa
 
     with progress("verifying") as reached:
         also = (frames_say_what_their_entries_say,)
-        return verify_bank(
-            bank, pins, published=published, state=state, save=save, also=also, progress=reached
-        )
+        return verify_bank(bank, pins, published=published, state=state, save=save, also=also, progress=reached)
 
 
 def _published(source: PublishedLog, pins: Pins, openings: Any, state: State | None, save: Path | None) -> Verified:

@@ -318,7 +318,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "checkpoint_key_missing": (
         "the key that signs heads is not at hand",
-        "put it back into keys/, or rotate it: timebank key rotate checkpoint",
+        "put it back into keys/, or rotate it: timebank key rotate checkpoint; record nothing in a mere copy",
     ),
     "clock_behind": (
         "this machine's clock is behind the ledger day",
@@ -351,6 +351,10 @@ CODES: dict[str, tuple[str, str]] = {
     "database_damaged": (
         "the database file is damaged",
         "restore the newest backup: timebank restore FILE DIR",
+    ),
+    "database_elsewhere": (
+        "the settings in a folder that may be anybody's name a database that is no file in it",
+        "ask for an audit pack or a published folder; if the bank is your own, name it: timebank verify --bank DIR",
     ),
     "database_error": (
         "the database reports an error",

@@ -56,6 +56,14 @@ class Folder(NamedTuple):
         return with_setting(self.database, "passfile", str(passwords)) if known else self.database
 
     @property
+    def keeps_its_database(self) -> bool:
+        """Whether the database is a file in this very folder, if it is there: no server, no other place, no link."""
+        if "://" in self.database or Path(self.database).name != self.database:
+            return False
+        files = [self.path / f"{self.database}{end}" for end in ("", "-wal", "-shm", "-journal")]
+        return all(file.is_file() and not file.is_symlink() for file in files if os.path.lexists(file))
+
+    @property
     def keys(self) -> Path:
         return self.path / KEYS
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
+import shutil
 import tarfile
 import tracemalloc
 import zipfile
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import Invalid, Usage
-from tests.builders import ORIGIN
+from tests.builders import ORIGIN, found
 from tests.console import Console
 
 GIGABYTE = 1 << 30
@@ -133,3 +135,33 @@ def test_it_is_said_what_it_is_not(junk: str, tmp_path: Path) -> None:
 def test_pins_that_are_none_are_a_matter_of_typing(words: str, tmp_path: Path) -> None:
     a_folder(tmp_path / "it", checkpoint=HEAD)
     assert Console(tmp_path).type(f"timebank verify it {words}").status == Usage.exit_status
+
+
+def elsewhere(folder: Path, database: str) -> str:
+    """The code with which a pinned check of a folder ends, whose settings name this database."""
+    config = folder / "timebank.toml"
+    settings = re.sub(r"(?m)^database = .*$", f'database = "{database}"', config.read_text())
+    config.write_text(settings)
+    founding = re.findall(r'(?m)^founding = "(.*)"$', settings)[0]
+    done = Console(folder.parent).type(f"timebank verify {folder} --founding {founding}")
+    assert "Traceback" not in done.stderr
+    return "" if done.status == 0 else re.findall(r"error\[(\w+)\]", done.stderr)[0]
+
+
+def test_of_somebody_elses_folder_no_database_is_opened_but_one_that_lies_in_it(tmp_path: Path) -> None:
+    made = found(tmp_path, database="bank.db")
+    made.sign_head()
+    made.bank.store.close()
+    theirs = tmp_path / "theirs"
+    shutil.copytree(tmp_path / "bank", theirs)
+    assert elsewhere(theirs, "bank.db") == ""
+    absolute = str(tmp_path / "bank" / "bank.db")
+    for database in ("../bank/bank.db", absolute, "postgresql://x@localhost:1/none", "./bank.db", ".."):
+        assert elsewhere(theirs, database) == "database_elsewhere", database
+    (theirs / "link.db").symlink_to(absolute)
+    assert elsewhere(theirs, "link.db") == "database_elsewhere"
+    (theirs / "bank.db-journal").symlink_to("/dev/zero")
+    assert elsewhere(theirs, "bank.db") == "database_elsewhere"
+    (theirs / "bank.db-journal").unlink()
+    (theirs / "bank.db").unlink()
+    assert elsewhere(theirs, "bank.db") == "database_missing"
