@@ -51,7 +51,8 @@ def settle(
 
     When the key of a link is lost at either bank: pair again, as NEW, compare the words, and close the old link with
     --by NEW in every step, and --closes --we-owe 0 in step 2. Then settle NEW, with what was owed in --we-owe or
-    --they-owe: so the balance goes over, and nothing is lost.
+    --they-owe: so the balance goes over, and nothing is lost. The same, without --by, when it is the checkpoint key
+    which the other bank knows that is lost.
     """
     from federation.settling import is_account, signatures_of
     from ledger.folder import named_file

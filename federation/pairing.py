@@ -23,6 +23,7 @@ from ledger import linkfacts as lf
 from ledger.accounts import editing_fact
 from ledger.bank import Bank
 from ledger.checkpoint import parse_checkpoint
+from ledger.codes import CODES
 from ledger.epochs import first_origin, is_same_log
 from ledger.errors import Refused
 from ledger.folder import Folder
@@ -207,7 +208,8 @@ def neighbour_link(page: Reading, name: str, *, closed: bool = False) -> str:
     try:
         account = page.account_of(name)
     except Refused as problem:
-        raise Refused("unknown_neighbour", f"no neighbour is called {name!r}", problem.hint) from None
+        hint = "" if problem.hint == CODES[problem.code][1] else problem.hint  # whom it may mean, if anybody
+        raise Refused("unknown_neighbour", f"no neighbour is called {name!r}", hint) from None
     for link in all_links(page):
         record = page.book.link(link)
         if record is not None and record.account == account and (closed or record.closed == NEVER):
