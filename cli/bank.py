@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.context import clock, json_option, new_passphrase
+from cli.context import clock, json_option, new_passphrase, tell_of_password
 from cli.output import print_json, say
 
 
@@ -58,6 +58,7 @@ def init(
     signing = committee // 2 + 1 if threshold is None else threshold
     plan = Plan(name, origin, committee, signing, phrase, store or DATABASE, started)
     bank = found_bank(folder, plan, now)
+    tell_of_password(store)
     if as_json:
         print_json({"folder": str(folder), "origin": origin, "founding": bank.folder.founding})
         return

@@ -100,6 +100,15 @@ def open_bank(bank_dir: Path | None) -> Bank:
     return Bank(folder, _store(folder), clock())
 
 
+def tell_of_password(database: str) -> None:
+    """Say where a password that was typed in a URL is kept from now on."""
+    from ledger.store.address import told
+
+    if told(database) != database:
+        say("note: the password is kept in database.pgpass in the bank's folder, for you alone")
+        say("hint: a password in ~/.pgpass, and not in the URL, is seen by nobody")
+
+
 def _store(folder: Folder) -> Store:
     from ledger.store import Store
 

@@ -1,7 +1,8 @@
 """`timebank --all COMMAND`: one command for every bank of a host, each in a process of its own, a few at a time.
 
 A host is a folder whose subfolders hold a timebank.toml. What one bank cannot do keeps no other from it: one that
-another program's lock holds up waits aside, and its turn goes to the next; whatever goes wrong stays in its process.
+another program's lock holds up waits aside, and its turn goes to the next; one that takes too long is stopped; whatever
+goes wrong stays in its process.
 Processes are forked from this one when all they need is imported, so that a bank costs milliseconds; it has no threads
 of its own, and opens no database.
 """
@@ -16,8 +17,9 @@ import selectors
 import signal
 import sys
 import tempfile
+import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from importlib import import_module
@@ -30,6 +32,9 @@ from cli import context
 from cli.output import print_json, problem_json, say
 from ledger.errors import Problem, Unavailable, Usage
 
+#: how long a command may take for one bank, and how long it then has to let go of what it holds
+DEADLINE_SECONDS = 3600.0
+GRACE_SECONDS = 5.0
 #: banks that may wait for other programs' locks at once, beside those at work
 MOST_WAITING = 32
 
@@ -72,8 +77,11 @@ class Done(NamedTuple):
     err: str
 
 
-def for_every_bank(path: str, command: click.Command, jobs: int | None) -> click.Command:
-    """The command typed as `path`, but for every bank in a folder under the one that its --bank names."""
+def for_every_bank(path: str, command: click.Command, how: Mapping[str, Any]) -> click.Command:
+    """The command typed as `path`, but for every bank in a folder under the one that its --bank names.
+
+    `how` has what may be said about all: `jobs` and `timeout`.
+    """
     if path not in HOSTED:
         raise Usage("usage", f"timebank {path} is for one bank", f"--all goes with: {', '.join(HOSTED)}")
     own = dict(HOSTED[path].own)
@@ -82,7 +90,7 @@ def for_every_bank(path: str, command: click.Command, jobs: int | None) -> click
 
     def callback(*, bank_dir: Path | None, **given: Any) -> int:
         _refuse_what_is_for_one(path, many)
-        return run_for_every_bank(path, command, bank_dir or Path(), given, jobs)
+        return run_for_every_bank(path, command, bank_dir or Path(), given, how["jobs"], how["timeout"])
 
     many.callback = callback
     return many
@@ -105,7 +113,12 @@ def _refuse_what_is_for_one(path: str, command: click.Command) -> None:
 
 
 def run_for_every_bank(
-    path: str, command: click.Command, host: Path, given: dict[str, Any], jobs: int | None = None
+    path: str,
+    command: click.Command,
+    host: Path,
+    given: dict[str, Any],
+    jobs: int | None = None,
+    timeout: float | None = None,
 ) -> int:
     """Run a command for every bank in a folder under `host`; the worst exit status."""
     folders = bank_folders(host)
@@ -118,7 +131,8 @@ def run_for_every_bank(
 
     as_json = bool(given["as_json"])
     found: dict[str, Done] = {}
-    for folder, done in _in_order(folders, _run_each(folders, work, jobs or _cores(), as_json=as_json)):
+    ended = _run_each(folders, work, jobs or _cores(), timeout or DEADLINE_SECONDS, as_json=as_json)
+    for folder, done in _in_order(folders, ended):
         found[folder.name] = done
         if not as_json:
             _tell(folder.name, done)
@@ -148,12 +162,14 @@ def _own(path: str, given: dict[str, Any], bank: str) -> dict[str, Path | None]:
 
 
 def _import_all(needs: Sequence[str], folders: Sequence[Path]) -> None:
-    from ledger.folder import open_folder
+    from ledger.folder import CONFIG, open_folder
     from ledger.store.address import is_url
 
     served = False
     for folder in folders:
         with suppress(Problem):  # which its own process will tell
+            if not (folder / CONFIG).is_file():
+                continue  # to open it might take for ever
             served = served or is_url(open_folder(folder).where)
     for module in (*needs, *(("ledger.store.pglog",) if served else ())):
         with suppress(ImportError):
@@ -175,19 +191,32 @@ def _in_order(folders: Sequence[Path], ended: Iterator[tuple[Path, Done]]) -> It
         yield folder, early.pop(folder)
 
 
-class _Running(NamedTuple):
-    folder: Path
-    pid: int
-    out: IO[bytes]
-    err: IO[bytes]
+class _Running:
+    """One bank's process, and until when it may take."""
+
+    def __init__(self, folder: Path, pid: int, out: IO[bytes], err: IO[bytes], seconds: float) -> None:
+        self.folder, self.pid, self.out, self.err = folder, pid, out, err
+        self.seconds = seconds
+        self.until = time.monotonic() + seconds
+        self.late = False
+
+    def hurry(self) -> None:
+        """Past its time it is asked to end, as by Ctrl-C, and soon after that it is ended."""
+        if time.monotonic() < self.until:
+            return
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL if self.late else signal.SIGINT)
+        self.late, self.until = True, time.monotonic() + GRACE_SECONDS
 
     def ended(self) -> Done:
         """Wait for its end."""
         code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         out, err = (_all_of(file) for file in (self.out, self.err))
-        if code >= 0:
+        if code == 0 or (code > 0 and not self.late):
             return Done(code, out, err)
         problem = Unavailable("internal", f"its process was ended by signal {-code}")
+        if self.late:
+            problem = Unavailable("deadline_passed", f"it took more than {self.seconds:g} seconds, and was stopped")
         told = f"error[{problem.code}]: {problem.message}\nhint: {problem.hint}\n"
         return Done(problem.exit_status, "", f"{err}{told}{json.dumps({'error': problem_json(problem)})}\n")
 
@@ -198,8 +227,10 @@ def _all_of(file: IO[bytes]) -> str:
         return file.read().decode(errors="replace")
 
 
-def _run_each(folders: Sequence[Path], work: Work, jobs: int, *, as_json: bool) -> Iterator[tuple[Path, Done]]:
-    """Run `work` for every folder, `jobs` at a time and those that wait for a lock; each as it ends.
+def _run_each(
+    folders: Sequence[Path], work: Work, jobs: int, seconds: float, *, as_json: bool
+) -> Iterator[tuple[Path, Done]]:
+    """Run `work` for every folder, `jobs` at a time and those that wait for a lock; each as it ends, or is stopped.
 
     A process says through a pipe that it waits, and by the end of the pipe that it has ended.
     """
@@ -209,11 +240,12 @@ def _run_each(folders: Sequence[Path], work: Work, jobs: int, *, as_json: bool) 
         try:
             while folder is not None or running:
                 while folder is not None and len(running) - len(waiting) < jobs and len(waiting) < MOST_WAITING:
-                    pipe, started = _start(folder, work, as_json=as_json)
+                    pipe, started = _start(folder, work, seconds, as_json=as_json)
                     running[pipe] = started
                     pipes.register(pipe, selectors.EVENT_READ)
                     folder = next(left, None)
-                for key, _ in pipes.select():
+                next_end = min(one.until for one in running.values())
+                for key, _ in pipes.select(max(0.0, next_end - time.monotonic())):
                     if os.read(key.fd, 64):
                         waiting.add(key.fd)
                         continue
@@ -222,6 +254,8 @@ def _run_each(folders: Sequence[Path], work: Work, jobs: int, *, as_json: bool) 
                     waiting.discard(key.fd)
                     ended = running.pop(key.fd)
                     yield ended.folder, ended.ended()
+                for one in running.values():
+                    one.hurry()
         finally:
             for one in running.values():
                 with suppress(ProcessLookupError):
@@ -230,7 +264,7 @@ def _run_each(folders: Sequence[Path], work: Work, jobs: int, *, as_json: bool) 
                 one.ended()
 
 
-def _start(folder: Path, work: Work, *, as_json: bool) -> tuple[int, _Running]:
+def _start(folder: Path, work: Work, seconds: float, *, as_json: bool) -> tuple[int, _Running]:
     """Fork a process for one bank; the reading end of its pipe, and the process."""
     with ExitStack() as opened:
         out, err = (opened.enter_context(tempfile.TemporaryFile()) for _ in range(2))
@@ -244,7 +278,7 @@ def _start(folder: Path, work: Work, *, as_json: bool) -> tuple[int, _Running]:
             _run_one(partial(work, folder), theirs, out, err, as_json=as_json)
         os.close(theirs)
         opened.pop_all()
-    return ours, _Running(folder, pid, out, err)
+    return ours, _Running(folder, pid, out, err, seconds)
 
 
 def _run_one(work: Callable[[], Any], pipe: int, out: IO[bytes], err: IO[bytes], *, as_json: bool) -> NoReturn:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.context import bank_option, json_option, open_bank, passphrase_source
+from cli.context import bank_option, json_option, open_bank, passphrase_source, tell_of_password
 from cli.output import counted, print_json, progress, say
 from ledger.errors import Problem, Usage
 
@@ -102,6 +102,7 @@ def restore(
             reopen=reopen,
             progress=reached,
         )
+    tell_of_password(store)
     if as_json:
         found = {"folder": str(folder), "size": done.size, "healed": done.healed, "withheld": done.withheld}
         print_json(found | {"signs": done.signs, "founding": done.folder.founding, "lost": done.lost})

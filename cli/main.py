@@ -91,14 +91,20 @@ class Commands(click.Group):
             path.append(name)
         from cli.host import for_every_bank
 
-        return name, found and for_every_bank(" ".join(filter(None, path)), found, ctx.params["jobs"]), left
+        return name, found and for_every_bank(" ".join(filter(None, path)), found, ctx.params), left
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--all", "everywhere", is_flag=True, help="Run COMMAND for every bank in a folder under --bank, or here.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="With --all: so many banks at once (default: cores).")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="With --all: what takes one bank longer is stopped (default: an hour).",
+)
 @click.version_option(package_name="timebank", prog_name="timebank")
-def timebank(*, everywhere: bool, jobs: int | None) -> None:
+def timebank(*, everywhere: bool, jobs: int | None, timeout: float | None) -> None:
     """The hour ledger of a time bank: who helped whom, signed, kept for good, and checkable by anyone.
 
     \b
@@ -115,6 +121,8 @@ def timebank(*, everywhere: bool, jobs: int | None) -> None:
     Reading:     --json, --csv, --at SIZE|DATE|CHECKPOINT
     Signing:     --sign-with KEY, --passphrase-file FILE or TIMEBANK_PASSPHRASE, --propose FILE
     """
+    if timeout is not None and not everywhere:
+        raise Usage("usage", "--timeout stops one bank of many: here is one", "with many: timebank --all COMMAND")
     if jobs is not None and not everywhere:
         raise Usage("usage", "--jobs says how many banks at once: here is one", "with many: timebank --all COMMAND")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.context import bank_option, json_option, open_bank
+from cli.context import bank_option, json_option, open_bank, tell_of_password
 from cli.output import counted, print_json, progress, say
 
 
@@ -25,16 +25,17 @@ def show(bank_dir: Path | None, *, as_json: bool) -> None:
     timebank store show
     timebank store show --json
 
-    JSON: database (as in timebank.toml), kind (sqlite or postgresql), shown, size, root.
+    JSON: database (as in timebank.toml, without a password), kind (sqlite or postgresql), shown, size, root.
     """
     from ledger.merkle import EMPTY, root_from_tiles
+    from ledger.store.address import told
 
     bank = open_bank(bank_dir)
     with bank.store.reading() as log:
         size, kind = log.size(), log.db.dialect
         root = (root_from_tiles(size, log.read_tile) if size else EMPTY).hex()
     if as_json:
-        database = bank.folder.database
+        database = told(bank.folder.database)
         print_json({"database": database, "kind": kind, "shown": bank.store.shown, "size": size, "root": root})
     else:
         click.echo(f"{bank.store.shown}: {counted(size, 'entry', 'entries')}")
@@ -52,6 +53,8 @@ def move(to: str, bank_dir: Path | None, *, as_json: bool) -> None:
     timebank store move postgresql://banks@db.example/hours
     timebank store move bank.db
 
+    A password is best kept in ~/.pgpass; one in URL goes into database.pgpass in the bank's folder, for you alone.
+
     All of it is copied and verified; nothing is recorded meanwhile. Until that is done the old database stays in
     charge, whatever happens; afterwards it refuses everything. It still holds names and contacts: remove it when you
     have a backup of the new one.
@@ -61,6 +64,7 @@ def move(to: str, bank_dir: Path | None, *, as_json: bool) -> None:
     from ledger.merkle import root_from_tiles
     from ledger.relocating import move as move_database
     from ledger.store import Store
+    from ledger.store.address import told
 
     bank = open_bank(bank_dir)
     with progress("moving") as reached:
@@ -69,8 +73,10 @@ def move(to: str, bank_dir: Path | None, *, as_json: bool) -> None:
     with arrived.reading() as log:
         size, root = log.size(), root_from_tiles(log.size(), log.read_tile).hex()
     moved = folder != bank.folder
+    tell_of_password(to)
     if as_json:
-        print_json({"moved": moved, "from": bank.folder.database, "to": folder.database, "size": size, "root": root})
+        before, now = told(bank.folder.database), told(folder.database)
+        print_json({"moved": moved, "from": before, "to": now, "size": size, "root": root})
         return
     click.echo(f"{'moved to' if moved else 'it is in'} {arrived.shown}: {counted(size, 'entry', 'entries')}")
     click.echo(f"root {root}")

@@ -396,6 +396,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the ledger day is not today's",
         "nothing needs doing: the next entry opens the day",
     ),
+    "deadline_passed": (
+        "the command took longer for this bank than --timeout says, and was stopped",
+        "see what holds it up: timebank doctor --bank DIR; or give it longer: --timeout",
+    ),
     "disk_error": (
         "the disk reports an error",
         "copy what you can to another disk, then run timebank verify there",
@@ -859,6 +863,10 @@ CODES: dict[str, tuple[str, str]] = {
     "passphrase_needed": (
         "a key needs a passphrase and no one is there to type it",
         "use --passphrase-file FILE, TIMEBANK_PASSPHRASE, or ssh-agent",
+    ),
+    "password_in_config": (
+        "timebank.toml holds the database's password",
+        "take it out, and put it into ~/.pgpass, as HOST:PORT:DATABASE:USER:PASSWORD, with chmod 600",
     ),
     "payback_agreed": (
         "what is to be given back was agreed already",

@@ -30,6 +30,7 @@ from ledger.publishing.healing import published_head
 from ledger.reading import Reading
 from ledger.rebuild import read_head
 from ledger.store import UNWIPED, explained
+from ledger.store.address import told
 
 LOW_BYTES = 200_000_000
 
@@ -104,6 +105,14 @@ def key_files_are_private_and_whole(patient: Patient) -> Iterator[Ailment]:
                 yield _of(problem)
 
 
+def no_password_lies_open(patient: Patient) -> Iterator[Ailment]:
+    """The database's password is not in timebank.toml, which others may read and people send about."""
+    database = patient.bank.folder.database
+    if told(database) != database:
+        config = patient.bank.folder.path / CONFIG
+        yield _ill("password_in_config", f"{config} holds the password of {patient.bank.store.shown}", 0)
+
+
 def nothing_is_left_over(patient: Patient) -> Iterator[Ailment]:
     """No half-made files of a program that was killed."""
     path = patient.bank.folder.path.resolve()
@@ -159,6 +168,7 @@ def _holders(database: Path) -> list[str]:
 
 LOOKS: tuple[Callable[[Patient], Iterator[Ailment]], ...] = (
     key_files_are_private_and_whole,
+    no_password_lies_open,
     nothing_is_left_over,
     the_disk_has_room,
     the_database_opens,

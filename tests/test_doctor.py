@@ -23,6 +23,8 @@ from ledger.publishing.folder import publish
 from ledger.store.address import connecting
 from tests.builders import Village, copy_of, live_village
 from tests.console import Console
+from tests.postgres import fresh_schema
+from tests.terminal import Terminal
 
 
 @pytest.fixture(scope="module")
@@ -307,3 +309,31 @@ def test_what_a_server_holds_beside_our_tables_or_altered_is_named(tmp_path: Pat
     assert "the trigger 'eraser' is none that timebank makes" in ill["foreign_object"].message
     assert (ill["foreign_object"].status, "the table sheets is missing" in ill["database_damaged"].message) == (4, True)
     village.bank.store.close()
+
+
+@pytest.mark.postgres
+def test_a_password_is_kept_for_its_owner_alone_and_never_shown(terminal: Terminal, postgres_url: str) -> None:
+    schema = fresh_schema(postgres_url)
+    secret = schema.replace("timebank@", "timebank:hunter2@")
+    said = terminal.tries(f"init {terminal.bank} --name V --origin v.example/hours --no-passphrase --store {secret}")
+    assert (said.status, "~/.pgpass" in said.err, "database.pgpass" in said.err) == (0, True, True)
+    shown = [said]
+    config, passwords = terminal.bank / "timebank.toml", terminal.bank / "database.pgpass"
+    assert "hunter2" not in config.read_text()
+    assert ("hunter2" in passwords.read_text(), passwords.stat().st_mode & 0o777) == (True, 0o600)
+    shown.append(terminal.tries(f"doctor --bank {terminal.bank}"))
+    assert "password_in_config" not in shown[-1].out + shown[-1].err
+    config.write_text(config.read_text().replace("timebank@", "timebank:hunter2@"))
+    shown.append(terminal.tries(f"doctor --bank {terminal.bank}"))
+    assert "password_in_config" in shown[-1].out + shown[-1].err
+    other = fresh_schema(postgres_url).replace("timebank@", "timebank:hunter2@")
+    moves = (f"store move {other} --json", "store move bank.db")
+    for words in ("store show", "store show --json", "verify --json", *moves):
+        shown.append(terminal.tries(f"{words} --bank {terminal.bank}"))
+        assert shown[-1].status == 0, shown[-1]
+    assert "~/.pgpass" in shown[-2].err
+    for url in (secret.replace("host=", "host=%2Fnowhere"), secret.replace("/postgres?", "/none?"), f"{secret}&bad=1"):
+        shown.append(terminal.tries(f"store move {url} --bank {terminal.bank}"))
+        assert shown[-1].status in (1, 2)
+    assert not [one for one in shown if "hunter2" in one.out + one.err]
+    assert b"hunter2" not in (terminal.bank / "bank.db").read_bytes()

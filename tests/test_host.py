@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 import click
 import pytest
 
+from cli import host as hosting
 from cli.host import run_for_every_bank
 from ledger.clock import Clock
 from ledger.errors import Usage
@@ -161,6 +164,41 @@ def test_a_process_that_dies_is_told_of_its_bank(host: Path, capsys: pytest.Capt
     assert (status, [one["status"] for one in found.values()]) == (1, [0, 1, 0]), found
     assert found[NAMES[1]]["error"]["code"] == "internal"
     assert [one["result"] for one in found.values()] == [{}, None, {}]
+
+
+@pytest.mark.in_files
+def test_one_that_hangs_is_stopped_and_the_others_go_on(
+    host: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosting, "GRACE_SECONDS", 0.5)
+    (host / NAMES[0] / "timebank.toml").unlink()
+    os.mkfifo(host / NAMES[0] / "timebank.toml")  # nobody will ever write into it
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a server that takes calls and never answers
+        url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/bank?connect_timeout=60"
+        config = host / NAMES[1] / "timebank.toml"
+        config.write_text(re.sub('database = ".*"', f'database = "{url}"', config.read_text()))
+        status, found = told(terminal, f"--all --jobs 1 --timeout 1.5 verify --bank {host}")
+    assert (status, [one["status"] for one in found.values()]) == (1, [1, 1, 0]), found
+    assert [one["error"]["code"] for one in list(found.values())[:2]] == ["deadline_passed"] * 2
+    assert "more than 1.5 seconds" in found[NAMES[0]]["error"]["message"]
+
+
+@pytest.mark.in_files
+@pytest.mark.parametrize("rude", [False, True])
+def test_one_that_will_not_stop_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, rude: bool) -> None:
+    monkeypatch.setattr(hosting, "GRACE_SECONDS", 0.2)
+    (tmp_path / "bank").mkdir()
+    (tmp_path / "bank" / "timebank.toml").write_text("")
+
+    def callback(**_: object) -> None:
+        if rude:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        time.sleep(60)
+
+    begun = time.monotonic()
+    command = click.Command("doctor", callback=callback)
+    assert run_for_every_bank("doctor", command, tmp_path, {"published": None, "as_json": True}, 1, 0.3) == 1
+    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.in_files

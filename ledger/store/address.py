@@ -73,6 +73,14 @@ def without_password(url: str) -> tuple[str, str]:
     return bare, str(said.get("password", ""))
 
 
+def told(where: str) -> str:
+    """A database as `timebank.toml` names it, but for a password that somebody wrote there."""
+    try:
+        return without_password(where)[0] if is_url(where) else where
+    except (Usage, Unavailable):
+        return shown(where)
+
+
 @cache
 def settings(url: str) -> dict[str, Any]:
     """What a URL says, by the names of libpq's settings, without the schema; `Usage("bad_config")`."""

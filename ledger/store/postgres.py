@@ -120,6 +120,8 @@ class Server:
             try:
                 said = connection.execute("COMMIT")
                 transaction.close()
+            except KeyboardInterrupt as error:  # a standby may be waited for, and the commit is kept all the same
+                raise UnknownOutcome from error
             except psycopg.Error as error:
                 if connection.closed:
                     raise UnknownOutcome from error
@@ -167,6 +169,8 @@ class Server:
                 connection.say(statement, params)
             except (IntegrityError, LockNotAvailable, SerializationFailure):
                 raise Overtaken from None
+            except KeyboardInterrupt as error:
+                raise UnknownOutcome from error
             except psycopg.Error as error:
                 if connection.closed:
                     raise UnknownOutcome from error
