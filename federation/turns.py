@@ -11,6 +11,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from federation import kept
 from federation.card import open_card
@@ -25,6 +26,7 @@ from federation.frames import (
     parse_said,
     quote,
     sign_frame,
+    text_hash,
     unquote,
 )
 from federation.headkeys import sign_statement
@@ -37,6 +39,7 @@ from federation.witnessing import Fork, Older, Reopened, Rollback
 from ledger import linkfacts as lf
 from ledger.errors import Invalid, Problem
 from ledger.keys import HeldKey, PublicKey, decode_key, encode_key, key_hash
+from ledger.notes import parse_note
 from ledger.page import Page
 from ledger.people import memos_of
 from ledger.points import checkpoint_keys
@@ -134,8 +137,9 @@ def take_turn(page: Page, found: Sides, link: str, pulled: Pulled, keys: Keys | 
         keys[turn.side.link.newest_key]  # it signs the entries; and no neighbour is told of a key that is lost
     if pulled.reopened is not None:
         turn.freeze_reopened(pulled.reopened)
-    elif pulled.fork is not None:
-        turn.freeze(*_two_heads(pulled.fork), pulled.fork.shown)
+    elif pulled.fork is not None and not turn.was_settled(pulled.fork):
+        heads = [text_hash(parse_note(note)[0]) for note in pulled.fork]
+        turn.freeze(*_two_heads(pulled.fork), pulled.fork.shown, *heads)
     else:
         turn.take(pulled)
     if keys is not None and turn.done.wrote:
@@ -229,6 +233,20 @@ class _Turn:
             self.freeze(heard.reason, heard.why, parcel.note, frame.mark.hash)
         return heard
 
+    def was_settled(self, heads: Fork | Rollback) -> bool:
+        """Whether the link was frozen for a head that contradicts the one seen, and people have settled it since.
+
+        The one seen stays the last that is believed; their log has to lead on from it, or to be reopened.
+        """
+        seen = text_hash(parse_note(heads.seen)[0])
+        frozen = [index for index, fact in self._facts("link.frozen/1") if seen in fact.frames]
+        return bool(frozen) and any(index > frozen[-1] for index, _ in self._facts("link.settled/1"))
+
+    def _facts(self, kind: str) -> list[tuple[int, Any]]:
+        """The entries of a kind on this link."""
+        found = self.page.log.of_kinds((kind,), self.page.log.size())
+        return [(index, entry.fact) for index, entry in found if entry.fact.link == self.link]
+
     def _is_other(self, parcel: Parcel) -> bool:
         """Freeze, if a frame of theirs is another than the one that was applied in its place."""
         link = self.side.link
@@ -236,6 +254,9 @@ class _Turn:
             frame = open_frame(parcel.note, link.link, link.theirs, link.ours, _public(link.their_key))
         except Invalid:
             return False  # by a key that they have replaced
+        settled = [fact.inc for _, fact in self._facts("link.settled/1")]
+        if settled and frame.inc < settled[-1]:
+            return False  # what was said before is settled
         for _, note, place in logged_frames(self.page, self.side, link.theirs):
             if place == frame.place:
                 heard = look_back(frame, parse_said(quote(note, self.link).said).mark)
