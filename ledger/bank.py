@@ -33,7 +33,7 @@ from ledger.store import UNWIPED, Log, Overtaken, Store, Writing
 
 if TYPE_CHECKING:
     from ledger.keyring import Keyring
-    from ledger.page import Page, Recorded
+    from ledger.page import Page, Plans, Recorded
     from ledger.store.tables import Cache
 
 T = TypeVar("T")
@@ -50,8 +50,11 @@ class Bank:
         self.store = store
         self.clock = clock
         self._cache: Cache = {}
+        self._plans: Plans = {}
         self._cached_size = -1
         self._gone: list[bytes] = []
+        self._head_file = folder.head
+        self._head_is, self._head_note = (0, 0, 0), b""
 
     @contextmanager
     def reading(self, keyring: Keyring | None = None) -> Iterator[Page]:
@@ -94,7 +97,7 @@ class Bank:
 
         try:
             with self.store.writing(again=again, likely=rereading(self._cache)) as log:
-                page = self._page(log, keyring, self._fresh_cache(log))
+                page = self._page(log, keyring, self._fresh_cache(log), self._plans)
                 if not reopens:
                     self._refuse_older_database(page)
                     if on_a_new_day:
@@ -124,16 +127,18 @@ class Bank:
             self.store.wipe(self._gone)
         self._gone.clear()
 
-    def _page(self, log: Log, keyring: Keyring | None, cache: Cache | None = None) -> Page:
+    def _page(self, log: Log, keyring: Keyring | None, cache: Cache | None = None, plans: Plans | None = None) -> Page:
         from ledger.page import Page
 
-        return Page(log, self.clock, keyring, cache)
+        return Page(log, self.clock, keyring, cache, plans)
 
     def _fresh_cache(self, log: Writing) -> Cache:
+        """What is remembered of the tables, as it is now; who signs is chosen anew if somebody else wrote."""
         from ledger.store.tables import empty_cache, reread
 
         if log.size() != self._cached_size:
             self._cache = reread(log.db, self._cache) if self._cached_size > 0 else empty_cache()
+            self._plans.clear()
         return self._cache
 
     def _refuse_older_database(self, page: Page) -> None:
@@ -151,10 +156,15 @@ class Bank:
         return _signed_head(raw) if raw else None
 
     def head_note(self) -> bytes:
-        """The note in that file, or nothing."""
+        """The note in that file, or nothing. It is read again when another file has taken its place."""
         try:
-            with self.folder.head.open("rb") as file:
-                return file.read(MAX_NOTE_BYTES)
+            found = self._head_file.stat()
+            is_it = found.st_ino, found.st_ctime_ns, found.st_size
+            if is_it != self._head_is:
+                with self._head_file.open("rb") as file:
+                    self._head_note = file.read(MAX_NOTE_BYTES)
+                self._head_is = is_it
+            return self._head_note
         except FileNotFoundError:
             return b""
         except OSError as error:

@@ -41,6 +41,8 @@ from ledger.store import UNWIPED, Log, Writing
 from ledger.store.tables import Cache
 
 T = TypeVar("T")
+#: who signs what kind of exchange or payment with the keys of a ring, until an entry of another kind is added
+Plans = dict[tuple[Keyring | None, Any], tuple[Signer, ...]]
 
 BATCH = 2000
 #: batches that may wait for their signatures
@@ -81,7 +83,14 @@ class _Batch:
 class Page(Reading):
     """The bank inside one transaction, and what is being added to it."""
 
-    def __init__(self, log: Log, clock: Clock, keyring: Keyring | None, cache: Cache | None = None) -> None:
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        keyring: Keyring | None,
+        cache: Cache | None = None,
+        plans: Plans | None = None,
+    ) -> None:
         super().__init__(log, clock, cache)
         self.keyring = keyring
         #: the index of the first entry that may be added here
@@ -90,8 +99,7 @@ class Page(Reading):
         self._unwritten: deque[_Batch] = deque()
         self._scribe: Scribe | None = None
         self._randomness, self._drawn = b"", 0
-        #: who signs what kind of exchange or payment, until an entry of another kind is added
-        self._plans: dict[Any, tuple[Signer, ...]] = {}
+        self._plans: Plans = {} if plans is None else plans
         self._warned: list[str] = []
         self._names: dict[str, str] = {}
         self._asked: Counter[str] = Counter()
@@ -182,12 +190,12 @@ class Page(Reading):
     def _signers(self, fact: Any, *, elsewhere: bool = False) -> tuple[Signer, ...]:
         """Who signs a fact; nobody when no key at hand can begin to."""
         plan = None if elsewhere else _plan_of(fact)
-        signers = self._plans.get(plan)
+        signers = self._plans.get((self.keyring, plan))
         if signers is None:
             at_hand = self.keyring.at_hand if self.keyring else _nothing_at_hand
             signers = choose_signers(fact, self.book, at_hand, elsewhere=elsewhere)
             if plan is not None and signers:
-                self._plans[plan] = signers
+                self._plans[self.keyring, plan] = signers
         return signers
 
     def _stamp(self) -> tuple[str, str]:
