@@ -31,7 +31,7 @@ from ledger.views import balances, legs_of
 
 COLUMNS = (
     "on", "giver", "receiver", "minutes", "category", "nature", "free", "for", "attested", "recorded", "index", "entry",
-    "reverses", "payment",
+    "reverses", "payment", "giver_kind", "receiver_kind",
 )  # fmt: skip
 
 
@@ -142,6 +142,7 @@ def pairs(legs: tuple[tuple[str, int], ...]) -> Iterator[tuple[str, str, int]]:
 
 def rows(page: Reading) -> Iterator[tuple[Any, ...]]:
     """One row for each pair of an exchange, in the order of `COLUMNS`."""
+    kinds = {one.handle: one.kind for one in balances(page)}
     for one in told(page, point_of(page)):
         free = "yes" if one.free else ""
         for credited, debited, minutes in pairs(one.legs):
@@ -149,6 +150,7 @@ def rows(page: Reading) -> Iterator[tuple[Any, ...]]:
             yield (
                 one.served_on, giver, receiver, minutes, one.category, one.nature, free, one.memo, one.attested,
                 one.recorded_on, one.leaf, one.entry, one.reverses, one.payment,
+                kinds.get(giver, ""), kinds.get(receiver, ""),
             )  # fmt: skip
 
 

@@ -110,6 +110,19 @@ def test_the_journal_moves_into_a_fresh_bank_with_the_same_balances(console: Con
     assert console.type("timebank verify --bank ../fresh").status == 0
 
 
+def test_the_lines_move_into_a_fresh_bank_with_the_same_kinds_and_balances(console: Console) -> None:
+    console.type("timebank export csv > ../hours.csv")
+    console.type("timebank init ../fresh --name Fresh --origin fresh.example/hours --no-passphrase")
+    done = console.type("timebank import csv ../hours.csv --bank ../fresh")
+    assert done.status == 0, done
+    kinds = [
+        {(one["handle"], one["kind"], one["minutes"]) for one in json.loads(console.type(command).stdout)["accounts"]}
+        for command in ("timebank balance --json", "timebank balance --json --bank ../fresh")
+    ]
+    assert kinds[0] - kinds[1] == {("fund", "community", 0)}  # it never moved
+    assert kinds[1] < kinds[0]
+
+
 def test_an_erased_memo_reads_withheld(console: Console) -> None:
     console.type("sqlite3 bank.db \"DELETE FROM openings WHERE field = 'memo'\" || true")
     with_memo = json.loads(console.type("timebank export json").stdout)["exchanges"][0]["memo"]

@@ -10,7 +10,8 @@ Source: this repository. `giver`, `receiver`, `time` and `on` are needed. A give
 themselves are given (`nature` gift or starting, and whatever has the pot on one side and no nature) the giver is
 debited, as in `exchange donate FROM TO`. A time is 1h30, 1:30, 90m or 1.5h; a bare number counts what its column is
 called, `minutes` (as `export csv` writes them) or `hours`, else it needs --unit. `ref` is the old system's own number;
-without it equal lines are told apart by counting. `pot` is the community account; `free` is yes for help without
+without it equal lines are told apart by counting. `giver_kind` and `receiver_kind` (`export csv` writes them) say who
+is an institution, where there is no second file. `pot` is the community account; `free` is yes for help without
 credit; `entered` is the day it was written down.
 """
 
@@ -31,6 +32,8 @@ from ledger.words import quote
 POT_KEY = "pot"
 _YES = {"yes": True, "y": True, "1": True, "x": True, "": False, "no": False, "n": False, "0": False}
 _KINDS = {"": "person", "person": "person", "institution": "institution", "pot": "pot", "community": "pot"}
+#: kinds of account beside a line of an exchange; a bank's own accounts for its neighbours come in as institutions
+_KINDS_TOLD = dict.fromkeys(("institution", "neighbour", "risk", "loss"), "institution")
 
 
 def read_accounts(table: Table, to: Gathering) -> None:
@@ -51,11 +54,11 @@ def read_accounts(table: Table, to: Gathering) -> None:
 def read_exchanges(table: Table, to: Gathering) -> None:
     """Exchanges, all of them completed."""
     times, days = _times(to, table, "time"), to.days("on", "entered")
-    sides = Remembered[int | Fault](lambda key: _side(to, key))
+    sides = Remembered[int | Fault](lambda named: _side(to, *named))
     before: tuple[str, ...] = ()
     for row in to.rows(table):
         cells = row.cells
-        giver, receiver, time, text, category, on, nature, free, entered, ref = (cell.strip() for cell in cells)
+        giver, receiver, time, text, category, on, nature, free, entered, ref, *kinds = (cell.strip() for cell in cells)
         pot = _is_pot(to, giver) or _is_pot(to, receiver)
         nature = nature.casefold() or ("gift" if pot else "service")
         fault = _odd_word(nature, free)
@@ -64,7 +67,8 @@ def read_exchanges(table: Table, to: Gathering) -> None:
             continue
         known = "#" + ref if ref else "c" + digest(giver, receiver, time, text, on, nature, free)
         amount, late = bounded(times(time), time), days.day(entered) if entered else ""
-        credited, debited = (receiver, giver) if nature in HOURS_GIVEN else (giver, receiver)
+        parties = (giver, kinds[0]), (receiver, kinds[1])
+        credited, debited = reversed(parties) if nature in HOURS_GIVEN else parties
         told = Told(
             known, sides[credited], sides[debited], amount, days.day(on), late, category_word(category), nature, text
         )
@@ -80,10 +84,10 @@ def _odd_word(nature: str, free: str) -> Fault | None:
     return None
 
 
-def _side(to: Gathering, key: str) -> int | Fault:
+def _side(to: Gathering, key: str, kind: str = "") -> int | Fault:
     if _is_pot(to, key):
         return to.pot(POT_KEY, key)
-    number = to.party(key, handle=key)
+    number = to.party(key, kind=_KINDS_TOLD.get(kind.casefold(), "person"), handle=key)
     return number if isinstance(number, Fault) else to.lookalike(key) or number
 
 
@@ -125,9 +129,10 @@ def _stated(text: str, times: Callable[[str], Amount | Fault]) -> Amount | Fault
 
 _EXCHANGE = {"giver": ("giver",), "receiver": ("receiver",), "time": ("time", "hours", "minutes"), "for": ("for",),
              "category": ("category",), "on": ("on", "date"), "nature": ("nature",), "free": ("free",),
-             "entered": ("entered",), "ref": ("ref",)}  # fmt: skip
+             "entered": ("entered",), "ref": ("ref",),
+             "giver_kind": ("giver_kind",), "receiver_kind": ("receiver_kind",)}  # fmt: skip
 _ACCOUNT = {name: (name,) for name in ("account", "name", "kind", "contact", "balance")}
-_LATER = frozenset({"for", "category", "nature", "free", "entered", "ref"})
+_LATER = frozenset({"for", "category", "nature", "free", "entered", "ref", "giver_kind", "receiver_kind"})
 ACCOUNTS = Shape("csv", "accounts", _ACCOUNT, frozenset({"name", "kind", "contact", "balance"}), read_accounts, 0)
 EXCHANGES = Shape("csv", "exchanges", _EXCHANGE, _LATER, read_exchanges, 1)
 SYSTEM = System((ACCOUNTS, EXCHANGES), numbered=False)
