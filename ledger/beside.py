@@ -39,16 +39,17 @@ def damage(db: Db) -> Iterator[Finding]:
 
 
 def stray_sheets(log: Log) -> Iterator[Finding]:
-    """Rows of `sheets` whose entries are not that many exchanges of this log."""
+    """Rows of `sheets` whose entries are not that many exchanges of this log, or another sheet's as well."""
     count = (
         "SELECT COUNT(*) FROM stored_events WHERE originator_id = ? AND originator_version > ?"
         " AND originator_version <= ? AND topic = ?"
     )
-    key = log.db.log_key(log_id(log.origin))
+    key, free = log.db.log_key(log_id(log.origin)), 0
     for digest, leaf, lines in log.db.rows("SELECT digest, leaf, count FROM sheets ORDER BY leaf, digest"):
         sound = type(leaf) is int and type(lines) is int and leaf >= 0 and lines > 0
         row = log.db.row(count, (key, leaf, leaf + lines, _EXCHANGE)) if sound else None
-        if row is None or row[0] != lines:
+        overlaps, free = sound and leaf < free, max(free, leaf + lines) if sound else free
+        if row is None or row[0] != lines or overlaps:
             what = f"sheets: {str(lines)[:20]} exchanges from entry {str(leaf)[:20]} on are said to be of a day sheet"
             yield finding("stray_row", None, f"{what} ({str(digest)[:12]}), and are not")
 

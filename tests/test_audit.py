@@ -171,6 +171,14 @@ def test_a_day_sheet_is_of_the_entries_it_names(
     assert told(village.audit()) == (set() if sound else {("stray_row", None)})
 
 
+def test_no_entry_is_of_two_day_sheets(village: Village, tamper: Tamper) -> None:
+    for digest, leaf in (("d", EXCHANGE), ("e", EXCHANGE + 1)):
+        tamper("INSERT INTO sheets VALUES (?, ?, 1)", digest * 64, leaf)
+    assert told(village.audit()) == set()
+    tamper("UPDATE sheets SET leaf = ? WHERE leaf = ?", EXCHANGE, EXCHANGE + 1)
+    assert told(village.audit()) == {("stray_row", None)}
+
+
 @pytest.mark.parametrize("ref", [":7", "=7.1", "@7", "7"])
 @pytest.mark.parametrize("leaf", [EXCHANGE, 0, 2, SIZE, -1, in_a_file(None), in_a_file("x"), in_a_file(2.5)])
 def test_a_row_of_an_import_that_never_was_is_named(village: Village, tamper: Tamper, leaf: Any, ref: str) -> None:
