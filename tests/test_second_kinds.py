@@ -19,10 +19,11 @@ from ledger.notes import sign_note
 from ledger.publishing.folder import publish
 from ledger.verifying.pins import Pins
 from tests import second_verifier
-from tests.builders import ORIGIN, Village
+from tests.builders import ORIGIN, Village, live_village
 from tests.crossings import LINK, crossed
 from tests.neighbours import key_of, pid_of
 from tests.test_second_verifier import BROKER, COMMITTEE, History, agreed, first, history_of, main, second
+from tests.test_verifying import checked
 
 SECOND = f"{ORIGIN}/epoch-2"
 
@@ -201,9 +202,6 @@ def test_a_payment_is_posted_once_and_by_its_own_link(history: History) -> None:
 
 
 def test_a_published_folder_whose_checkpoint_key_was_rotated_holds_by_the_key_before(tmp_path: Path) -> None:
-    from tests.builders import live_village
-    from tests.test_verifying import checked
-
     village = live_village(tmp_path)
     village.add(e.KeyRotated(village.hash_of("checkpoint-2"), village.new_key("checkpoint-3", "checkpoint")))
     village.sign_head()
