@@ -1,6 +1,7 @@
 """Every state that two banks can come to, within small bounds: the real protocol, under loss, delay, crash and restore.
 
-    python -m tests.search --payments 1 1 --window 1 --restores 1 --seconds 3000        (as many states as memory holds)
+    python -m tests.search --payments 1 1 --window 0 --restores 1 --crashes 0       (all there are: some minutes)
+    python -m tests.search --payments 1 1 --window 1 --restores 1 --seconds 3000    (as many states as memory holds)
     python -m tests.search --payments 1 1 --window 0 --unnoticed 1 --crashes 0      (a bank goes on from an old copy)
 
 A world is two banks, each with a log (what is committed), what it has composed and not committed, and the earlier
