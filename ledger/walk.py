@@ -176,7 +176,6 @@ class Walk:
                     except Exception as error:  # noqa: BLE001  what is no database's is raised again
                         self.report.problems.append(said(self._evidence(error), step.leaf))
                 self.book.apply(step.entry, step.leaf)
-            for step in steps:
                 self._count(step)
             if len(self._leaves) >= BATCH:
                 self._flush()
