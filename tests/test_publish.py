@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -359,3 +361,17 @@ def test_a_folder_that_was_lost_is_published_anew(tmp_path: Path) -> None:
     published(village, tmp_path / "out")
     shutil.rmtree(tmp_path / "out")
     assert published(village, tmp_path / "out").before == 0
+
+
+def test_what_is_signed_is_published_without_the_import_of_what_writes(tmp_path: Path) -> None:
+    village = live_village(tmp_path)
+    village.sign_head()
+    program = (
+        "import sys; from cli.main import run\n"
+        "status = run(sys.argv[1:])\n"
+        "sys.exit(status or not {'ledger.page', 'ledger.entries', 'eventsourcing'}.isdisjoint(sys.modules))"
+    )
+    given = ["log", "publish", str(tmp_path / "out"), "--bank", str(village.bank.folder.path)]
+    once, again = (subprocess.run([sys.executable, "-c", program, *given], check=False) for _ in range(2))
+    assert (once.returncode, again.returncode) == (1, 0)  # the first time the bank keeps where it publishes
+    assert (tmp_path / "out" / "checkpoint").exists()
