@@ -11,9 +11,13 @@ import re
 import select
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import unquote
+
+
+def _nothing() -> None:
+    pass
 
 
 class Line:
@@ -28,6 +32,7 @@ class Line:
         self._server = f"{unquote(found[1])}/.s.PGSQL.5432"
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._at, self._answered = 0, False
+        self._act: Callable[[], object] = _nothing
         #: questions that clients asked since the last `cut`
         self.questions = 0
         there = f"127.0.0.1:{self._listening.getsockname()[1]}"
@@ -38,9 +43,12 @@ class Line:
         """Take no more calls."""
         self._listening.close()
 
-    def cut(self, at: int, *, answered: bool = False) -> None:
-        """From now on cut whoever asks the `at`-th question: before the server hears it, or when it has answered it."""
-        self.questions, self._at, self._answered = 0, at, answered
+    def cut(self, at: int, *, answered: bool = False, act: Callable[[], object] = _nothing) -> None:
+        """From now on cut whoever asks the `at`-th question: before the server hears it, or when it has answered it.
+
+        Before the client finds out, `act` is done.
+        """
+        self.questions, self._at, self._answered, self._act = 0, at, answered, act
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -70,6 +78,7 @@ class Line:
                     if self._answered:
                         server.sendall(message)
                         server.recv(65536)
+                    self._act()
                     return
 
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 _SERVER_USER = "postgres"  # who runs the server when we are root, whom PostgreSQL refuses to serve
 _OWNER = "timebank"  # the cluster's superuser
@@ -134,9 +134,21 @@ class Server:
         for lock in (self.home / "data" / "postmaster.pid", *self.home.glob(".s.PGSQL.*.lock")):
             lock.unlink()  # it names a process that nobody may have buried yet
 
+    def restart(self, mode: str) -> None:
+        """Start it anew with its settings: `fast`, which ends every connection, or `immediate`, as after a crash."""
+        self.runs("pg_ctl", "-w", "-m", mode, "-l", str(self.home / "log"), "restart")
+
     def promote(self) -> None:
         """Make a standby a primary."""
         self.runs("pg_ctl", "-w", "promote")
+
+
+def server_of(url: str) -> Server:
+    """The server that a cluster's URL leads to."""
+    found = re.search("host=([^&]*)", url)
+    if found is None:
+        raise ValueError("not the URL of a temporary cluster")
+    return Server(Path(unquote(found[1])))
 
 
 @contextmanager

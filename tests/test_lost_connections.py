@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lines import Line, line_to
+from tests.postgres import fresh_schema
 from tests.terminal import Terminal
 
 pytestmark = pytest.mark.postgres
@@ -49,6 +50,60 @@ def test_a_record_is_made_once_wherever_the_line_is_cut(bank: Terminal, line: Li
     assert ends == {0, 1}
     bank.types("verify")
     bank.types("doctor")
+
+
+SHEET = "giver,receiver,time,for\nada,bo,1m,tea\nbo,ada,3m,cake\nada,bo,4m,bread\n"
+HISTORY = "giver,receiver,time,on,ref\nann,ben,1h,2025-01-05,7\nben,cy,2h,2025-01-06,8\n"
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
+def test_a_sheet_is_recorded_whole_and_once_wherever_the_line_is_cut(
+    bank: Terminal, line: Line, *, answered: bool
+) -> None:
+    made = number = 0
+    line.cut(0)
+    while number <= line.questions:  # of the last one that nobody cut
+        number += 1
+        sheet = bank.folder / f"{number}.csv"
+        sheet.write_text(SHEET.replace("tea", f"tea {number}"))  # or it would be the sheet that is recorded already
+        line.cut(number, answered=answered)
+        outcome = bank.tries(f"record --sheet {sheet} --again")
+        asked = line.questions
+        line.cut(0)
+        assert outcome.status == 0 or outcome.err.startswith("error[database_unreachable]: "), outcome.err
+        assert bank.balance("ada") == made + 2 * (outcome.status == 0)
+        if outcome.status:
+            bank.types(f"record --sheet {sheet} --again")
+        made += 2
+        assert bank.balance("ada") == made
+        line.questions = asked
+    assert number > 3
+    bank.types("verify")
+
+
+def test_an_import_is_whole_once_it_is_typed_again_wherever_the_line_is_cut(terminal: Terminal, line: Line) -> None:
+    (terminal.folder / "history.csv").write_text(HISTORY)
+    command, base = f"import csv {terminal.folder}/history.csv", line.url.partition("&schema=")[0]
+
+    def begins(name: str) -> None:
+        terminal.bank = terminal.folder / name
+        terminal.founds_a_bank(options=f"--no-passphrase --store {fresh_schema(base)}")
+        line.cut(0)
+
+    begins("whole")
+    terminal.types(command)
+    size, questions = terminal.reads("store show")["size"], line.questions
+    for number in range(1, questions + 1, 3):
+        begins(f"cut-{number}")
+        line.cut(number, answered=bool(number % 2))
+        outcome = terminal.tries(command)
+        line.cut(0)
+        assert outcome.status == 0 or outcome.err.startswith("error[database_unreachable]: "), outcome.err
+        again = terminal.tries(command)
+        assert again.status == 0, again
+        assert terminal.reads("store show")["size"] == size
+        assert (terminal.balance("ann"), terminal.balance("ben"), terminal.balance("cy")) == (60, 60, -120)
+    terminal.types("verify")
 
 
 def test_readers_are_told_wherever_the_line_is_cut(bank: Terminal, line: Line) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 
 import pytest
 
 from ledger.store.address import schema_of
+from tests.postgres import fresh_schema, server_of
 from tests.terminal import Terminal
 
 pytestmark = pytest.mark.postgres
@@ -50,3 +52,57 @@ def test_a_server_that_says_no(
     config.write_text(right)
     assert terminal.balance("ada") == 0
     terminal.types("verify")
+
+
+def test_a_password_is_asked_for_and_taken_from_where_it_is_kept(
+    terminal: Terminal, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    rules = server_of(postgres_url).home / "data" / "pg_hba.conf"
+    before = rules.read_text()
+    with closing(psycopg.connect(postgres_url, autocommit=True)) as server:
+        server.execute("DROP ROLE IF EXISTS timebank_locked")
+        server.execute("SET password_encryption = 'scram-sha-256'")
+        server.execute("CREATE ROLE timebank_locked SUPERUSER LOGIN PASSWORD 'open: sesame'")
+        rules.write_text(f"local all timebank_locked scram-sha-256\n{before}")
+        server.execute("SELECT pg_reload_conf()")
+    kept = terminal.folder / "passwords"
+    monkeypatch.setenv("PGPASSFILE", str(kept))
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    url = fresh_schema(postgres_url).replace("timebank@", "timebank_locked@")
+    founding = f"init {terminal.bank} --name Village --origin village.example/hours --no-passphrase --store {url}"
+    for line in ("", "*:*:*:timebank_locked:guess"):
+        kept.write_text(line)
+        kept.chmod(0o600)
+        outcome = terminal.tries(founding)
+        assert (outcome.status, terminal.bank.exists()) == (1, False)
+        assert outcome.err.startswith("error[database_login]: "), outcome.err
+        assert "guess" not in outcome.err
+    kept.write_text("*:*:*:timebank_locked:open\\: sesame\n")
+    terminal.types(founding)
+    monkeypatch.setenv("TIMEBANK_DIR", str(terminal.bank))
+    terminal.types("account open ada --name Ada")
+    for line in ("", "*:*:*:timebank_locked:guess"):  # it was changed, or lost
+        kept.write_text(line)
+        for command in COMMANDS:
+            outcome = terminal.tries(command)
+            assert (outcome.status, "database_login" in outcome.err) == (1, True), outcome
+    kept.unlink()
+    monkeypatch.setenv("PGPASSWORD", "open: sesame")
+    terminal.types("record ada pot 15m --for tea")
+    monkeypatch.delenv("PGPASSWORD")
+    terminal.types("verify --help")
+    typed = url.replace("timebank_locked@", "timebank_locked:open%3A%20sesame@")
+    assert terminal.tries("balance").status == 1
+    config = terminal.bank / "timebank.toml"
+    config.write_text(config.read_text().replace("timebank_locked@", "timebank_locked:open%3A%20sesame@"))
+    assert terminal.balance("ada") == 15
+    found = terminal.reads("store show")
+    assert "sesame" not in json.dumps(found)
+    other = typed.replace(schema_of(url), f"{schema_of(url)}_other")
+    terminal.types(f"store move {other}")  # the password goes into the folder's own file
+    assert "sesame" not in config.read_text()
+    assert terminal.balance("ada") == 15
+    terminal.types("verify")
+    rules.write_text(before)
