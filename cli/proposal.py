@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.context import bank_option, commit, json_option, open_bank, open_keyring, passphrase_source
-from cli.output import print_json, say
+from cli.output import print_json, progress, say
+from ledger.errors import Problem
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
@@ -63,28 +66,50 @@ def _say_what(proposal: Proposal, position: int) -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @bank_option
 @json_option
-def submit(file: Path, bank_dir: Path | None, **options: Any) -> None:
-    """Append the fully signed proposal in FILE to the log.
+def submit(files: tuple[Path, ...], bank_dir: Path | None, **options: Any) -> None:
+    """Append the fully signed proposal in FILE to the log; of several all, in their order, or none.
 
     \b
     timebank submit help.proposal
+    timebank submit inbox/*.proposal
     """
     from cli.recorded import show_recorded
     from ledger.events import LogReopened
     from ledger.proposals import check_names, read_proposal
 
     bank = open_bank(bank_dir)
-    proposal = read_proposal(file)
+    proposals = [read_proposal(file) for file in files]
     keyring = open_keyring(bank.folder, (), None)
-    raw = proposal.raw()
+    notes = []
+    for file, proposal in zip(files, proposals, strict=True):
+        with _named(file, among=len(files)):
+            notes.append(proposal.raw())
 
-    def work(page: Page) -> Recorded:
-        check_names(page, proposal)
-        return page.submit(raw, proposal.openings)
+    def work(page: Page) -> list[Recorded]:
+        page.expect(notes)
+        found: list[Recorded] = []
+        for file, proposal, note in zip(files, proposals, notes, strict=True):
+            reached(len(found), len(files))
+            with _named(file, among=len(files)):
+                check_names(page, proposal)
+                found.append(page.submit(note, proposal.openings))
+        return found
 
-    reopens = isinstance(proposal.entry.fact, LogReopened)
-    recorded = commit(bank, keyring, work, rehearse=False, reopens=reopens)
-    show_recorded(bank, [recorded], as_json=options["as_json"])
+    reopens = any(isinstance(proposal.entry.fact, LogReopened) for proposal in proposals)
+    with progress("submitting") as reached:
+        recorded = commit(bank, keyring, work, rehearse=False, reopens=reopens)
+    show_recorded(bank, recorded, as_json=options["as_json"])
+
+
+@contextmanager
+def _named(file: Path, *, among: int) -> Iterator[None]:
+    """Where there are several files, a problem says with which it is."""
+    try:
+        yield
+    except Problem as problem:
+        if among > 1:
+            problem.file = str(file)
+        raise

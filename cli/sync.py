@@ -61,7 +61,8 @@ def sync(
 
     JSON: neighbours: [name, sent, received (frames), offered, accepted, rejected, posted, voided (payments: [pid,
     minutes], the rejected and voided by pid alone), recalled, resumed, waits, refused: [code, message, hint, file,
-    line], frozen, why, evidence, files, error], export. With --all: {bank: {status, result (these two), error, talk}}.
+    line], more, frozen, why, evidence, files, error], export. Of each list the first 300; more: {list: how many there
+    were besides}. With --all: {bank: {status, result (these two), error, talk}}.
     """
     if host is not None:
         from cli.host import run_for_every_bank
@@ -151,6 +152,7 @@ def _json(name: str, one: Synced | Problem) -> dict[str, Any]:
         "resumed": done.resumed,
         "waits": done.waits or None,
         "refused": [problem_json(problem) for problem in done.refused],
+        "more": {name: count for name, count in done.beside.items() if count},
         "frozen": done.frozen or None,
         "why": done.why or None,
         "evidence": str(one.evidence) if one.evidence else None,
@@ -171,12 +173,23 @@ def _tell(name: str, one: Synced | Problem) -> None:
     for problem in done.refused:
         say(f"warning: {name}: refused, {problem.message} [{problem.code}]")
         say(f"hint: {problem.hint}")
+    if done.beside["refused"]:
+        say(f"warning: {name}: {done.beside['refused']} more like these")
     if done.waits:
         say(f"{name}: {done.waits}")
     if done.frozen:
         say(f"error[diverged]: {name} is frozen ({done.frozen}): {done.why}")
         shown = f"the evidence is {one.evidence}; anyone can check it: timebank verify {one.evidence}"
         say(f"hint: {shown if one.evidence else 'telephone them, and settle: timebank neighbour settle'}")
+
+
+_WORDS = {
+    "offered": "ours offered",
+    "posted": "ours paid",
+    "voided": "ours not taken",
+    "accepted": "theirs taken",
+    "rejected": "theirs refused",
+}
 
 
 def _words(one: Synced) -> list[str]:
@@ -186,17 +199,11 @@ def _words(one: Synced) -> list[str]:
         heard = f"heard {counted(done.received, 'frame')}" if done.received else ""
         said = f"said {counted(done.sent, 'frame')}" if done.sent else ""
         words.append(", ".join(part for part in (heard, said) if part))
-    for pairs, what in ((done.offered, "offered"), (done.posted, "paid")):
-        if pairs:
-            total = show_minutes(sum(minutes for _, minutes in pairs))
-            words.append(f"{counted(len(pairs), 'payment')} of ours {what}, {total}")
-    if done.voided:
-        words.append(f"{counted(len(done.voided), 'payment')} of ours not taken")
-    if done.accepted:
-        total = show_minutes(sum(minutes for _, _, minutes in done.accepted))
-        words.append(f"{counted(len(done.accepted), 'payment')} of theirs taken, {total}")
-    if done.rejected:
-        words.append(f"{counted(len(done.rejected), 'payment')} of theirs refused")
+    for name, what in _WORDS.items():
+        count = done.count(name)
+        if count:
+            total = f", {show_minutes(done.minutes(name))}" if name in ("offered", "posted", "accepted") else ""
+            words.append(f"{counted(count, 'payment')} of {what}{total}")
     if done.recalled:
         words.append(f"{counted(done.recalled, 'frame')} of ours brought back")
     if done.resumed:

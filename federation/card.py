@@ -10,6 +10,7 @@ and nothing on it is believed before the six words were compared (`words`).
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
+from functools import lru_cache
 from typing import NamedTuple
 
 from federation.frames import hash_text, text_hash
@@ -42,7 +43,7 @@ class Card(NamedTuple):
 
 def card_text(card: Card) -> str:
     """The text that is signed."""
-    return f"{HEADER}\n{c.format_json(c.to_object(card))}\n"
+    return f"{HEADER}\n{c.format_shape(card)}\n"
 
 
 def card_hash(card: Card) -> str:
@@ -57,6 +58,7 @@ def sign_card(card: Card, signer: Signer) -> bytes:
     return sign_note(card_text(card), [(card.link, signer)])
 
 
+@lru_cache(maxsize=16)  # each frame said asks for ours
 def open_card(raw: bytes) -> Card:
     """The card of a note, signed by the key it names. `Invalid`: "bad_card", "bad_signature", "weak_key"."""
     if len(raw) > MOST_BYTES:

@@ -66,7 +66,7 @@ def charge_of(link: Link, reason: str, cards: tuple[str, str], keys: tuple[str, 
 
 def format_evidence(charge: Charge, notes: Sequence[bytes]) -> bytes:
     """The file."""
-    lines = f"{HEADER}\n{c.format_json(c.to_object(charge))}\n\n".encode()
+    lines = f"{HEADER}\n{c.format_shape(charge)}\n\n".encode()
     return lines + b"".join(f"{len(note)}\n".encode() + note for note in notes)
 
 

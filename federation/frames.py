@@ -11,7 +11,6 @@ here; whether a frame may follow is for `link`.
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
-import base64
 import hashlib
 import re
 from functools import cache, cached_property
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 
 from ledger import canonical as c
 from ledger.errors import Invalid
-from ledger.keys import PublicKey, Signer, decode_base64, encode_base64, key_id
+from ledger.keys import PublicKey, Signer, decode_base64, encode_base64, encode_key, key_id
 from ledger.linkfacts import MOST_MINUTES, MOST_SAID, MOST_WINDOW, USUAL_WINDOW
 from ledger.notes import Signature, format_note, parse_note, sign_text
 
@@ -227,7 +226,7 @@ def frame_text(line: str) -> str:
 
 def text_hash(text: str) -> str:
     """SHA-256 of a text, in base64url without padding."""
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+    return encode_key(hashlib.sha256(text.encode()).digest())
 
 
 def offer_hash(link: str, offer: Offer) -> str:
@@ -293,7 +292,8 @@ def _read_everyday(line: str) -> Frame | None:
         if item is None:
             return None
         minutes, order, payee, pid, of = item.groups()
-        items.append(Accept(of) if of else Offer(pid, order, int(minutes), payee))
+        offer = pid, order, int(minutes or 0), payee, USUAL_WINDOW, ""
+        items.append(c.made(Accept, (of,)) if of else c.made(Offer, offer))
         at = item.end()
     mark = Mark(int(ack_inc), int(ack_seq), ack)
     owed = -int(bal) if sign else int(bal)

@@ -196,11 +196,14 @@ def say(link: Link, frame: Frame) -> Link:
     decisions: dict[str, Accept | Reject] = {}
     offered: list[Standing] = []
     changes: dict[str, Any] = {}
+    place = mark.place
+    item: Any
     for item in frame.items:
-        if isinstance(item, Offer):
+        kind = type(item)
+        if kind is Offer:
             hashed = offer_hash(link.link, item)
-            offered.append(Standing(item.pid, hashed, item.minutes, mark.place, item.window + 1))
-        elif isinstance(item, Accept | Reject):
+            offered.append(c.made(Standing, (item.pid, hashed, item.minutes, place, item.window + 1)))
+        elif kind is Accept or kind is Reject:
             decisions[item.of] = item
         elif isinstance(item, Rekey):
             changes["our_key"] = item.key
@@ -208,10 +211,12 @@ def say(link: Link, frame: Frame) -> Link:
             changes["our_head"] = item.key
     asked: list[Asked] = []
     accepted = decided = 0
+    acked = frame.ack.place
     for one in link.asked:
-        if one.hash in decisions and one.is_open and counts(frame.ack.place, one.place):
+        decision = decisions.get(one.hash)
+        if decision is not None and one.is_open and counts(acked, one.place):
             decided += one.offer.minutes
-            accepted += one.offer.minutes if isinstance(decisions[one.hash], Accept) else 0
+            accepted += one.offer.minutes if type(decision) is Accept else 0
         else:
             asked.append(_after_ours(one, frame))
     return link._replace(
@@ -359,9 +364,12 @@ def _judge_base(link: Link, resumed: Resumed) -> Heard | None:
     return None
 
 
+_DECISIONS = frozenset((Accept, Reject))
+
+
 def _apply(link: Link, frame: Frame, known: Callable[[str], bool]) -> Heard:
     ack = frame.ack.place
-    named = {item.of for item in frame.items if isinstance(item, Accept | Reject)}
+    named = {item.of for item in frame.items if type(item) in _DECISIONS}  # type: ignore[union-attr]
     standing = {one.hash: one for one in link.standing if one.hash in named} if named else {}
     pids = {one.offer.pid for one in link.asked}
     posted: list[tuple[str, int]] = []
@@ -369,21 +377,24 @@ def _apply(link: Link, frame: Frame, known: Callable[[str], bool]) -> Heard:
     asked = [one for one in link.asked if not _acknowledged(one, ack)]
     changes: dict[str, Any] = {}
     accepted = 0
+    place = frame.place
+    item: Any
     for item in frame.items:
-        if isinstance(item, Accept | Reject):
+        kind = type(item)
+        if kind in _DECISIONS:
             one = standing.pop(item.of, None)
             if one is None or not counts(ack, one.place):
                 return Lie("decision", f"frame {frame.seq} decides what is no open offer of ours")
-            if isinstance(item, Accept):
+            if kind is Accept:
                 accepted += one.minutes
                 posted.append((one.pid, one.minutes))
             else:
                 voided.append(one.pid)
-        elif isinstance(item, Offer):
+        elif kind is Offer:
             if item.pid in pids or known(item.pid):
                 return Lie("twice", f"the payment {item.pid[:12]} was offered before")
             pids.add(item.pid)
-            asked.append(Asked(item, offer_hash(link.link, item), frame.place, item.window + 1))
+            asked.append(c.made(Asked, (item, offer_hash(link.link, item), place, item.window + 1, NOT_VOID)))
         elif isinstance(item, Resumed):
             if ack not in [mark.place for mark in link.requests]:
                 return Lie("resume", "they answer a request to resume that was not made here")

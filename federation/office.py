@@ -66,13 +66,14 @@ def sync_neighbour(bank: Bank, keyring: Keyring, link: str, carrier: Carrier | N
 
     A neighbour of whom no place is known is spoken to all the same: what is said lies ready, to be exported.
     """
-    if carrier is None:
-        with bank.reading() as page:
-            place = kept.standing(page.db, link).place
-        carrier = carrier_to(place) if place else None
-    done = sync_link(bank, keyring, published_folder(bank), link, carrier, reached)
-    if carrier is not None and done.unreachable is None:
-        _note_day(bank, link)
+    with bank.store.lasting():
+        if carrier is None:
+            with bank.reading() as page:
+                place = kept.standing(page.db, link).place
+            carrier = carrier_to(place) if place else None
+        done = sync_link(bank, keyring, published_folder(bank), link, carrier, reached)
+        if carrier is not None and done.unreachable is None:
+            _note_day(bank, link)
     return done
 
 

@@ -128,7 +128,7 @@ def make_invoice(page: Reading, handle: str, neighbour: str, time: str, memo: st
 
 def sign_invoice(invoice: Invoice, signer: Signer) -> bytes:
     """The file."""
-    text = f"{INVOICE_HEADER}\n{c.format_json(c.to_object(invoice))}\n"
+    text = f"{INVOICE_HEADER}\n{c.format_shape(invoice)}\n"
     return sign_note(text, [(invoice.link, signer)])
 
 

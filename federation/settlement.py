@@ -53,7 +53,7 @@ class Settlement(NamedTuple):
 
 def settlement_line(settlement: Settlement) -> str:
     """The second line."""
-    return c.format_json(c.to_object(settlement))
+    return c.format_shape(settlement)
 
 
 def settlement_text(line: str) -> str:

@@ -82,7 +82,7 @@ def account_of(page: Reading, link: Link) -> Account:
 
 def format_account(account: Account, signer: Signer, by: str) -> bytes:
     """The file with which one bank begins to settle."""
-    text = f"{HEADER}\n{c.format_json(c.to_object(account))}\n"
+    text = f"{HEADER}\n{c.format_shape(account)}\n"
     return format_note(text, [sign_text(text.encode(), by, signer)])
 
 

@@ -203,7 +203,7 @@ def _read_side(text: str) -> Side:
 def keep_sides(db: Db, found: Sides, size: int) -> None:
     """Keep the sides as the first `size` entries have made them, all of them."""
     db.run("DELETE FROM sides")
-    rows = [(link, size, c.format_json(c.to_object(side))) for link, side in sorted(found.items())]
+    rows = [(link, size, c.format_shape(side)) for link, side in sorted(found.items())]
     db.many("INSERT INTO sides (link, leaf, side) VALUES (?, ?, ?)", rows)
 
 

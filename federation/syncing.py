@@ -59,9 +59,11 @@ from ledger.reading import Reading
 
 #: frames fetched for one turn: one transaction, and what one holds in memory
 MOST_PULLED = 10
+#: of the database, whatever its size: a sync reads and writes what is new
+CACHE_KIB = 2048
 EVIDENCE = "evidence"
 
-#: called with the frames received so far, and how many the neighbour says there are
+#: called with the frames heard and the payments offered so far, and how many there are to hear and to offer
 Reached = Callable[[int, int], None]
 #: keeps, in the log of an open transaction, what was witnessed
 Witnessing = Callable[[Any], None]
@@ -86,7 +88,7 @@ class LinkKeys(dict[str, HeldKey]):
 def link_keys(bank: Bank, link: str) -> LinkKeys:
     """The keys of a link that are here, newest first; `Refused("link_key_missing")` if none is."""
     usual = link_key_file(bank.folder, link)
-    files = [path for path in key_files(bank.folder.keys) if path.name.startswith(usual.name)]
+    files = key_files(bank.folder.keys, usual.name)
     keys = [held_key(path) for path in sorted(files, key=lambda path: (len(path.name), path.name), reverse=True)]
     if not keys:
         raise Refused("link_key_missing", f"there is no key {usual}")
@@ -98,6 +100,7 @@ def sync_link(
 ) -> Synced:
     """Sync one link; without a carrier, or if they cannot be reached, ours is said all the same."""
     keys = link_keys(bank, link)
+    bank.store.cache_kib = CACHE_KIB
     refuse_older(bank, root)
     total, files, evidence, expected = Done(), 0, None, 0
     following = Following()
@@ -116,11 +119,14 @@ def sync_link(
         evidence = evidence or found
         total.add(done)
         files += publish_link(bank, keyring, root, link, following)
-        expected = max(expected, total.received + pulled.behind - done.received)
+        goes_on = done.more and done.wrote
+        far = total.received + total.count("offered")
+        expected = max(expected, far + pulled.behind - done.received + (total.waiting if goes_on else 0))
         if reached and expected:
-            reached(total.received, expected)
-        if not (done.more and done.wrote):
+            reached(far, expected if goes_on else far)
+        if not goes_on:
             return Synced(total, files, evidence, unreachable)
+        bank.forget()  # the payments of this turn are not those of the next
 
 
 def _turn(

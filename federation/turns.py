@@ -8,7 +8,7 @@ with what it does. What was sealed is kept in the same transaction. No carrier a
 from __future__ import annotations
 
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,11 +44,13 @@ from ledger.page import Page
 from ledger.people import memos_of
 from ledger.points import checkpoint_keys
 from ledger.reading import Reading
-from ledger.records import NEVER
+from ledger.records import NEVER, incoming_key
 
 #: frames said in one transaction
 MOST_SPOKEN = 10
 PAIR_AGAIN = "put its file back in keys/, or pair again and settle (timebank neighbour invite, neighbour settle)"
+#: payments of a kind, and refused files, that a long sync tells of one by one
+MOST_TOLD = 300
 
 
 @dataclass
@@ -76,7 +78,7 @@ class Pulled:
 
 @dataclass
 class Done:
-    """What a turn, or a whole sync of one link, did; payments by pid."""
+    """What a turn did, or a whole sync of one link: that tells of the first payments, by pid, and counts all."""
 
     sent: int = 0
     received: int = 0
@@ -89,6 +91,9 @@ class Done:
     posted: list[tuple[str, int]] = field(default_factory=list)
     voided: list[str] = field(default_factory=list)
     refused: list[Problem] = field(default_factory=list)
+    #: how many there were beside those told, by the names of the six lists above, and of how many minutes
+    beside: Counter[str] = field(default_factory=Counter)
+    beside_minutes: Counter[str] = field(default_factory=Counter)
     #: why nothing goes on, where something has to come first
     waits: str = ""
     #: the reason for which the link was frozen now, and what was shown
@@ -99,6 +104,8 @@ class Done:
     resumed: bool = False
     #: another turn has more to do
     more: bool = False
+    #: payments of ours that wait to be offered
+    waiting: int = 0
 
     @property
     def wrote(self) -> bool:
@@ -109,13 +116,32 @@ class Done:
         """Take another turn's doings in."""
         for name in ("sent", "received", "recalled", "taken_back"):
             setattr(self, name, getattr(self, name) + getattr(later, name))
-        for name in ("offered", "accepted", "rejected", "posted", "voided", "refused"):
-            getattr(self, name).extend(getattr(later, name))
-        self.waits, self.more = later.waits, later.more
+        for name in _TOLD:
+            told, came = getattr(self, name), getattr(later, name)
+            room = MOST_TOLD - len(told)
+            told.extend(came[:room])
+            self.beside[name] += len(came[room:])
+            self.beside_minutes[name] += _minutes(name, came[room:])
+        self.waits, self.more, self.waiting = later.waits, later.more, later.waiting
         self.frozen, self.why, self.lie = (
             (later.frozen, later.why, later.lie) if later.frozen else (self.frozen, self.why, self.lie)
         )
         self.resumed |= later.resumed
+
+    def count(self, name: str) -> int:
+        """How many payments were `offered`, …, told or not."""
+        return len(getattr(self, name)) + self.beside[name]
+
+    def minutes(self, name: str) -> int:
+        """The minutes of all that were `offered`, `accepted` or `posted`."""
+        return _minutes(name, getattr(self, name)) + self.beside_minutes[name]
+
+
+_TOLD = ("offered", "accepted", "rejected", "posted", "voided", "refused")
+
+
+def _minutes(name: str, some: list[Any]) -> int:
+    return sum([one[-1] for one in some]) if name in ("offered", "accepted", "posted") else 0
 
 
 #: our link keys by their public halves: in a change of key there are two; `Refused("link_key_missing")` for others
@@ -142,6 +168,7 @@ def take_turn(page: Page, found: Sides, link: str, pulled: Pulled, keys: Keys | 
         turn.freeze(*_two_heads(pulled.fork), pulled.fork.shown, *heads)
     else:
         turn.take(pulled)
+    turn.done.waiting = len(turn.side.orders)
     if keys is not None and turn.done.wrote:
         turn.note_head()
         page.flush()
@@ -222,6 +249,7 @@ class _Turn:
         except Invalid as problem:
             self.done.refused.append(problem)
             return None
+        self._look_up(frame)
         heard = hear(link, frame, self._was_decided)
         if isinstance(heard, Applied):
             self._log_received(frame, parcel, heard)
@@ -232,6 +260,11 @@ class _Turn:
         elif isinstance(heard, Lie):
             self.freeze(heard.reason, heard.why, parcel.note, frame.mark.hash)
         return heard
+
+    def _look_up(self, frame: Frame) -> None:
+        """Read all that is known of the payments that a frame offers, at once."""
+        pids = [item.pid for item in frame.items if type(item) is Offer]
+        self.page.tables.read("incoming", [incoming_key(self.link, pid) for pid in pids])
 
     def was_settled(self, heads: Fork | Rollback) -> bool:
         """Whether the link was frozen for a head that contradicts the one seen, and people have settled it since.
@@ -277,6 +310,7 @@ class _Turn:
         if self.keys is None:
             return
         quoted = quote(parcel.note, self.link)
+        self.page.tables.read("payment", [*[pid for pid, _ in heard.posted], *heard.voided])
         fact = lf.LinkReceived(
             self.link, frame.inc, frame.seq, quoted.said, quoted.signature, heard.posted, heard.voided
         )
@@ -360,6 +394,7 @@ class _Turn:
         self._follow(spoken)
         if self.keys is None:
             return
+        self.page.tables.read("payment", [pid for pid, _ in spoken.offered])
         note = sign_frame(spoken.frame, self.keys[before.our_key])
         index = self._log_said(spoken, note)
         for pid in spoken.rejected:  # it will stand in nobody's statement

@@ -20,7 +20,9 @@ from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 from itertools import pairwise
+from json.encoder import encode_basestring
 from json.scanner import make_scanner
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ledger.errors import Invalid
@@ -40,6 +42,8 @@ class _Field(NamedTuple):
 
 
 _SHAPES: dict[type, tuple[_Field, ...]] = {}
+#: of each shape, in the order of the names: where the field stands, how its name is written, its default
+_WRITTEN: dict[type, list[tuple[int, str, Any]]] = {}
 _encode = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
 ).encode
@@ -70,6 +74,7 @@ def shape(**readers: Reader) -> Callable[[type[T]], type[T]]:
         if len(known) != len(readers):
             raise ValueError(f"{cls.__name__}: a reader without a field")
         _SHAPES[cls] = known
+        _WRITTEN[cls] = sorted([(at, f'"{one.name}":', one.default) for at, one in enumerate(known)], key=itemgetter(1))
         return cls
 
     return register
@@ -112,11 +117,37 @@ def to_object(thing: Any) -> Any:
 _PLAIN = frozenset((str, int, bool))
 
 
+def format_shape(thing: Any) -> str:
+    """The one line for a shape: `format_json(to_object(thing))` at a third of the cost, with no object in between."""
+    known = _WRITTEN.get(type(thing))
+    if known is None:
+        return f"[{','.join(map(_spelled, thing))}]" if isinstance(thing, tuple) else _encode(to_object(thing))
+    fields = []
+    for at, name, default in known:
+        value = thing[at]
+        if value != default:
+            plain = _SPELLED.get(type(value))
+            fields.append(name + (plain(value) if plain is not None else format_shape(value)))
+    return f"{{{','.join(fields)}}}"
+
+
+def _spelled(value: Any) -> str:
+    plain = _SPELLED.get(type(value))
+    return plain(value) if plain is not None else format_shape(value)
+
+
+_SPELLED: dict[type, Callable[[Any], str]] = {
+    str: encode_basestring,
+    int: int.__repr__,
+    bool: ("false", "true").__getitem__,
+}
+
+
 def from_object(cls: type[T], value: Any) -> T:
     """The shape `cls` from a parsed object; every field is read strictly and no other may be there."""
     if type(value) is not dict:
         raise Invalid("bad_body", f"{cls.__name__}: an object is expected")
-    values = []
+    values: list[Any] = []
     used = 0
     for name, read, default in _SHAPES[cls]:
         raw = value.get(name, MISSING)
@@ -136,7 +167,7 @@ def from_object(cls: type[T], value: Any) -> T:
     if used != len(value):
         unknown = sorted(set(value) - {field.name for field in _SHAPES[cls]})
         raise Invalid("bad_body", f"{cls.__name__}: unknown field {unknown[0]!r}")
-    return cls(*values)
+    return made(cls, tuple(values))
 
 
 # Readers: each takes a parsed JSON value and returns it, checked, or raises `Invalid`.

@@ -56,7 +56,7 @@ def committed(fact: Any, openings: Sequence[Opening]) -> Any:
 
 @lru_cache(maxsize=4096)
 def _signer_line(signer: Signer) -> str:
-    return c.format_json(c.to_object(signer))
+    return c.format_shape(signer)
 
 
 def choose_signers(fact: Any, book: Book, at_hand: AtHand, *, elsewhere: bool = False) -> tuple[Signer, ...]:

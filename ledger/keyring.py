@@ -59,10 +59,10 @@ class Keyring:
         return self._phrase
 
 
-def key_files(folder: Path) -> list[Path]:
-    """The key files of a folder, by name; what is no key is passed over."""
+def key_files(folder: Path, prefix: str = "") -> list[Path]:
+    """The key files of a folder whose names begin with `prefix`, by name; what is no key is passed over."""
     found = []
-    for path in sorted(folder.glob("*")):
+    for path in sorted(folder.glob(f"{prefix}*")):
         if path.suffix == ".pub" or not path.is_file():
             continue
         try:

@@ -41,6 +41,7 @@ SIGNATURE_BYTES = 64
 KEY_ID_BYTES = 4
 _NOTE_ED25519 = b"\x01"  # C2SP signed-note: the signature type of plain Ed25519
 _SSH_TYPE = b"ssh-ed25519"
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _P = 2**255 - 19
 _D = -121665 * pow(121666, -1, _P) % _P
 _CACHED_KEYS = 65_536
@@ -100,12 +101,12 @@ def check(raw: bytes, signature: bytes, message: bytes) -> bool:
 
 def key_hash(raw: bytes) -> str:
     """SHA-256 of the raw key, base64url without padding."""
-    return base64.urlsafe_b64encode(hashlib.sha256(raw).digest()).rstrip(b"=").decode()
+    return encode_key(hashlib.sha256(raw).digest())
 
 
 def encode_key(raw: bytes) -> str:
     """The 32 bytes as entries write them: base64url without padding, 43 characters."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 def decode_key(text: str) -> bytes:

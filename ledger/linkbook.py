@@ -11,6 +11,7 @@ from typing import Any
 
 from ledger import events as e
 from ledger import linkfacts as lf
+from ledger.canonical import made
 from ledger.entries import Entry
 from ledger.keys import decode_key, key_hash
 from ledger.posting import change, enrol, hold, post
@@ -39,7 +40,8 @@ def postings(fact: Any, tables: Tables) -> tuple[Posting, ...]:
 
 
 def _legs(debited: str, credited: str, minutes: int) -> e.Legs:
-    return tuple(sorted([(debited, -minutes), (credited, minutes)]))
+    gave, took = (debited, -minutes), (credited, minutes)
+    return (gave, took) if gave < took else (took, gave)
 
 
 def _payer(pid: str, tables: Tables) -> str:
@@ -88,9 +90,9 @@ def _sent(tables: Tables, fact: lf.LinkSent, entry: Entry, index: int) -> None:
         if payment is None or payment.until != NEVER:  # brought back after a restore, its order lost: the bank pays
             payment = Payment(fact.link, lf.RISK, minutes, index, released=index)
             hold(tables, lf.RISK, minutes)
-        tables.put("payment", pid, payment._replace(state="offered"))
+        tables.put("payment", pid, _in_state(payment, "offered", payment.until))
     for pid, account, minutes in fact.accepted:
-        tables.put("incoming", incoming_key(fact.link, pid), Incoming(index, account, minutes))
+        tables.put("incoming", incoming_key(fact.link, pid), made(Incoming, (index, account, minutes)))
     for pid in fact.rejected:
         tables.put("incoming", incoming_key(fact.link, pid), Incoming(index))
     _post(tables, fact, index)
@@ -113,16 +115,25 @@ def _received(tables: Tables, fact: lf.LinkReceived, entry: Entry, index: int) -
 def _end_payments(tables: Tables, fact: lf.LinkReceived | lf.LinkSettled, index: int) -> None:
     """Our payments that a fact decides: their holds end."""
     ended = 0
+    held: dict[str, int] = {}
     for state, pids in (("posted", [pid for pid, _ in fact.posted]), ("voided", fact.voided)):
         for pid in pids:
             payment: Payment | None = tables.get("payment", pid)
             if payment is not None and payment.until == NEVER:
-                hold(tables, payment.account, -payment.minutes)
+                held[payment.account] = held.get(payment.account, 0) + payment.minutes
                 ended += payment.minutes if payment.state == "offered" else 0
-                tables.put("payment", pid, payment._replace(state=state, until=index))
+                tables.put("payment", pid, _in_state(payment, state, index))
+    for account, minutes in held.items():
+        hold(tables, account, -minutes)
     link: Link | None = tables.get("link", fact.link)
     if link is not None:
         change(tables, "link", fact.link, offered_minutes=max(0, link.offered_minutes - ended))
+
+
+def _in_state(payment: Payment, state: str, until: int) -> Payment:
+    """The payment, further on; spelled out because payments come in their hundreds, and `_replace` is slow."""
+    link, account, minutes, since, _, _, released = payment
+    return made(Payment, (link, account, minutes, since, state, until, released))
 
 
 def _resumed(tables: Tables, fact: lf.LinkResumed, entry: Entry, index: int) -> None:
@@ -165,7 +176,8 @@ def _head_seen(tables: Tables, fact: lf.HeadSeen, entry: Entry, index: int) -> N
 
 
 def _ordered(tables: Tables, fact: lf.PaymentOrdered, entry: Entry, index: int) -> None:
-    tables.put("payment", entry.id, Payment(fact.link, fact.account, fact.minutes, index))
+    payment = fact.link, fact.account, fact.minutes, index, "ordered", NEVER, NEVER
+    tables.put("payment", entry.id, made(Payment, payment))
     hold(tables, fact.account, fact.minutes)
 
 

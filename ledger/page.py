@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -23,19 +23,20 @@ from ledger import rules, signers
 from ledger.book import Book
 from ledger.clock import Clock
 from ledger.drafts import choose_signers, committed, draft_entry
-from ledger.entries import Entry, Signer, format_entry, parse_entry, signature_check
+from ledger.entries import Entry, SignatureCheck, Signer, format_entry, parse_entry, signature_check
 from ledger.epochs import next_origin
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.everyday import KIND
 from ledger.forgetting import forget
 from ledger.keyring import Keyring
-from ledger.keys import PublicKey, check, decode_key
+from ledger.keys import check
 from ledger.naming import NAMING, name_account
 from ledger.notes import Signature, sign_text
 from ledger.openings import SALT_BYTES, Opening, check_openings
+from ledger.orders import parse_one_of_orders
 from ledger.people import person, save_openings
 from ledger.reading import Reading
-from ledger.records import Key
+from ledger.records import Key, public_key
 from ledger.scribe import Job, Scribe, Written, written
 from ledger.store import UNWIPED, Log, Writing
 from ledger.store.tables import Cache
@@ -100,6 +101,9 @@ class Page(Reading):
         self._scribe: Scribe | None = None
         self._randomness, self._drawn = b"", 0
         self._plans: Plans = {} if plans is None else plans
+        #: entries that will be submitted, read already, and signatures found to hold
+        self._expected: dict[bytes, Entry] = {}
+        self._hold: set[SignatureCheck] = set()
         self._warned: list[str] = []
         self._names: dict[str, str] = {}
         self._asked: Counter[str] = Counter()
@@ -189,7 +193,8 @@ class Page(Reading):
 
     def _signers(self, fact: Any, *, elsewhere: bool = False) -> tuple[Signer, ...]:
         """Who signs a fact; nobody when no key at hand can begin to."""
-        plan = None if elsewhere else _plan_of(fact)
+        plan = _plan_of(fact)
+        plan = plan and (plan, elsewhere)
         signers = self._plans.get((self.keyring, plan))
         if signers is None:
             at_hand = self.keyring.at_hand if self.keyring else _nothing_at_hand
@@ -205,12 +210,28 @@ class Page(Reading):
 
     def submit(self, raw: bytes, openings: tuple[Opening, ...]) -> Recorded:
         """Add an entry that was signed elsewhere: its bytes, signatures and openings are checked, then the rules."""
-        entry = parse_entry(raw, self.log.origin)
+        entry = self._expected.pop(raw, None) or parse_entry(raw, self.log.origin)
         self.check(entry)
-        self._ask(check_signatures, entry)
+        self._ask(lambda one, book: check_signatures(one, book, self._hold), entry)
         check_openings(openings, getattr(entry.fact, "commitments", None))
         self._names_what_is_here(openings)
         return self._keep(entry, raw, openings)
+
+    def expect(self, notes: Sequence[bytes]) -> None:
+        """Read entries that are to be submitted, and check their signatures on every core at once.
+
+        What is wrong with one is not said here, but by `submit`.
+        """
+        from ledger.signatures import those_that_hold
+
+        read = parse_one_of_orders if len(notes) >= OFTEN else parse_entry
+        checks: list[SignatureCheck] = []
+        for raw in notes:
+            with suppress(Problem):
+                entry = read(raw, self.log.origin)
+                checks += [wanted for wanted, _ in signature_checks(entry, self.book)]
+                self._expected[raw] = entry
+        self._hold |= those_that_hold(checks)
 
     def _names_what_is_here(self, openings: tuple[Opening, ...]) -> None:
         """Private details that are ids must be of this bank: no rule sees them."""
@@ -386,11 +407,19 @@ def _instant(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def check_signatures(entry: Entry, book: Book) -> None:
-    """Verify every signature of an entry by the keys that the book holds; `Invalid("bad_signature")`."""
+def check_signatures(entry: Entry, book: Book, hold: Collection[SignatureCheck] = ()) -> None:
+    """Verify every signature of an entry by the keys that the book holds; `Invalid("bad_signature")`.
+
+    Those in `hold` were made before, and held.
+    """
+    for wanted, called in signature_checks(entry, book):
+        if wanted not in hold and not check(*wanted):
+            raise Invalid("bad_signature", f"the text is not what {called} signed")
+
+
+def signature_checks(entry: Entry, book: Book) -> Iterator[tuple[SignatureCheck, str]]:
+    """The check of each signature of an entry, by the key that the book holds, and what that key is called."""
     message = entry.text.encode()
     for position, signer in enumerate(entry.signers):
         key = signers.signing_key(signer, entry.fact, book)
-        wanted = signature_check(entry, position, PublicKey.parse(decode_key(key.public)), message)
-        if not check(*wanted):
-            raise Invalid("bad_signature", f"the text is not what {signers.key_called(key, signer.key)} signed")
+        yield signature_check(entry, position, public_key(key), message), signers.key_called(key, signer.key)

@@ -47,4 +47,6 @@ def hold(tables: Tables, account: str, minutes: int) -> None:
     """Hold so many more minutes of an account, or fewer."""
     before = tables.get("account", account)
     if before is not None:
-        tables.put("account", account, before._replace(held=before.held + minutes))
+        kind, opened, status, balance, keys, threshold, started, mandates, held, told, suspended = before
+        after = kind, opened, status, balance, keys, threshold, started, mandates, held + minutes, told, suspended
+        tables.put("account", account, made(Account, after))

@@ -46,7 +46,7 @@ def check(entry: Entry, book: Book) -> list[str]:
     """Raise the first refusal, or return: the entry may be added to the book. Advisory limits are returned as words."""
     fact, kind = entry.fact, type(entry.fact)
     _not_replayed(entry, book)
-    like = _like(entry) if kind is e.ExchangeRecorded else None
+    like = _like(entry) if kind in _OF_EACH else None
     capped = book.judged.get(like)
     if capped is None:
         _in_this_epoch(entry, book)
@@ -63,7 +63,7 @@ def check(entry: Entry, book: Book) -> list[str]:
         if like is not None:
             book.judged[like] = capped
     else:
-        for rule in _OF_EACH:
+        for rule in _OF_EACH[kind]:
             rule(fact, book)
     if capped:
         within_caps(entry, book)
@@ -77,11 +77,13 @@ _LIMITED = frozenset((e.ExchangeRecorded, lf.PaymentOrdered, lf.LinkSent))
 
 
 def _like(entry: Entry) -> Any:
-    """All of an exchange that most rules look at: what they say of one they say of every other that is like it.
+    """All of an exchange, or an order, that most rules look at: they say the same of every other that is like it.
 
     Until a key, mandate, account, policy or day changes, that is; and but for the rules `_OF_EACH`.
     """
     _, _, origin, _, _, _, fact, signers, _ = entry
+    if isinstance(fact, lf.PaymentOrdered):
+        return origin, signers, fact.account
     served_on, _, nature, legs, uncredited, _, imported = fact
     credited = [(account, minutes > 0) for account, minutes in legs]
     free = [(account, minutes > 0) for account, minutes in uncredited] if uncredited else ()
@@ -453,5 +455,8 @@ _FACT_RULES: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
     e.DetailsErased: (_may_erase,),
 }
 
-#: rules of an exchange that look at more than what makes it like another
-_OF_EACH = (_import_fits, _amounts_fit, _starting_fits)
+#: of facts that come in their thousands, the rules that look at more than what makes one like another
+_OF_EACH: dict[type, tuple[Callable[[Any, Book], None], ...]] = {
+    e.ExchangeRecorded: (_import_fits, _amounts_fit, _starting_fits),
+    lf.PaymentOrdered: LINK_RULES[lf.PaymentOrdered],
+}

@@ -30,12 +30,16 @@ P = TypeVar("P")
 Signed = tuple[bytes, Sequence[bytes], Sequence[bytes]]
 #: which text of a batch, and which of its signatures
 Position = tuple[int, int]
+#: a public key, its signature, the text
+Check = tuple[bytes, bytes, bytes]
 Judge = Callable[[bytes, bytes, bytes], bool]
 
 #: texts that are sent at once
 BATCH = 256
 #: texts that wait before processes are started for them: fewer are done here in less time than a process starts in
 FEW = 2048
+#: checks from which on a faster library is worth its import, and other threads their start
+MANY = 250
 #: batches on their way at once, a worker: enough that none waits while the audit compares tables, and bounded
 AHEAD = 32
 #: a thread of Python feeds about this many workers
@@ -179,6 +183,22 @@ def _check_all(pipe: Any) -> None:
     with pipe, suppress(EOFError, OSError):
         while True:
             pipe.send_bytes(marshal.dumps(bad_positions(pipe.recv_bytes(), check), _PLAIN))
+
+
+def those_that_hold(checks: Sequence[Check]) -> set[Check]:
+    """Those of some checks that hold; a thread a core makes them, because the libraries let go of Python's lock."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    judge = fastest_check() if len(checks) >= MANY else check
+    threads = useful_workers() if len(checks) >= MANY else 0
+
+    def judged(some: Sequence[Check]) -> list[Check]:
+        return [one for one in some if judge(*one)]
+
+    if not threads:
+        return set(judged(checks))
+    with ThreadPoolExecutor(threads) as pool:
+        return set(chain.from_iterable(pool.map(judged, [checks[at::threads] for at in range(threads)])))
 
 
 def bad_positions(texts: bytes, check: Judge = check) -> list[Position]:

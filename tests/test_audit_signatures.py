@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.keys import HeldKey
-from ledger.signatures import BATCH, FEW, Checker, Signed
+from ledger.signatures import BATCH, FEW, MANY, Checker, Signed, those_that_hold
 
 COUNT = FEW + 3 * BATCH + 7
 SIGNATURES = COUNT + len(range(0, COUNT, 3))
@@ -42,6 +42,12 @@ def failures(workers: int | None) -> list[tuple[int, int]]:
         found = sorted(checker.failures())
         assert checker.count == SIGNATURES
     return found
+
+
+@pytest.mark.parametrize("count", [0, 3, MANY, 2 * BATCH + 6])
+def test_threads_find_those_that_hold(count: int) -> None:
+    checks = [(keys[-1], signatures[-1], text) for text, keys, signatures in signed()[:count]]
+    assert those_that_hold(checks) == {check for number, check in enumerate(checks) if number not in WRONG}
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3, None])

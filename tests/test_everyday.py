@@ -172,6 +172,7 @@ def test_both_ways_write_and_read_alike(
         assert body == "" or isinstance(body, tuple)
         return
     assert body in ("", long)
+    assert c.format_shape(fact) == long
     raw = FORMS["one signer"].decode()
     start, end = raw.index('"body":') + len('"body":'), raw.index(',"id":')
     same((raw[:start] + long + raw[end:]).encode())

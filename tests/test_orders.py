@@ -110,3 +110,4 @@ def test_orders_are_written_alike_both_ways(
         assert body == "" or isinstance(body, tuple)
         return
     assert body in ("", long)
+    assert c.format_shape(fact) == long

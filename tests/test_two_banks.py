@@ -9,15 +9,20 @@ import pytest
 from federation.evidence import verify_evidence
 from federation.outbox import head_of, is_ahead
 from federation.parcels import Way, open_parcel
+from federation.paying import order_fact
 from federation.syncing import link_keys
 from ledger import linkfacts as lf
 from ledger.backup import backup
 from ledger.cosignatures import Cosigner
+from ledger.entries import Entry, format_entry
 from ledger.errors import Invalid, Problem
 from ledger.keyfiles import read_public
-from ledger.notes import parse_note
+from ledger.keys import Signer
+from ledger.notes import parse_note, sign_text
+from ledger.page import Page, Recorded
 from ledger.publishing.heads import newest_head, read_checkpoint
 from ledger.publishing.shelf import open_folder_shelf
+from ledger.signatures import MANY
 from ledger.verifying.pins import Pins
 from ledger.verifying.published import verify_published
 from tests.across import Near, agree, near, pair, paired, settle
@@ -41,6 +46,44 @@ def holds(*villages: Near) -> None:
     """Every log verifies, tables and all."""
     for one in villages:
         assert one.verified().problems == []
+
+
+def test_many_orders_signed_by_members_elsewhere_are_taken_all_or_none(banks: tuple[Near, Near]) -> None:
+    oak, elm = banks
+    wanted = oak.wanted(elm, "mary", 1)
+    ann, mary = oak.signer("ann"), oak.signer("mary")
+    with oak.bank.reading() as page:
+        fact, before = order_fact(page, "ann", wanted)[0], page.size
+        drafts = [page.draft(fact, elsewhere=True) for _ in range(MANY)]
+
+    def signed(key: Signer, draft: Entry) -> bytes:
+        return format_entry(draft.text, [sign_text(draft.text.encode(), draft.signers[0].name, key)])
+
+    def taken(notes: list[bytes]) -> list[Recorded]:
+        def work(page: Page) -> list[Recorded]:
+            page.expect(notes)
+            return [page.submit(note, ()) for note in notes]
+
+        return oak.write(work, "bank")
+
+    notes = [signed(ann, draft) for draft in drafts if draft]
+    one = drafts[-1]
+    assert one is not None
+    line = notes[-1].split(b"\n\n")[1]
+    for wrong, code in (
+        (signed(mary, one), "swapped_signature"),  # by another's key
+        (notes[-1].replace(line, notes[0].split(b"\n\n")[1]), "bad_signature"),  # under another order
+        (notes[0], "already_recorded"),
+    ):
+        with pytest.raises(Problem) as raised:
+            taken([*notes[:-1], wrong])
+        assert raised.value.code == code
+    with oak.bank.reading() as page:
+        assert page.size == before
+    assert [one.index for one in taken(notes)] == list(range(before, before + MANY))
+    settle(oak, elm)
+    assert elm.minutes("mary") == 90 + MANY
+    holds(oak, elm)
 
 
 def test_heads_are_cosigned_and_a_quorum_holds(banks: tuple[Near, Near], tmp_path: Path) -> None:

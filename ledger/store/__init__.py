@@ -100,6 +100,10 @@ class Store:
         self._recorder: Any = None
         self._server: Any = None
         self._left: _Left | None = None
+        self._lasting = False
+        self._resting: sqlite3.Connection | None = None
+        #: how much of an SQLite database a transaction that writes may keep in memory, if not the usual
+        self.cache_kib = 0
         #: called when another program's lock holds this one up for more than a moment
         self.waiting: Callable[[], None] = lambda: None
 
@@ -256,8 +260,25 @@ class Store:
                     self.close()
                 raise
 
+    @contextmanager
+    def lasting(self) -> Iterator[None]:
+        """While this lasts, a snapshot of an SQLite database is read on the connection of the one before it."""
+        before, self._lasting = self._lasting, True
+        try:
+            yield
+        finally:
+            self._lasting = before
+            if not before:
+                self._rest()
+
+    def _rest(self) -> None:
+        resting, self._resting = self._resting, None
+        if resting is not None:
+            resting.close()
+
     def close(self) -> None:
         """Let go of the database."""
+        self._rest()
         recorder, self._recorder = self._recorder, None
         server, self._server = self._server, None
         if recorder is not None:
@@ -288,6 +309,8 @@ class Store:
                 self._recorder = recorders.open_sqlite(self.where, create=create)
             else:
                 self._recorder = recorders.open_postgres(self._opened_server(), create=create)
+        if self.cache_kib:
+            self._recorder.cache_kib = self.cache_kib
         return self._recorder
 
     def _opened_server(self) -> Any:
@@ -305,12 +328,21 @@ class Store:
                 yield db
             return
         self._must_exist()
-        connection = _connect_read_only(self.where, self.waiting)
+        connection, self._resting = self._resting, None
+        if connection is None:
+            connection = _connect_read_only(self.where, self.waiting)
+        else:
+            patiently(connection, ("SELECT 1 FROM sqlite_master",), self.waiting)
         try:
             connection.execute("BEGIN")
-            yield SqliteDb(connection)
+            db = SqliteDb(connection)
+            yield db
+            if self._lasting and self._resting is None:
+                db.end()
+                self._resting = connection
         finally:
-            connection.close()
+            if self._resting is not connection:
+                connection.close()
 
     def _question(self, asked: str) -> Asked:
         """What every transaction begins by asking."""
@@ -383,7 +415,7 @@ def make_whole(log: Writing) -> None:
 
 def _connect_read_only(path: str, waiting: Callable[[], None]) -> sqlite3.Connection:
     """Open for reading; a folder that cannot be written and has no WAL beside it is read as it lies."""
-    uri = Path(path).resolve().as_uri()
+    uri = Path(path).absolute().as_uri()
     connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, isolation_level=None)
     try:
         patiently(connection, ("SELECT 1 FROM sqlite_master",), waiting)

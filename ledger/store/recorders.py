@@ -24,11 +24,14 @@ from eventsourcing.utils import Environment
 from ledger.store import sql
 from ledger.store.sql import Ahead, Asked, Db, SqliteDb, patiently
 
-_PRAGMAS = ("synchronous = FULL", "secure_delete = ON", "cache_size = -16384", "wal_autocheckpoint = 4000")
+_PRAGMAS = ("synchronous = FULL", "secure_delete = ON", "wal_autocheckpoint = 4000")
 
 
 class SQLiteLog(SQLiteApplicationRecorder):
     """The log in an SQLite file."""
+
+    #: how much of the file a transaction keeps in memory
+    cache_kib = 16_384
 
     @contextmanager
     def appending(
@@ -45,7 +48,8 @@ class SQLiteLog(SQLiteApplicationRecorder):
         """
         with self.datastore.get_connection(commit=True) as connection:
             raw: sqlite3.Connection = connection._sqlite_conn  # noqa: SLF001  there is no other way in
-            patiently(raw, (*(f"PRAGMA {pragma}" for pragma in _PRAGMAS), "BEGIN IMMEDIATE"), waiting)
+            pragmas = (*_PRAGMAS, f"cache_size = -{self.cache_kib}")
+            patiently(raw, (*(f"PRAGMA {pragma}" for pragma in pragmas), "BEGIN IMMEDIATE"), waiting)
             try:
                 yield SqliteDb(raw)
                 raw.execute("COMMIT")

@@ -30,6 +30,7 @@ from functools import lru_cache
 from itertools import chain, count, islice
 from typing import Any, Protocol
 from uuid import UUID
+from weakref import WeakSet
 
 #: 2 brought the table `imported`, 3 those about neighbours, 4 in `book` who may vote, and since when who is suspended
 SCHEMA = 4
@@ -150,6 +151,13 @@ class SqliteDb:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._cursor = self.new_cursor()
+        self._begun: WeakSet[sqlite3.Cursor] = WeakSet()
+
+    def end(self) -> None:
+        """End the transaction of one who read; and what was not read to its end, which would hold its snapshot."""
+        for cursor in (self._cursor, *self._begun):
+            cursor.close()
+        self._connection.execute("COMMIT")
 
     def new_cursor(self) -> sqlite3.Cursor:
         cursor = self._connection.cursor()
@@ -164,7 +172,9 @@ class SqliteDb:
         return found
 
     def each(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Row]:
-        return self.new_cursor().execute(sql, params)
+        cursor = self.new_cursor()
+        self._begun.add(cursor)
+        return cursor.execute(sql, params)
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> int:
         return self._cursor.execute(sql, params).rowcount

@@ -8,7 +8,7 @@ drops it when the log's size is not the one it left, and after any error.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +21,8 @@ from ledger.store.sql import Asked, Db
 #: records by kind and key
 Cache = dict[str, dict[str, Any]]
 MOST_REREAD = 100
+#: records asked for in one question
+MOST_READ = 500
 
 
 def empty_cache() -> Cache:
@@ -76,6 +78,17 @@ class SqlTables:
         record = None if row is None else _decoded(kind, row[0])
         self.cache[kind][key] = record
         return record
+
+    def read(self, kind: str, keys: Sequence[str]) -> None:
+        """Read many records into the cache, where `get` finds them."""
+        known = self.cache[kind]
+        wanted = [key for key in keys if key not in known]
+        for first in range(0, len(wanted), MOST_READ):
+            some = wanted[first : first + MOST_READ]
+            known.update(dict.fromkeys(some))
+            query = f"SELECT id, record FROM book WHERE kind = ? AND id IN ({', '.join('?' * len(some))})"
+            for key, record in self.db.rows(query, (kind, *some)):
+                known[key] = _decoded(kind, record)
 
     def put(self, kind: str, key: str, record: Any) -> None:
         self.cache[kind][key] = record
@@ -137,7 +150,7 @@ class SqlTables:
             self.cache.clear()
 
     def _encoded(self, kind: str, key: str) -> str:
-        return c.format_json(c.to_object(self.cache[kind][key]))
+        return c.format_shape(self.cache[kind][key])
 
 
 @lru_cache(maxsize=1000)
