@@ -17,10 +17,10 @@ from cli.seeing import balance_words, csv_option, point_json
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
-    from ledger.accounts import AccountDetails, AccountRow
-    from ledger.events import DetailsErased
-    from ledger.holdings import HeardMemo
-    from ledger.mandates import Allowed
+    from ledger.desk.accounts import AccountDetails, AccountRow
+    from ledger.desk.holdings import HeardMemo
+    from ledger.desk.mandates import Allowed
+    from ledger.facts.events import DetailsErased
     from ledger.page import Page, Recorded
 
 _KINDS = click.Choice(["person", "institution", "community"])
@@ -77,10 +77,10 @@ def open_account(handle: str, key_paths: tuple[Path, ...], **options: Any) -> No
     A member with a key signs with it. A member without one is served by a broker under a mandate, granted here and
     signed by a committee key. A community account speaks with the committee's keys.
     """
-    from ledger.accounts import Newcomer, opening_fact
-    from ledger.exchanges import starting_fact
+    from ledger.desk.accounts import Newcomer, opening_fact
+    from ledger.desk.exchanges import starting_fact
     from ledger.founding import random_account
-    from ledger.keyfiles import read_public
+    from ledger.keyfiles.files import read_public
 
     keys = tuple(read_public(path) for path in key_paths)
     mandate = _mandate(options, has_keys=bool(keys))
@@ -93,8 +93,8 @@ def open_account(handle: str, key_paths: tuple[Path, ...], **options: Any) -> No
 
 def _mandate(options: dict[str, Any], *, has_keys: bool) -> Allowed | None:
     """The mandate that was asked for, or goes without saying; None for none."""
+    from ledger.desk.mandates import EVERYDAY_SCOPE, Allowed
     from ledger.errors import Usage
-    from ledger.mandates import EVERYDAY_SCOPE, Allowed
 
     broker, scope, cap, expires, consent = said = [options[key] for key in TERMS]
     if options["no_mandate"] and any(said):
@@ -124,7 +124,7 @@ def list_accounts(
     JSON: accounts: [account, handle, name, kind, status, minutes, keys, threshold, brokers, last_active, inactive,
     available_minutes].
     """
-    from ledger.accounts import account_rows, listed
+    from ledger.desk.accounts import account_rows, listed
 
     with open_reading(bank_dir) as page:
         rows = listed(account_rows(page), kind or "", status or "", inactive=inactive)
@@ -174,7 +174,7 @@ def show(handle: str, bank_dir: Path | None, *, as_json: bool) -> None:
     JSON: the keys of `account list` (keys become a list as in `key list`), contact, mandates (as in `mandate list`),
     opened: {index, entry, on}.
     """
-    from ledger.accounts import account_details
+    from ledger.desk.accounts import account_details
 
     with open_reading(bank_dir) as page:
         found = account_details(page, page.account_of(handle))
@@ -226,7 +226,7 @@ def edit(handle: str, new_handle: str | None, name: str | None, contact: str | N
     \b
     timebank account edit mary --name "Mary Ward-Hill" --handle mary.hill
     """
-    from ledger.accounts import editing_fact
+    from ledger.desk.accounts import editing_fact
 
     sign_and_finish(options, lambda page: editing_fact(page, handle, new_handle, name, contact))
 
@@ -241,7 +241,7 @@ def suspend(handle: str, reason: str, **options: Any) -> None:
     \b
     timebank account suspend mary --reason "in hospital until May"
     """
-    from ledger.accounts import suspending_fact
+    from ledger.desk.accounts import suspending_fact
 
     sign_and_finish(options, lambda page: suspending_fact(page, handle, reason))
 
@@ -255,7 +255,7 @@ def resume(handle: str, **options: Any) -> None:
     \b
     timebank account resume mary
     """
-    from ledger.accounts import resuming_fact
+    from ledger.desk.accounts import resuming_fact
 
     sign_and_finish(options, lambda page: resuming_fact(page, handle))
 
@@ -269,7 +269,7 @@ def close(handle: str, **options: Any) -> None:
     \b
     timebank account close mary
     """
-    from ledger.accounts import closing_fact
+    from ledger.desk.accounts import closing_fact
 
     sign_and_finish(options, lambda page: closing_fact(page, handle))
 
@@ -302,7 +302,7 @@ def erase(handle: str, *, entry: str, fields: tuple[str, ...], memos: bool, **op
     JSON: account, erased: [index, entry (null: it commits to nothing), field], recorded: [index, entry, kind].
     """
     from cli.context import commit, open_bank, signing_keyring, wipe
-    from ledger.holdings import erasing_facts, memos_to_erase, to_erase
+    from ledger.desk.holdings import erasing_facts, memos_to_erase, to_erase
 
     bank = open_bank(options["bank_dir"])
     keyring = signing_keyring(bank, options["sign_with"], options["passphrase_file"])
@@ -367,15 +367,15 @@ def export_account(handle: str, bank_dir: Path | None) -> None:
     (as `statement --json`), imported: [index, system, ref], sheets: [index, digest,
     exchanges].
     """
-    from ledger import views
-    from ledger.accounts import account_details
-    from ledger.holdings import holdings
+    from ledger.desk.accounts import account_details
+    from ledger.desk.holdings import holdings
+    from ledger.views import statements
 
     with open_reading(bank_dir) as page:
         account = page.account_of(handle)
         told = point_json(page) | {"account": _details_json(account_details(page, account))}
         held = record_json(holdings(page, account))
-        statement = record_json(views.statement(page, account))
+        statement = record_json(statements.statement(page, account))
         print_json(
             told
             | {"details": held["details"], "statement": statement}

@@ -84,7 +84,7 @@ def forget(to: str, bank_dir: Path | None, *, as_json: bool) -> None:
     from federation import kept
     from federation.pairing import neighbour_link
     from federation.paying import parted
-    from ledger.keyring import Keyring
+    from ledger.keyfiles.ring import Keyring
 
     bank = open_bank(bank_dir)
     name, neighbour = parted(to)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ledger.bank import Bank
     from ledger.clock import Clock
     from ledger.folder import Folder
-    from ledger.keyring import Keyring
+    from ledger.keyfiles.ring import Keyring
     from ledger.page import Page
     from ledger.reading import Reading
     from ledger.store import Store
@@ -139,7 +139,7 @@ def open_reading_at(bank_dir: Path | None, at: str | None) -> Iterator[Reading]:
         if at is None:
             yield page
             return
-        from ledger.points import AsOf, find_point
+        from ledger.views.points import AsOf, find_point
 
         point = find_point(page, at)
         if not point.settled:
@@ -166,7 +166,7 @@ def open_keyring(folder: Folder, sign_with: Sequence[Path], passphrase_file: Pat
 
     The bank and checkpoint keys are always there: they open the day and sign the head, and have no passphrase.
     """
-    from ledger.keyring import Keyring, key_files
+    from ledger.keyfiles.ring import Keyring, key_files
 
     own = key_files(folder.keys)
     if sign_with:
@@ -178,7 +178,7 @@ def open_keyring(folder: Folder, sign_with: Sequence[Path], passphrase_file: Pat
 
 def signing_keyring(bank: Bank, sign_with: Sequence[Path], passphrase_file: Path | None) -> Keyring:
     """`open_keyring`, where every key named must be one that this bank knows and that has not ended."""
-    from ledger.keyfiles import read_public
+    from ledger.keyfiles.files import read_public
 
     keyring = open_keyring(bank.folder, sign_with, passphrase_file)
     if sign_with:

@@ -26,7 +26,7 @@ def doctor(published: Path | None, bank_dir: Path | None, *, as_json: bool) -> i
 
     JSON: ok, found: [code, message, hint, status] (status 0 is advice).
     """
-    from ledger.doctor import Patient, examine
+    from ledger.keeping.doctor import Patient, examine
 
     bank = open_bank(bank_dir)
     found = examine(Patient(bank, published))

@@ -26,9 +26,9 @@ _DONE = {
 
 def verify(path: Path, pins: Pins, *, as_json: bool) -> int:
     """Say what the file proves; `Invalid("bad_evidence")` if it proves nothing, or not against the key pinned."""
-    from federation.evidence import MOST_BYTES, verify_evidence
-    from ledger.cosignatures import Cosigner
-    from ledger.keys import PublicKey, decode_key, vkey
+    from federation.proofs.evidence import MOST_BYTES, verify_evidence
+    from ledger.format.cosignatures import Cosigner
+    from ledger.format.keys import PublicKey, decode_key, vkey
 
     try:
         with path.open("rb") as file:

@@ -56,7 +56,7 @@ def _said_options(command: Any) -> Any:
 
 
 def _said(options: dict[str, Any], nature: str) -> Any:
-    from ledger.exchanges import Said
+    from ledger.desk.exchanges import Said
 
     return Said(options["on"], options["category"], nature, options["memo"], again=options["again"])
 
@@ -87,7 +87,7 @@ def group(
     timebank exchange group --from bob,mary,zoe --to green-lane 100m --remainder-to-pot
     timebank exchange group --leg ada=2h --leg bob=-1h30 --leg mary=-30m
     """
-    from ledger.exchanges import exchange_fact, shared, spelled
+    from ledger.desk.exchanges import exchange_fact, shared, spelled
 
     if bool(legs) == bool(givers and receivers and time) or (legs and (givers or receivers or time)):
         hint = "see: timebank exchange group --help"
@@ -117,7 +117,7 @@ def donate(giver: str, receiver: str, time: str, **options: Any) -> None:
     \b
     timebank exchange donate mary pot 2h --for "for whoever needs it"
     """
-    from ledger.exchanges import between, exchange_fact
+    from ledger.desk.exchanges import between, exchange_fact
 
     def draft(page: Page) -> tuple[Any, dict[str, str]]:
         legs = between(page, receiver, giver, time)
@@ -135,8 +135,8 @@ def start(handle: str, **options: Any) -> None:
     \b
     timebank exchange start mary
     """
+    from ledger.desk.exchanges import starting_fact
     from ledger.errors import Refused
-    from ledger.exchanges import starting_fact
 
     def draft(page: Page) -> tuple[Any, dict[str, str]]:
         account = page.account_of(handle)
@@ -201,13 +201,13 @@ def _tail(row: Any) -> tuple[str, ...]:
 
 
 def _wanted(page: Reading, handle: str | None, wanted: dict[str, Any]) -> Iterator[Any]:
-    from ledger import views
+    from ledger.views import statements
     from ledger.words import parse_date
 
     today = page.today
     since, until = (parse_date(wanted[key], today).isoformat() if wanted[key] else "" for key in ("since", "until"))
     account = page.account_of(handle) if handle else ""
-    rows = views.exchanges(page, views.exchange_indexes(page, account, since, until), account)
+    rows = statements.exchanges(page, statements.exchange_indexes(page, account, since, until), account)
     found = (row for row in rows if _fits(row, wanted))
     return iter(deque(found, wanted["last"])) if wanted["last"] else found
 
@@ -241,13 +241,14 @@ def show(entry: str, bank_dir: Path | None, *, as_json: bool) -> None:
 
     JSON: the keys of `exchange list`, and id, at, signers: [name, key, roles], legs: [[handle, minutes]].
     """
-    from ledger import views
-    from ledger.telling import signers_of
+    from ledger.desk.telling import signers_of
+    from ledger.views import statements
 
     with open_reading(bank_dir) as page:
-        index, found = views.find_exchange(page, entry)
-        row = record_json(views.exchange_row(page, index, found))
-        legs = sorted((views.called(page, account), minutes) for account, minutes in views.legs_of(found.fact))
+        index, found = statements.find_exchange(page, entry)
+        row = record_json(statements.exchange_row(page, index, found))
+        moved = statements.legs_of(found.fact)
+        legs = sorted((statements.called(page, account), minutes) for account, minutes in moved)
         names = signers_of(page, found)
     signers = [{"name": s.name, "key": s.key, "roles": sorted({act.role for act in s.acts})} for s in found.signers]
     if as_json:
@@ -273,8 +274,8 @@ def dispute(entry: str, reason: str, **options: Any) -> None:
     \b
     timebank exchange dispute 17 --reason "it was one hour" --sign-with mary.key
     """
-    from ledger.events import ExchangeDisputed
-    from ledger.exchanges import reasons, ref_to
+    from ledger.desk.exchanges import reasons, ref_to
+    from ledger.facts.events import ExchangeDisputed
 
     sign_and_finish(options, lambda page: (ExchangeDisputed(ref_to(page, entry)), reasons(reason)))
 
@@ -290,8 +291,8 @@ def resolve(entry: str, reason: str, *, upheld: bool | None, **options: Any) -> 
     \b
     timebank exchange resolve 17 --upheld
     """
-    from ledger.events import DisputeResolved
-    from ledger.exchanges import reasons, ref_to
+    from ledger.desk.exchanges import reasons, ref_to
+    from ledger.facts.events import DisputeResolved
 
     if upheld is None:
         raise Usage("usage", "resolve needs --upheld or --rejected", "see: timebank exchange resolve --help")
@@ -311,6 +312,6 @@ def reverse(entry: str, reason: str, **options: Any) -> None:
     \b
     timebank exchange reverse 17 --reason "entered twice"
     """
-    from ledger.exchanges import reasons, reversal
+    from ledger.desk.exchanges import reasons, reversal
 
     sign_and_finish(options, lambda page: (reversal(page, entry), reasons(reason)))

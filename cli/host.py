@@ -52,19 +52,19 @@ class Each(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
-_BANK = ("ledger.bank", "ledger.page", "ledger.keyring", "ledger.reading", "ledger.store.recorders")
+_BANK = ("ledger.bank", "ledger.page", "ledger.keyfiles.ring", "ledger.reading", "ledger.store.recorders")
 _STATE, _FOLDER = "{bank}.state", "{bank}"
 #: the commands for many banks, as they are typed
 HOSTED = {
-    "sync": Each((), (("published", _FOLDER),), (*_BANK, "federation.office", "federation.outbox")),
-    "today": Each(("everything",), (), ("ledger.reading", "ledger.attention", "federation.attention")),
+    "sync": Each((), (("published", _FOLDER),), (*_BANK, "federation.office", "federation.carriers.outbox")),
+    "today": Each(("everything",), (), ("ledger.reading", "ledger.keeping.attention", "federation.attention")),
     "verify": Each(
         ("witnesses", "quorum"),
         (("since", _STATE), ("save", _STATE), ("published", _FOLDER)),
         (*_BANK, "ledger.verifying.own", "ledger.verifying.kinds", "ledger.verifying.states", "federation.history"),
     ),
-    "backup": Each(("no_keys",), (("file", "{bank}-{day}.backup"),), (*_BANK, "ledger.backup")),
-    "doctor": Each((), (("published", _FOLDER),), (*_BANK, "ledger.doctor")),
+    "backup": Each(("no_keys",), (("file", "{bank}-{day}.backup"),), (*_BANK, "ledger.keeping.backup")),
+    "doctor": Each((), (("published", _FOLDER),), (*_BANK, "ledger.keeping.doctor")),
     "log publish": Each(("entries",), (("folder", _FOLDER),), (*_BANK, "ledger.publishing.folder")),
 }
 

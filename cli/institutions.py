@@ -13,7 +13,7 @@ from cli.seeing import at_option, csv_option, point_json, print_point, say_point
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
-    from ledger.institutions import Institution, Month
+    from ledger.views.institutions import Institution, Month
 
 _COLUMNS = (
     *("account", "handle", "month", "given_minutes", "received_minutes", "obligatory_minutes"),
@@ -45,7 +45,7 @@ def institutions(handle: str | None, at: str | None, bank_dir: Path | None, *, a
     only-gives), months: [month, given_minutes, received_minutes, obligatory_minutes, exchanges,
     partners]]. CSV: a line for each institution and month.
     """
-    from ledger.institutions import institutions as flows
+    from ledger.views.institutions import institutions as flows
 
     with open_reading_at(bank_dir, at) as page:
         found = flows(page, page.account_of(handle) if handle else "")
@@ -77,7 +77,7 @@ def _times(one: Institution | Month) -> tuple[str, str, str]:
 
 
 def _warn(one: Institution) -> None:
-    from ledger.institutions import WARNINGS
+    from ledger.views.institutions import WARNINGS
 
     for name in one.warnings:
         figures = f": {show_minutes(one.recent_minutes)} in 90 days, {show_minutes(one.usual_minutes)} before"

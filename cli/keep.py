@@ -24,8 +24,8 @@ def backup(file: Path, bank_dir: Path | None, *, no_keys: bool, as_json: bool) -
 
     The file holds names and private keys as they lie in keys/: keep it where you would keep those.
     """
-    from ledger.backup import backup as write_backup
-    from ledger.backup import note_backup
+    from ledger.keeping.backup import backup as write_backup
+    from ledger.keeping.backup import note_backup
 
     bank = open_bank(bank_dir)
     with progress("backing up") as reached:
@@ -85,7 +85,7 @@ def restore(
     JSON: folder, size, healed, withheld, signs, founding, lost.
     """
     from ledger.folder import DATABASE, named_file
-    from ledger.restore import restore as restore_backup
+    from ledger.keeping.restore import restore as restore_backup
 
     if not file.exists():
         raise Usage("no_file", f"there is no file {file}")
@@ -136,7 +136,7 @@ def rebuild(bank_dir: Path | None, *, as_json: bool) -> None:
     \b
     timebank rebuild && timebank verify
     """
-    from ledger.rebuild import rebuild as rebuild_tables
+    from ledger.keeping.rebuild import rebuild as rebuild_tables
 
     with progress("rebuilding") as reached:
         size = rebuild_tables(open_bank(bank_dir), reached)

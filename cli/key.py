@@ -14,9 +14,9 @@ from cli.seeing import csv_option
 from ledger.errors import Refused, Usage
 
 if TYPE_CHECKING:
-    from ledger.keyholders import KeyRow
+    from ledger.desk.keyholders import KeyRow
+    from ledger.desk.succession import Succession
     from ledger.reading import Reading
-    from ledger.succession import Succession
 
 _COLUMNS = ("key", "name", "purpose", "holder", "account", "since", "until", "vkey", "here")
 
@@ -40,8 +40,8 @@ def new(file: Path, passphrase_file: Path | None, comment: str, *, no_passphrase
 
     JSON: file, public_file, key, public.
     """
-    from ledger.keyfiles import make_key
-    from ledger.keys import ssh_line
+    from ledger.format.keys import ssh_line
+    from ledger.keyfiles.files import make_key
     from ledger.words import clean_text
 
     said = clean_text("the comment", comment, 200) if comment else ""
@@ -94,9 +94,9 @@ def _rows_here(
     page: Reading, bank_dir: Path | None, handle: str | None, *, ended: bool
 ) -> tuple[list[KeyRow], set[str]]:
     from cli.context import find_folder
-    from ledger.keyfiles import read_public
-    from ledger.keyholders import key_rows
-    from ledger.keyring import key_files
+    from ledger.desk.keyholders import key_rows
+    from ledger.keyfiles.files import read_public
+    from ledger.keyfiles.ring import key_files
 
     rows = key_rows(page, page.account_of(handle) if handle else "", ended=ended)
     return rows, {read_public(path).hash for path in key_files(find_folder(bank_dir).keys)}
@@ -122,8 +122,8 @@ def add(public_key: Path, holder: str, threshold: int, **options: Any) -> None:
     timebank key add lena.pub --for broker
     timebank key add joe.pub --for committee --threshold 2
     """
-    from ledger.keyfiles import read_public
-    from ledger.keyholders import adding_fact
+    from ledger.desk.keyholders import adding_fact
+    from ledger.keyfiles.files import read_public
 
     public = read_public(public_key)
     sign_and_finish(options, lambda page: adding_fact(page, public, holder, threshold))
@@ -147,8 +147,8 @@ def rotate(old: str, public_key: Path | None, *, no_passphrase: bool, **options:
     For an office whose key file is in keys/, the new file is made here and the old one is kept beside it under the
     day's date. Stopped half-way, run it again. Mandates go on with a broker's new key.
     """
-    from ledger.keyfiles import read_public
-    from ledger.keyholders import find_key, rotating_fact
+    from ledger.desk.keyholders import find_key, rotating_fact
+    from ledger.keyfiles.files import read_public
 
     if public_key is None:
         _rotate_office(old, options, no_passphrase=no_passphrase)
@@ -159,7 +159,7 @@ def rotate(old: str, public_key: Path | None, *, no_passphrase: bool, **options:
 
 def _rotate_office(old: str, options: dict[str, Any], *, no_passphrase: bool) -> None:
     """The rotation of an office whose key file lies in keys/."""
-    from ledger.succession import settle, succession_of
+    from ledger.desk.succession import settle, succession_of
 
     bank = open_bank(options["bank_dir"])
     with bank.reading() as page:
@@ -178,8 +178,8 @@ def _rotate_office(old: str, options: dict[str, Any], *, no_passphrase: bool) ->
 
 
 def _record_succession(found: Succession, origin: str, options: dict[str, Any], *, no_passphrase: bool) -> None:
-    from ledger.keyholders import rotating_fact
-    from ledger.succession import UNATTENDED, prepare, withdraw
+    from ledger.desk.keyholders import rotating_fact
+    from ledger.desk.succession import UNATTENDED, prepare, withdraw
 
     unprotected = no_passphrase or found.purpose in UNATTENDED or found.successor.exists()
     phrase = None if unprotected else new_passphrase("the new key", options["passphrase_file"])
@@ -209,8 +209,8 @@ def revoke(old: str, threshold: int, **options: Any) -> None:
     timebank key revoke broker-2
     timebank key revoke If4x36FUomFi --threshold 1
     """
-    from ledger.events import KeyRevoked
-    from ledger.keyholders import find_key
+    from ledger.desk.keyholders import find_key
+    from ledger.facts.events import KeyRevoked
 
     sign_and_finish(options, lambda page: (KeyRevoked(find_key(page, old), threshold), {}))
 
@@ -240,8 +240,8 @@ def recover(handle: str, key_paths: tuple[Path, ...], threshold: int, **options:
     \b
     timebank key recover mary --public-key mary-new.pub
     """
-    from ledger.keyfiles import read_public
-    from ledger.keyholders import recovering_fact
+    from ledger.desk.keyholders import recovering_fact
+    from ledger.keyfiles.files import read_public
 
     keys = [read_public(path) for path in key_paths]
     sign_and_finish(options, lambda page: recovering_fact(page, handle, keys, threshold))

@@ -15,7 +15,7 @@ from cli.recorded import sign_and_finish
 from cli.seeing import csv_option
 
 if TYPE_CHECKING:
-    from ledger.listings import Line
+    from ledger.desk.listings import Line
 
 _COLUMNS = ("index", "listing", "account", "handle", "side", "category", "text", "posted_on", "until")
 _category = click.option("--category", metavar="WORD", default="", help="A coarse category, which is public.")
@@ -61,7 +61,7 @@ def need(handle: str, text: str, category: str, **options: Any) -> None:
 
 
 def _post(handle: str, side: str, text: str, category: str, options: dict[str, Any]) -> None:
-    from ledger.listings import posted_fact
+    from ledger.desk.listings import posted_fact
 
     sign_and_finish(options, lambda page: posted_fact(page, handle, side, text, category))
 
@@ -75,7 +75,7 @@ def withdraw(number: str, **options: Any) -> None:
     \b
     timebank listing withdraw 17
     """
-    from ledger.listings import withdrawn_fact
+    from ledger.desk.listings import withdrawn_fact
 
     sign_and_finish(options, lambda page: withdrawn_fact(page, number))
 
@@ -108,7 +108,7 @@ def list_listings(
     JSON: listings: [index, listing, account, handle, side (offer or need), category, text, posted_on, until (the entry
     that withdrew it, or null)].
     """
-    from ledger.listings import listing_rows
+    from ledger.desk.listings import listing_rows
 
     with open_reading(bank_dir) as page:
         account = page.account_of(handle) if handle else ""
@@ -150,7 +150,7 @@ def match(handle: str | None, most: int, bank_dir: Path | None, *, as_json: bool
     """
     from itertools import islice
 
-    from ledger.matching import matches
+    from ledger.desk.matching import matches
 
     with open_reading(bank_dir) as page:
         account = page.account_of(handle) if handle else ""
@@ -190,7 +190,7 @@ def directory(
     JSON: directory: [category, handle, name, contact (with --contacts), text (empty: has helped so before), needs: []],
     unlisted: [handle].
     """
-    from ledger.listings import directory as lines_of
+    from ledger.desk.listings import directory as lines_of
 
     with open_reading(bank_dir) as page:
         lines, unlisted = lines_of(page, needs=needs)

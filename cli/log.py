@@ -66,7 +66,7 @@ def entries(first: int | None, last: int | None, bank_dir: Path | None, *, raw: 
 
 
 def _entry_json(page: Reading, index: int) -> dict[str, Any]:
-    from ledger.telling import describe
+    from ledger.desk.telling import describe
 
     found = page.log.entry(index)
     return {
@@ -81,7 +81,7 @@ def _entry_json(page: Reading, index: int) -> dict[str, Any]:
 
 
 def _entry_row(page: Reading, index: int) -> tuple[str, ...]:
-    from ledger.telling import describe, signers_of
+    from ledger.desk.telling import describe, signers_of
 
     found = page.log.entry(index)
     return str(index), found.at, found.kind, ", ".join(signers_of(page, found)), describe(page, index, found)
@@ -101,8 +101,8 @@ def checkpoint(bank_dir: Path | None, *, as_json: bool) -> None:
     JSON: origin, size, root, key (the C2SP verifier key), note, sealed (the folder in which a sealed copy of the log
     lies, or null).
     """
-    from ledger.checkpoint import parse_checkpoint
-    from ledger.notes import parse_note
+    from ledger.format.checkpoint import parse_checkpoint
+    from ledger.format.notes import parse_note
 
     bank = open_bank(bank_dir)
     note, sealed = head_to_hand_out(bank)
@@ -155,9 +155,9 @@ def reopen(files: tuple[Path, ...], **options: Any) -> None:
     them first for the newest head of ours that they have seen (--head FILE), and members for their receipts.
     """
     from cli.recorded import finish
-    from ledger.events import LogReopened
+    from ledger.facts.events import LogReopened
+    from ledger.keeping.reopening import named_heads, old_heads, reopening_fact
     from ledger.page import Page
-    from ledger.reopening import named_heads, old_heads, reopening_fact
 
     bank = open_bank(options["bank_dir"])
     keyring = signing_keyring(bank, options["sign_with"], options["passphrase_file"])
@@ -173,8 +173,8 @@ def reopen(files: tuple[Path, ...], **options: Any) -> None:
 
 def head_key(bank: Bank) -> str:
     """The verifier key of the bank's checkpoint key."""
-    from ledger.keys import vkey
-    from ledger.records import public_key
+    from ledger.book.records import public_key
+    from ledger.format.keys import vkey
 
     with bank.reading() as page:
         key = page.book.key(page.book.office("checkpoint")[0])

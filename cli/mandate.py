@@ -14,7 +14,7 @@ from cli.seeing import csv_option
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
-    from ledger.mandates import MandateRow
+    from ledger.desk.mandates import MandateRow
 
 _COLUMNS = (
     "mandate",
@@ -64,7 +64,7 @@ def grant(handle: str, note: str, **options: Any) -> None:
     timebank mandate grant mary --daily-cap 5h --expires 2027-12-31 --consent paper
     timebank mandate grant surgery --broker broker-2 --propose surgery.proposal
     """
-    from ledger.mandates import EVERYDAY_SCOPE, Allowed, brokers_of, granting_fact
+    from ledger.desk.mandates import EVERYDAY_SCOPE, Allowed, brokers_of, granting_fact
 
     broker, scope, cap, expires, consent = (options[key] for key in TERMS)
     name = broker or find_folder(options["bank_dir"]).broker
@@ -87,7 +87,7 @@ def revoke(which: str, **options: Any) -> None:
     timebank mandate revoke mary
     timebank mandate revoke 019ab3f27c11
     """
-    from ledger.mandates import revoking_fact
+    from ledger.desk.mandates import revoking_fact
 
     sign_and_finish(options, lambda page: revoking_fact(page, which))
 
@@ -108,7 +108,7 @@ def list_mandates(handle: str | None, bank_dir: Path | None, *, ended: bool, as_
     JSON: mandates: [mandate, account, handle, broker, scope, daily_cap_minutes, used_today_minutes, expires_on,
     consent, note, status (active, expired, revoked, lapsed), since, until].
     """
-    from ledger.mandates import mandate_rows
+    from ledger.desk.mandates import mandate_rows
 
     with open_reading(bank_dir) as page:
         rows = mandate_rows(page, page.account_of(handle) if handle else "", ended=ended)

@@ -17,11 +17,11 @@ from ledger.errors import Several, Usage
 
 if TYPE_CHECKING:
     from ledger.bank import Bank
-    from ledger.importplan import Plan, Wish
-    from ledger.importreport import Told
-    from ledger.keyring import Keyring
+    from ledger.keyfiles.ring import Keyring
     from ledger.moving.history import History
     from ledger.moving.options import Options
+    from ledger.moving.plan import Plan, Wish
+    from ledger.moving.report import Told
     from ledger.page import Page
 
 SYSTEMS = ("timeoverflow", "komunitin", "nexus", "mutual_credit", "cyclos3", "hledger", "csv")
@@ -84,8 +84,8 @@ def import_(system: str | None, files: tuple[Path, ...], *, abandon: bool, **opt
     minutes, rounding, difference, opening_minutes, here_minutes],
     findings: [severity, code, file, line, message, hint].
     """
-    from ledger.importreport import Told
     from ledger.moving.read import read_history
+    from ledger.moving.report import Told
 
     if abandon:
         _abandon(system, options)
@@ -128,8 +128,8 @@ def _pairs(option: str, said: tuple[str, ...]) -> dict[str, str]:
 
 
 def _wish(options: dict[str, Any], bank: Bank) -> Wish:
-    from ledger.importplan import Wish
-    from ledger.mandates import Allowed
+    from ledger.desk.mandates import Allowed
+    from ledger.moving.plan import Wish
 
     broker = options["broker"] or bank.folder.broker
     mandate = None if options["no_mandate"] or not broker else Allowed(broker, consent=options["consent"])
@@ -137,7 +137,7 @@ def _wish(options: dict[str, Any], bank: Bank) -> Wish:
 
 
 def _planned(bank: Bank, history: History, options: dict[str, Any]) -> Plan:
-    from ledger.importplan import plan_import
+    from ledger.moving.plan import plan_import
 
     with progress("comparing") as reached, bank.reading() as page:
         return plan_import(page, history, _wish(options, bank), reached)
@@ -145,8 +145,8 @@ def _planned(bank: Bank, history: History, options: dict[str, Any]) -> Plan:
 
 def _refuse(told: Told, options: dict[str, Any]) -> None:
     """All that stands in the way, at once; bad rows do not, if they are to be set aside."""
-    from ledger.importplan import problems_of
-    from ledger.importreport import report_json
+    from ledger.moving.plan import problems_of
+    from ledger.moving.report import report_json
 
     history = told.history
     standing = history.found("reject") + history.found("ask") + sum(told.plan.counts.values() if told.plan else ())
@@ -165,21 +165,21 @@ def _refuse(told: Told, options: dict[str, Any]) -> None:
 
 def _write_rejects(history: History, folder: Path) -> None:
     """The bad rows of each file under their heading, as they stand in it; never over another file's contents."""
-    from ledger.importreport import rejects_beside
+    from ledger.moving.report import rejects_beside
 
     for name in rejects_beside(history, folder):
         say(f"wrote {name}: rows that are not recorded")
 
 
 def _print_page(told: Told) -> None:
-    from ledger.importreport import page_lines
+    from ledger.moving.report import page_lines
 
     for line in page_lines(told):
         click.echo(line)
 
 
 def _show(told: Told, options: dict[str, Any], last: str) -> None:
-    from ledger.importreport import report_json
+    from ledger.moving.report import report_json
 
     if options["as_json"]:
         print_json(report_json(told, dry_run=options["dry_run"]))
@@ -191,7 +191,7 @@ def _show(told: Told, options: dict[str, Any], last: str) -> None:
 
 
 def _propose(bank: Bank, keyring: Keyring, plan: Plan, path: Path) -> None:
-    from ledger.proposals import write_proposal
+    from ledger.desk.proposals import write_proposal
 
     missing = bank.rehearse(lambda page: write_proposal(page, plan.begun, {}, path), keyring)
     say(f"wrote {path}; still to sign: {', '.join(missing) or 'no one'}")
@@ -199,9 +199,9 @@ def _propose(bank: Bank, keyring: Keyring, plan: Plan, path: Path) -> None:
 
 
 def _record(bank: Bank, keyring: Keyring, told: Told, options: dict[str, Any]) -> None:
-    from ledger.importing import Moved, record_import, unlock_import
-    from ledger.importplan import plan_import
-    from ledger.importreport import outcome
+    from ledger.moving.plan import plan_import
+    from ledger.moving.recording import Moved, record_import, unlock_import
+    from ledger.moving.report import outcome
 
     with bank.reading(keyring) as page:
         unlock_import(page)
@@ -232,7 +232,7 @@ def _free_name(bank: Bank) -> Path:
 
 def _keep(told: Told, path: Path, options: dict[str, Any], bank: Bank | None = None) -> None:
     from ledger.folder import new_file
-    from ledger.importreport import file_lines
+    from ledger.moving.report import file_lines
 
     bank = bank or open_bank(options["bank_dir"])
     with new_file(path, 0o600) as beside, beside.open("w", encoding="utf-8") as file:
@@ -243,7 +243,7 @@ def _keep(told: Told, path: Path, options: dict[str, Any], bank: Bank | None = N
 def _abandon(system: str | None, options: dict[str, Any]) -> None:
     """Give up the import that was begun."""
     from cli.recorded import sign_and_finish
-    from ledger.importplan import abandoning_fact
+    from ledger.moving.plan import abandoning_fact
 
     if system:
         raise Usage("usage", f"--abandon, and a file of {system}", "leave one of them out")
@@ -281,7 +281,7 @@ def export(form: str, at: str | None, bank_dir: Path | None) -> None:
     minutes, available_minutes], exchanges: [index, entry, served_on, recorded_on, category, nature, free, memo,
     attested, reverses, payment, legs: [handle, minutes]].
     """
-    from ledger import exporting
+    from ledger.views import exporting
 
     with open_reading_at(bank_dir, at) as page:
         if form == "csv":

@@ -51,7 +51,7 @@ def invite(output: Path | None, days: int, withdraw: Path | None, bank_dir: Path
     JSON: link, card (the text), valid_until.
     """
     from federation import pairing
-    from federation.card import open_card
+    from federation.protocol.card import open_card
     from ledger.folder import named_file
 
     bank = open_bank(bank_dir)
@@ -99,7 +99,7 @@ def join(file: Path, name: str, place: str, output: Path | None, **options: Any)
     WORDS. Until then every limit is zero.
     """
     from federation import pairing
-    from federation.outbox import published_folder
+    from federation.carriers.outbox import published_folder
     from ledger.folder import made_folder, named_file
 
     bank = open_bank(options["bank_dir"])
@@ -192,7 +192,7 @@ def reopened(name: str, words: tuple[str, ...], **options: Any) -> None:
     JSON, without words: name, origin (of the log that was reopened), words.
     """
     from federation.pairing import goes_on, neighbour_link, reopening
-    from federation.words import compare_words
+    from federation.protocol.words import compare_words
 
     bank = open_bank(options["bank_dir"])
     if not words:
@@ -287,7 +287,7 @@ def freeze(name: str, **options: Any) -> None:
     What was accepted stands. The way out is timebank neighbour settle.
     """
     from federation.pairing import neighbour_link
-    from ledger.linkfacts import LinkFrozen
+    from ledger.facts.links import LinkFrozen
 
     sign_and_finish(options, lambda page: (LinkFrozen(neighbour_link(page, name), "people"), {}))
 

@@ -56,7 +56,7 @@ def print_json_rows(rows: Iterable[Any], around: dict[str, Any] | None = None, n
 
 
 def record_json(record: Any) -> Any:
-    """A record of `ledger.views` as plain JSON values; its `leaf` is called `index` there."""
+    """A record of `ledger.views.statements` as plain JSON values; its `leaf` is called `index` there."""
     if hasattr(record, "_asdict"):
         return {("index" if key == "leaf" else key): record_json(value) for key, value in record._asdict().items()}
     return [record_json(item) for item in record] if isinstance(record, tuple | list) else record

@@ -41,8 +41,8 @@ def prescribe(giver: str, receiver: str, time: str, back: str, by: str, **option
     The gift shows FROM and TO. Where nobody shall see that an institution gave it, let it give hours to the pot
     (timebank exchange donate), and the pot to the member.
     """
-    from ledger.exchanges import Said, between, exchange_fact
-    from ledger.paybacks import agreement
+    from ledger.desk.exchanges import Said, between, exchange_fact
+    from ledger.desk.paybacks import agreement
 
     if options["propose"]:
         raise Usage("usage", "a gift and what is given back are two entries", "propose: timebank exchange donate")
@@ -74,7 +74,7 @@ def agree(entry: str, handle: str, time: str, by: str, **options: Any) -> None:
     \b
     timebank payback agree 17 doreen 2h --by 2027-02-28
     """
-    from ledger.paybacks import agreeing_fact
+    from ledger.desk.paybacks import agreeing_fact
 
     sign_and_finish(options, lambda page: agreeing_fact(page, entry, handle, time, by))
 
@@ -89,7 +89,7 @@ def forgive(entry: str, handle: str, **options: Any) -> None:
     \b
     timebank payback forgive 17 doreen
     """
-    from ledger.paybacks import forgiving_fact
+    from ledger.desk.paybacks import forgiving_fact
 
     sign_and_finish(options, lambda page: forgiving_fact(page, entry, handle))
 
@@ -113,7 +113,7 @@ def list_paybacks(at: str | None, bank_dir: Path | None, *, ended: bool, as_json
     gave the hours), account, handle, by_whom: [], minutes, given_minutes, left_minutes, agreed_on, by, state (open,
     overdue, done, forgiven, reversed)].
     """
-    from ledger.paybacks import payback_rows
+    from ledger.desk.paybacks import payback_rows
 
     with open_reading_at(bank_dir, at) as page:
         rows = payback_rows(page, ended=ended)

@@ -14,9 +14,9 @@ from cli.seeing import at_option
 from ledger.errors import Refused, Usage
 
 if TYPE_CHECKING:
-    from ledger.policyfile import InForce, Situation
-    from ledger.polls import PollRow
-    from ledger.records import Side
+    from ledger.book.records import Side
+    from ledger.desk.policyfile import InForce, Situation
+    from ledger.desk.polls import PollRow
 
 as_option = click.option("--as", "handle", metavar="HANDLE", default="", help="The account whose word it is.")
 
@@ -42,7 +42,7 @@ def show(proposal: str | None, at: str | None, bank_dir: Path | None, *, as_json
     JSON: origin, size, ledger_day, index, entry, starts_on, policy, later: [index, entry, starts_on, policy]. Of a
     proposal: as in `policy proposals`, and policy.
     """
-    from ledger.policyfile import format_policy, policies_at
+    from ledger.desk.policyfile import format_policy, policies_at
 
     if proposal is not None:
         if at is not None:
@@ -64,8 +64,8 @@ def show(proposal: str | None, at: str | None, bank_dir: Path | None, *, as_json
 
 
 def _show_proposal(word: str, bank_dir: Path | None, *, as_json: bool) -> None:
-    from ledger.policyfile import format_policy
-    from ledger.polls import find_poll, poll_row
+    from ledger.desk.policyfile import format_policy
+    from ledger.desk.polls import find_poll, poll_row
 
     with open_reading(bank_dir) as page:
         entry, poll = find_poll(page, word)
@@ -106,8 +106,8 @@ def propose(file: Path, starting: str, handle: str, **options: Any) -> None:
     timebank policy propose policy.toml --as mary
     timebank policy propose policy.toml --from 2027-01-01
     """
-    from ledger.policyfile import read_policy
-    from ledger.polls import proposing_fact
+    from ledger.desk.policyfile import read_policy
+    from ledger.desk.polls import proposing_fact
 
     wanted = read_policy(file)
     sign_and_finish(options, lambda page: proposing_fact(page, wanted, starting, handle))
@@ -129,7 +129,7 @@ def vote(proposal: str, word: str, handle: str, **options: Any) -> None:
     timebank policy vote 17 yes --as mary --sign-with mary.key
     timebank policy vote 17 no --as bob --propose bob.proposal
     """
-    from ledger.polls import voting_fact
+    from ledger.desk.polls import voting_fact
 
     try:
         sign_and_finish(options, lambda page: voting_fact(page, proposal, word, handle))
@@ -153,7 +153,7 @@ def proposals(bank_dir: Path | None, *, as_json: bool) -> None:
     JSON: proposals: [proposal, id, entry, by, changes, state (open, carried, rejected, lapsed, adopted), lacks,
     closes_on, lapses_on, starts_on, person, institution: {entitled, yes, no, mandated}, adopted].
     """
-    from ledger.polls import poll_rows
+    from ledger.desk.polls import poll_rows
 
     with open_reading(bank_dir) as page:
         rows = poll_rows(page)
@@ -205,8 +205,8 @@ def adopt(what: str, starting: str, **options: Any) -> None:
     timebank policy adopt policy.toml --from 2027-01-01
     timebank policy adopt policy.toml --propose policy.proposal
     """
-    from ledger.policyfile import adopting_fact, read_policy
-    from ledger.polls import names_a_proposal, voted_fact
+    from ledger.desk.policyfile import adopting_fact, read_policy
+    from ledger.desk.polls import names_a_proposal, voted_fact
 
     if names_a_proposal(what):
         if starting:

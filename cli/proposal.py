@@ -15,8 +15,8 @@ from ledger.errors import Problem
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
+    from ledger.desk.proposals import Proposal
     from ledger.page import Page, Recorded
-    from ledger.proposals import Proposal
 
 
 @click.command()
@@ -30,9 +30,9 @@ def sign(file: Path, sign_with: Path, passphrase_file: Path | None, *, as_json: 
     \b
     timebank sign help.proposal --sign-with mary.key
     """
-    from ledger.keyfiles import read_public
-    from ledger.keyring import Keyring
-    from ledger.proposals import add_signature, position_of, read_proposal, save_proposal
+    from ledger.desk.proposals import add_signature, position_of, read_proposal, save_proposal
+    from ledger.keyfiles.files import read_public
+    from ledger.keyfiles.ring import Keyring
 
     proposal = read_proposal(file)
     position = position_of(proposal, read_public(sign_with).hash)
@@ -48,9 +48,9 @@ def sign(file: Path, sign_with: Path, passphrase_file: Path | None, *, as_json: 
 
 def _say_what(proposal: Proposal, position: int) -> None:
     """Say what is about to be signed, and what it does to the accounts signed for; a policy is read whole."""
-    from ledger.policyfile import format_policy
-    from ledger.telling import describe_proposal
-    from ledger.votefacts import VoteCast
+    from ledger.desk.policyfile import format_policy
+    from ledger.desk.telling import describe_proposal
+    from ledger.facts.votes import VoteCast
 
     say(f"you sign: {describe_proposal(proposal)}")
     legs = dict(getattr(proposal.entry.fact, "legs", ()))
@@ -77,8 +77,8 @@ def submit(files: tuple[Path, ...], bank_dir: Path | None, **options: Any) -> No
     timebank submit inbox/*.proposal
     """
     from cli.recorded import show_recorded
-    from ledger.events import LogReopened
-    from ledger.proposals import check_names, read_proposal
+    from ledger.desk.proposals import check_names, read_proposal
+    from ledger.facts.events import LogReopened
 
     bank = open_bank(bank_dir)
     proposals = [read_proposal(file) for file in files]

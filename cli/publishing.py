@@ -93,8 +93,8 @@ def pack(file: Path, bank_dir: Path | None, *, handles: tuple[str, ...], neighbo
 
 
 def _link_pack(bank: Bank, neighbour: str, file: Path, handles: tuple[str, ...], *, as_json: bool) -> None:
-    from federation.linkpack import link_pack
     from federation.pairing import neighbour_link
+    from federation.proofs.linkpack import link_pack
     from ledger.folder import new_file
 
     if handles:
@@ -128,11 +128,11 @@ def receipt(entry: str, output: Path | None, bank_dir: Path | None, *, as_json: 
     JSON: index, entry (its hash), size (of the head), receipt (the text), sealed (the folder in which a sealed copy of
     the log lies, or null).
     """
-    from ledger.checkpoint import parse_checkpoint
     from ledger.folder import new_file
-    from ledger.notes import parse_note
+    from ledger.format.checkpoint import parse_checkpoint
+    from ledger.format.notes import parse_note
     from ledger.publishing.receipt import format_receipt, make_receipt
-    from ledger.views import find_entry
+    from ledger.views.statements import find_entry
 
     with open_reading(bank_dir) as page:
         index, found = find_entry(page, entry)
@@ -157,8 +157,8 @@ def receipt(entry: str, output: Path | None, bank_dir: Path | None, *, as_json: 
 
 def _standing_head(page: Reading, bank_dir: Path | None, index: int) -> tuple[bytes, str | None]:
     """The head signed last, if it covers an entry and may leave as it is: this starts fast."""
-    from ledger.checkpoint import parse_checkpoint
-    from ledger.notes import parse_note
+    from ledger.format.checkpoint import parse_checkpoint
+    from ledger.format.notes import parse_note
     from ledger.publishing.heads import newest_head, own_folder, read_checkpoint
 
     note, folder = newest_head(page.log), own_folder(page.log, find_folder(bank_dir).path)

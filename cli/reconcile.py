@@ -13,7 +13,7 @@ from cli.sync import DIVERGED
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
-    from federation.reconciling import Compared
+    from federation.proofs.reconciling import Compared
 
 
 @click.command()
@@ -36,10 +36,10 @@ def reconcile(name: str, file: Path, bank_dir: Path | None, *, as_json: bool) ->
     JSON: agree, neighbour, frames (on which both agree), on_the_way: {ours, theirs}, balance_minutes (what we owe
     them), differs: {sender, inc, seq, why} or null.
     """
-    from federation.headkeys import known_keys
-    from federation.linkpack import facts_of, open_link_pack
     from federation.pairing import neighbour_link
-    from federation.reconciling import compare
+    from federation.proofs.linkpack import facts_of, open_link_pack
+    from federation.proofs.reconciling import compare
+    from federation.protocol.headkeys import known_keys
     from federation.sides import side_of
     from ledger.errors import Refused
     from ledger.folder import named_file

@@ -16,8 +16,8 @@ from ledger.errors import Usage
 
 if TYPE_CHECKING:
     from ledger.bank import Bank
-    from ledger.exchanges import Said
-    from ledger.keyring import Keyring
+    from ledger.desk.exchanges import Said
+    from ledger.keyfiles.ring import Keyring
     from ledger.page import Page
 
 NATURES = ("service", "obligatory", "care", "goods")
@@ -52,7 +52,7 @@ def record(giver: str | None, receiver: str | None, time: str | None, sheet: str
     A sheet has the columns giver, receiver, time and, as you need them, for, category, on, nature, free, again; a first
     line may name them.
     """
-    from ledger.exchanges import Said
+    from ledger.desk.exchanges import Said
 
     said = Said(**{key: options.pop(key) for key in ("on", "category", "nature", "memo", "free", "again")})
     bank = open_bank(options["bank_dir"])
@@ -69,7 +69,7 @@ def record(giver: str | None, receiver: str | None, time: str | None, sheet: str
 
 def _record_one(bank: Bank, keyring: Keyring, words: tuple[str, str, str], said: Said, options: dict[str, Any]) -> None:
     from cli.recorded import finish
-    from ledger.exchanges import between, exchange_fact
+    from ledger.desk.exchanges import between, exchange_fact
 
     def draft(page: Page) -> tuple[Any, dict[str, str]]:
         return exchange_fact(page, between(page, *words), said)
@@ -78,7 +78,7 @@ def _record_one(bank: Bank, keyring: Keyring, words: tuple[str, str, str], said:
 
 
 def _record_sheet(bank: Bank, keyring: Keyring, sheet: str, said: Said, *, as_json: bool) -> None:
-    from ledger.sheet import record_sheet
+    from ledger.desk.sheet import record_sheet
 
     with tempfile.TemporaryDirectory() as scratch:
         path, name = _readable(Path(sheet), Path(scratch) / "sheet")

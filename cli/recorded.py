@@ -14,7 +14,7 @@ from ledger.errors import Problem
 
 if TYPE_CHECKING:
     from ledger.bank import Bank
-    from ledger.keyring import Keyring
+    from ledger.keyfiles.ring import Keyring
     from ledger.page import Page, Recorded
 
 #: from a page to a fact and its private details
@@ -67,7 +67,7 @@ def show_recorded(bank: Bank, recorded: list[Recorded], *, as_json: bool) -> Non
         entries = [{"index": one.index, "entry": one.entry.hash.hex(), "kind": one.entry.kind} for one in recorded]
         print_json({"recorded": entries})
         return
-    from ledger.telling import describe
+    from ledger.desk.telling import describe
 
     try:
         with bank.reading() as page:
@@ -80,7 +80,7 @@ def show_recorded(bank: Bank, recorded: list[Recorded], *, as_json: bool) -> Non
 
 
 def _propose(bank: Bank, keyring: Keyring, draft: Draft, path: Path, *, reopens: bool) -> None:
-    from ledger.proposals import write_proposal
+    from ledger.desk.proposals import write_proposal
 
     missing = bank.rehearse(lambda page: write_proposal(page, *draft(page), path), keyring, reopens=reopens)
     say(f"wrote {path}; still to sign: {', '.join(missing) or 'no one'}")

@@ -14,7 +14,7 @@ from ledger.errors import Usage
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
-    from ledger.referrals import ReferralRow
+    from ledger.desk.referrals import ReferralRow
 
 
 @click.group()
@@ -41,7 +41,7 @@ def make(institution: str, handle: str, consent: str, reason: str, *, even_so: b
     The log tells the institution, and nothing about who is referred: not the account, not why. It tells the order of
     entries, though: right after an account was opened, a referral shows whose it is, and is refused.
     """
-    from ledger.referrals import referral_fact
+    from ledger.desk.referrals import referral_fact
 
     said = institution, handle, consent, reason
     sign_and_finish(options, lambda page: referral_fact(page, *said, even_so=even_so))
@@ -63,8 +63,8 @@ def take_up(number: str | None, exchange: str, *, due: bool, even_so: bool, **op
     By which exchange is private as well. With --due, once a month or so, all that are due are recorded in one go and in
     random order, which tells least about who they are.
     """
-    from ledger.referrals import due as find_due
-    from ledger.referrals import taking_up
+    from ledger.desk.referrals import due as find_due
+    from ledger.desk.referrals import taking_up
 
     if bool(number) == due or (due and (exchange or options["propose"])):
         raise Usage("usage", "take-up needs a REFERRAL, or --due alone", "see: timebank referral take-up --help")
@@ -99,7 +99,7 @@ def close(number: str, reason: str, **options: Any) -> None:
     \b
     timebank referral close 17 --reason "found her feet, visits others now"
     """
-    from ledger.referrals import closing
+    from ledger.desk.referrals import closing
 
     sign_and_finish(options, lambda page: closing(page, number, reason))
 
@@ -120,7 +120,7 @@ def list_referrals(bank_dir: Path | None, *, closed: bool, who: bool, as_json: b
     taken_up (entry or null), closed (entry or null)] and, with --who, who, consent, reason, exchanges, given_minutes,
     received_minutes (since the referral).
     """
-    from ledger.referrals import counts, referral_rows
+    from ledger.desk.referrals import counts, referral_rows
 
     with open_reading(bank_dir) as page:
         rows, counted = referral_rows(page, closed=closed), counts(page)
@@ -163,7 +163,7 @@ def show(number: str, bank_dir: Path | None, *, as_json: bool) -> None:
     JSON: the keys of `referral list --who`, and followed: [index, entry, served_on, givers, receivers, minutes,
     category, nature, memo, attested, state, payment].
     """
-    from ledger.referrals import find_referral, followed_by, referral_row
+    from ledger.desk.referrals import find_referral, followed_by, referral_row
 
     with open_reading(bank_dir) as page:
         leaf, entry = find_referral(page, number)

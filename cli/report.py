@@ -77,7 +77,7 @@ def report(
 
 def _called(page: Reading, found: Measures, *, names: bool) -> dict[str, str]:
     """How each institution is called: by its name then, or by a number, the busiest first."""
-    from ledger.naming import named_at
+    from ledger.people.naming import named_at
 
     stop = page.size if page.at is None else page.at
     called = {}

@@ -13,9 +13,9 @@ from ledger.errors import Usage
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
-    from ledger.accounts import AccountRow
+    from ledger.desk.accounts import AccountRow
     from ledger.reading import Reading
-    from ledger.views import Balance, Statement
+    from ledger.views.statements import Balance, Statement
 
 csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a heading.")
 at_option = click.option(
@@ -25,7 +25,7 @@ at_option = click.option(
 
 def point_json(page: Reading) -> dict[str, Any]:
     """What a report is bound to: origin, size, root, and the signed head over just this much, or null."""
-    from ledger.points import point_of
+    from ledger.views.points import point_of
 
     origin, size, root, note, _ = point_of(page)
     return {"origin": origin, "size": size, "root": root.hex(), "checkpoint": note.decode() or None}
@@ -73,10 +73,10 @@ def balance(handle: str | None, at: str | None, bank_dir: Path | None, *, as_jso
     JSON: origin, size, root, checkpoint (the signed head over it, or null), accounts: [account, handle, kind, minutes,
     available_minutes].
     """
-    from ledger import views
+    from ledger.views import statements
 
     with open_reading_at(bank_dir, at) as page:
-        found = [views.balance_of(page, page.account_of(handle))] if handle else views.balances(page)
+        found = [statements.balance_of(page, page.account_of(handle))] if handle else statements.balances(page)
         if as_json:
             print_json(point_json(page) | {"accounts": record_json(found)})
             return
@@ -151,7 +151,7 @@ def statement(
     nature is across (of what was given up in agreement with one: settlement), payment its id, the counterparty the
     neighbour, and attested by debited or broker (the payer's word), neighbour, or committee.
     """
-    from ledger import views
+    from ledger.views import statements
 
     if bool(handle) == everyone:
         raise Usage("usage", "statement needs a HANDLE, or --all", "see: timebank statement --help")
@@ -161,8 +161,8 @@ def statement(
         raise Usage("usage", "a page is of one account, and a page alone", "see: timebank statement --help")
     with open_reading_at(bank_dir, at) as page:
         first, last = _dates(page.today, since, until)
-        accounts = [one.account for one in views.balances(page)] if everyone else [page.account_of(handle or "")]
-        found = (views.statement(page, account, first, last) for account in accounts)
+        accounts = [one.account for one in statements.balances(page)] if everyone else [page.account_of(handle or "")]
+        found = (statements.statement(page, account, first, last) for account in accounts)
         if html is not None:
             from cli.pages import say_written
             from cli.pages.statement import statement_page

@@ -26,8 +26,8 @@ def serve(folders: tuple[Path, ...], host: str, port: int) -> None:
 
     It needs: pip install 'timebank[serve]'
     """
-    from federation.serving import named
-    from federation.serving import serve as serve_folders
+    from federation.carriers.serving import named
+    from federation.carriers.serving import serve as serve_folders
 
     for folder in folders:
         if not folder.is_dir():

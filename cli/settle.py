@@ -14,10 +14,10 @@ from ledger.errors import Refused, Usage
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
-    from federation.link import Link
-    from federation.settlement import Settlement
+    from federation.protocol.link import Link
+    from federation.protocol.settlement import Settlement
     from ledger.bank import Bank
-    from ledger.keys import HeldKey
+    from ledger.format.keys import HeldKey
 
 _output = click.option(
     "-o", "--output", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write the next file there."
@@ -90,7 +90,7 @@ def _signing(bank: Bank, name: str, by_name: str) -> _Signing:
         return _Signing(by, by, key)
     from federation.pairing import neighbour_link
     from federation.sides import side_of
-    from ledger.records import NEVER
+    from ledger.book.records import NEVER
 
     with bank.reading() as page:
         link, record = side_of(page, neighbour_link(page, name)).link, page.book.link(by.link)

@@ -27,7 +27,7 @@ def show(bank_dir: Path | None, *, as_json: bool) -> None:
 
     JSON: database (as in timebank.toml, without a password), kind (sqlite or postgresql), shown, size, root.
     """
-    from ledger.merkle import EMPTY, root_from_tiles
+    from ledger.format.merkle import EMPTY, root_from_tiles
     from ledger.store.address import told
 
     bank = open_bank(bank_dir)
@@ -61,8 +61,8 @@ def move(to: str, bank_dir: Path | None, *, as_json: bool) -> None:
 
     JSON: moved (false if it was there), from, to, size, root.
     """
-    from ledger.merkle import root_from_tiles
-    from ledger.relocating import move as move_database
+    from ledger.format.merkle import root_from_tiles
+    from ledger.keeping.relocating import move as move_database
     from ledger.store import Store
     from ledger.store.address import told
 

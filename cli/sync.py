@@ -13,7 +13,7 @@ from ledger.errors import Invalid, Problem, Unavailable, Usage
 from ledger.hours import show_minutes
 
 if TYPE_CHECKING:
-    from federation.carriers import Carrier
+    from federation.carriers.reading import Carrier
     from federation.office import Synced
     from ledger.bank import Bank
 
@@ -73,7 +73,7 @@ def sync(
         return run_for_every_bank("sync", sync, host, given)
     bank = open_bank(bank_dir)
     if published is not None:
-        from federation.outbox import publish_in
+        from federation.carriers.outbox import publish_in
 
         publish_in(bank, published)
     found = _all(bank, names, imported, export=export, as_json=as_json)
@@ -90,8 +90,8 @@ def _all(
     bank: Bank, names: tuple[str, ...], imported: Path | None, *, export: Path | None, as_json: bool
 ) -> list[tuple[str, Any]]:
     """What became of each neighbour: what was done, or the problem."""
+    from federation.carriers.outbox import bundle
     from federation.office import sync_neighbour, to_sync
-    from federation.outbox import bundle
 
     carrier = _bundle(imported) if imported else None
     wanted = to_sync(bank, names, carrier)
@@ -112,7 +112,7 @@ def _all(
 
 
 def _bundle(file: Path) -> Carrier:
-    from federation.carriers import BundleCarrier, parse_bundle
+    from federation.carriers.reading import BundleCarrier, parse_bundle
     from ledger.folder import named_file
 
     return BundleCarrier(str(file), parse_bundle(named_file(file)))

@@ -34,7 +34,7 @@ def today(bank_dir: Path | None, *, everything: bool, as_json: bool) -> None:
     JSON: day, matters: [kind, about, what, command, days (it has been so; below zero: until it is)].
     """
     from federation.attention import attention as among_neighbours
-    from ledger.attention import attention, look
+    from ledger.keeping.attention import attention, look
 
     with open_reading(bank_dir) as page:
         seen = look(page)
@@ -68,7 +68,7 @@ def sheet(on: str, lines: int, output: Path | None, bank_dir: Path | None) -> No
 
     What is recorded already stands there as remarks, so nothing is recorded twice; lines left empty are passed over.
     """
-    from ledger.sheet import blank_sheet
+    from ledger.desk.sheet import blank_sheet
     from ledger.words import parse_date
 
     with open_reading(bank_dir) as page:

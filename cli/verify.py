@@ -17,12 +17,12 @@ from ledger.folder import CONFIG
 
 if TYPE_CHECKING:
     from ledger.bank import Bank
-    from ledger.findings import Report
     from ledger.publishing.shelf import PublishedLog
+    from ledger.verifying.findings import Report
     from ledger.verifying.pins import Pins
     from ledger.verifying.published import Verified
     from ledger.verifying.states import State
-    from ledger.walk import Source
+    from ledger.verifying.walk import Source
 
 #: files of other kinds: how they begin, and what verifies them (module:function; called with path, pins and as_json)
 OTHER_KINDS: dict[bytes, str] = {b"timebank/evidence/v1\n": "cli.evidence:verify"}
@@ -119,8 +119,8 @@ def verify(
 
 
 def _pins(key: str | None, founding: str, witnesses: tuple[str, ...], quorum: int | None) -> Pins:
-    from ledger.cosignatures import parse_cosigner
-    from ledger.keys import parse_vkey
+    from ledger.format.cosignatures import parse_cosigner
+    from ledger.format.keys import parse_vkey
     from ledger.verifying.pins import Pins
 
     try:
@@ -165,7 +165,7 @@ def _opened(stack: ExitStack, path: Path, *, pack: bool) -> tuple[PublishedLog, 
 
 
 def _own(bank: Bank, pins: Pins, published: Path | None, state: State | None, save: Path | None) -> Verified:
-    from federation.checking import frames_say_what_their_entries_say
+    from federation.proofs.checking import frames_say_what_their_entries_say
     from ledger.verifying.own import verify_bank
 
     with progress("verifying") as reached:
@@ -174,7 +174,7 @@ def _own(bank: Bank, pins: Pins, published: Path | None, state: State | None, sa
 
 
 def _published(source: PublishedLog, pins: Pins, openings: Any, state: State | None, save: Path | None) -> Verified:
-    from federation.checking import frames_say_what_their_entries_say
+    from federation.proofs.checking import frames_say_what_their_entries_say
     from ledger.verifying.published import verify_published
 
     with progress("verifying") as reached:
@@ -201,7 +201,7 @@ def _other(path: Path, beginning: bytes, pins: Pins, *, as_json: bool) -> int:
 
 
 def _receipt(path: Path, pins: Pins, *, as_json: bool) -> int:
-    from ledger.notes import parse_note
+    from ledger.format.notes import parse_note
     from ledger.publishing.receipt import MOST_RECEIPT_BYTES, check_receipt, parse_receipt
     from ledger.verifying.pins import witnesses_cosigned
 

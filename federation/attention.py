@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from federation.office import SYNCED
 from federation.pairing import called_neighbour, open_links
 from federation.paying import payments
-from ledger.attention import Matter, Seen
-from ledger.records import NEVER
+from ledger.book.records import NEVER
+from ledger.keeping.attention import Matter, Seen
 
 #: days after which a neighbour should have been synced with
 SYNC_DAYS = 7

@@ -11,12 +11,12 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
-from federation.frames import Offer
-from federation.link import Link
-from federation.speaking import Decide, Refuse, Take, Verdict, may_accept
-from ledger import events as e
+from federation.protocol.frames import Offer
+from federation.protocol.link import Link
+from federation.protocol.speaking import Decide, Refuse, Take, Verdict, may_accept
 from ledger.errors import Refused
-from ledger.people import openings_of
+from ledger.facts import events as e
+from ledger.people.people import openings_of
 from ledger.reading import Reading
 
 ALIAS_LENGTH = 10

@@ -6,12 +6,12 @@ from typing import NamedTuple
 from federation import kept
 from federation.pairing import all_links
 from federation.sides import Side, sides
-from ledger.cosignatures import Cosigner
-from ledger.keys import PublicKey, decode_key
+from ledger.book.records import NEVER
+from ledger.book.records import Link as Record
+from ledger.format.cosignatures import Cosigner
+from ledger.format.keys import PublicKey, decode_key
 from ledger.reading import Reading
-from ledger.records import NEVER
-from ledger.records import Link as Record
-from ledger.views import called
+from ledger.views.statements import called
 
 
 class Row(NamedTuple):

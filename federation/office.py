@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from federation import kept
-from federation.carriers import BundleCarrier, Carrier, carrier_to
-from federation.outbox import published_folder
+from federation.carriers import carrier_to
+from federation.carriers.outbox import published_folder
+from federation.carriers.reading import BundleCarrier, Carrier
 from federation.pairing import called_neighbour, neighbour_link, open_links
 from federation.sides import sides
 from federation.syncing import Reached, Synced, link_keys, sync_link
 from ledger.errors import Refused
 
 if TYPE_CHECKING:
-    from federation.link import Link
+    from federation.protocol.link import Link
     from ledger.bank import Bank
-    from ledger.keyring import Keyring
+    from ledger.keyfiles.ring import Keyring
 
 __all__ = ["Synced", "after_restore", "sync_neighbour", "to_sync"]
 

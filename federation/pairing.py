@@ -12,31 +12,31 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from federation import kept
-from federation.card import Card, card_hash, check_answer, open_card, sign_card, words_of
 from federation.kept import Pairing
-from federation.sealing import seal_public
+from federation.protocol.card import Card, card_hash, check_answer, open_card, sign_card, words_of
+from federation.protocol.sealing import seal_public
+from federation.protocol.words import compare_words, reopening_words, words_digest
 from federation.sides import side_of
 from federation.witnessing import cosigned_note
-from federation.words import compare_words, reopening_words, words_digest
-from ledger import events as e
-from ledger import linkfacts as lf
-from ledger.accounts import editing_fact
 from ledger.bank import Bank
-from ledger.checkpoint import parse_checkpoint
+from ledger.book.records import NEVER
 from ledger.codes import CODES
-from ledger.epochs import first_origin, is_same_log
+from ledger.desk.accounts import editing_fact
 from ledger.errors import Refused
+from ledger.facts import events as e
+from ledger.facts import links as lf
 from ledger.folder import Folder
+from ledger.format.checkpoint import parse_checkpoint
+from ledger.format.epochs import first_origin, is_same_log
+from ledger.format.keys import HeldKey, encode_key
+from ledger.format.notes import parse_note
 from ledger.founding import random_account
 from ledger.hours import whole_minutes
-from ledger.keyfiles import load_key, make_key, read_public
-from ledger.keys import HeldKey, encode_key
-from ledger.notes import parse_note
+from ledger.keyfiles.files import load_key, make_key, read_public
 from ledger.page import Page
 from ledger.reading import Reading
-from ledger.records import NEVER
 from ledger.store import Db
-from ledger.views import called
+from ledger.views.statements import called
 from ledger.words import clean_handle
 
 WITNESS = "witness"
@@ -267,7 +267,7 @@ def goes_on(bank: Bank, page: Page, link: str, found: Reopening) -> None:
 def keep_place(bank: Bank, link: str, place: str) -> None:
     """Keep where a neighbour publishes: an address with ://, or a folder; `Usage("bad_address")`."""
     if "://" in place:
-        from federation.web import check_address
+        from federation.carriers.web import check_address
 
         check_address(place)
     else:

@@ -18,20 +18,20 @@ from typing import Any, NamedTuple
 
 from federation import kept
 from federation.deciding import ALIAS_LENGTH, alias_of, alias_secret
-from federation.frames import Offer, Reject, offer_hash, parse_said
 from federation.kept import Contact
 from federation.pairing import called_neighbour, neighbour_link
+from federation.protocol.frames import Offer, Reject, offer_hash, parse_said
 from federation.sides import Side, sides
-from ledger import canonical as c
-from ledger import linkfacts as lf
-from ledger.entries import Entry
+from ledger.book.records import NEVER, Payment
 from ledger.errors import Invalid, Refused, Usage
+from ledger.facts import links as lf
+from ledger.facts.entries import Entry
+from ledger.format import canonical as c
+from ledger.format.keys import PublicKey, Signer, decode_key, encode_key, key_id
+from ledger.format.notes import parse_note, sign_note
 from ledger.hours import show_minutes, whole_minutes
-from ledger.keys import PublicKey, Signer, decode_key, encode_key, key_id
-from ledger.notes import parse_note, sign_note
 from ledger.reading import Reading
-from ledger.records import NEVER, Payment
-from ledger.views import called, private
+from ledger.views.statements import called, private
 from ledger.words import clean_handle, clean_text, quote
 
 INVOICE_HEADER = "timebank/invoice/v1"

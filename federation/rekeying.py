@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from federation.frames import rekey_text
 from federation.pairing import held_key, link_key_file
-from federation.sealing import seal_public
-from ledger import events as e
-from ledger import linkfacts as lf
+from federation.protocol.frames import rekey_text
+from federation.protocol.sealing import seal_public
 from ledger.errors import Refused
-from ledger.keyfiles import make_key, read_public
-from ledger.keys import HeldKey, encode_base64, encode_key
+from ledger.facts import events as e
+from ledger.facts import links as lf
+from ledger.format.keys import HeldKey, encode_base64, encode_key
+from ledger.keyfiles.files import make_key, read_public
 
 if TYPE_CHECKING:
-    from federation.link import Link
+    from federation.protocol.link import Link
     from ledger.bank import Bank
     from ledger.reading import Reading
 

@@ -20,9 +20,9 @@ one: `by` is the link whose keys sign, which is the link itself where nothing el
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
 from typing import Any, NamedTuple
 
-from federation.frames import Mark, check_signature, read_mark
-from federation.link import Link
-from federation.settlement import (
+from federation.protocol.frames import Mark, check_signature, read_mark
+from federation.protocol.link import Link
+from federation.protocol.settlement import (
     Settlement,
     check_settlement,
     parse_settlement,
@@ -31,13 +31,13 @@ from federation.settlement import (
     settlement_start,
     settlement_text,
 )
-from federation.settlement import Side as Agreed
-from ledger import canonical as c
-from ledger import linkfacts as lf
+from federation.protocol.settlement import Side as Agreed
 from ledger.errors import Invalid, Refused
+from ledger.facts import links as lf
+from ledger.format import canonical as c
+from ledger.format.keys import PublicKey, Signer, decode_key, encode_base64
+from ledger.format.notes import Signature, format_note, parse_note, sign_text
 from ledger.hours import show_minutes
-from ledger.keys import PublicKey, Signer, decode_key, encode_base64
-from ledger.notes import Signature, format_note, parse_note, sign_text
 from ledger.reading import Reading
 
 HEADER = "timebank/account/v1"

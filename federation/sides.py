@@ -9,20 +9,20 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from federation.frames import Offer
-from federation.headkeys import known_keys
-from federation.link import Link
-from federation.replay import follow
+from federation.protocol.frames import Offer
+from federation.protocol.headkeys import known_keys
+from federation.protocol.link import Link
+from federation.protocol.replay import follow
+from federation.protocol.words import reopening_words, words_digest
 from federation.witnessing import open_theirs
-from federation.words import reopening_words, words_digest
-from ledger import canonical as c
-from ledger import events as e
-from ledger import linkfacts as lf
-from ledger.checkpoint import note_of_lines
-from ledger.entries import Entry
-from ledger.epochs import is_same_log
 from ledger.errors import Invalid, Refused
-from ledger.keys import encode_key
+from ledger.facts import events as e
+from ledger.facts import links as lf
+from ledger.facts.entries import Entry
+from ledger.format import canonical as c
+from ledger.format.checkpoint import note_of_lines
+from ledger.format.epochs import is_same_log
+from ledger.format.keys import encode_key
 from ledger.reading import Reading
 from ledger.store import Db
 

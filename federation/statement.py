@@ -17,13 +17,13 @@ over the whole link, in the order of the log.
 import re
 from typing import NamedTuple
 
-from ledger import linkfacts as lf
+from ledger.book.links import postings
+from ledger.book.records import Link
 from ledger.errors import Refused, Usage
-from ledger.keys import Signer
-from ledger.linkbook import postings
-from ledger.notes import sign_note
+from ledger.facts import links as lf
+from ledger.format.keys import Signer
+from ledger.format.notes import sign_note
 from ledger.reading import Reading
-from ledger.records import Link
 
 HEADER = "timebank/statement/v1"
 _MONTH = re.compile("[0-9]{4}-(0[1-9]|1[0-2])")

@@ -13,14 +13,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from federation import kept
-from federation.carriers import Carrier
-from federation.evidence import charge_of, format_evidence, rollback_evidence, two_heads_evidence, verify_evidence
-from federation.frames import parse_said, quote
-from federation.headkeys import chain, known_keys
+from federation.carriers.outbox import is_ahead, publish_link, refuse_older
+from federation.carriers.reading import Carrier
 from federation.kept import BACK, OURS
-from federation.outbox import is_ahead, publish_link, refuse_older
 from federation.pairing import WITNESS, held_key, link_key_file
-from federation.parcels import (
+from federation.proofs.evidence import (
+    charge_of,
+    format_evidence,
+    rollback_evidence,
+    two_heads_evidence,
+    verify_evidence,
+)
+from federation.protocol.frames import parse_said, quote
+from federation.protocol.headkeys import chain, known_keys
+from federation.protocol.parcels import (
     MOST_FRAME_BYTES,
     MOST_HEAD_BYTES,
     Head,
@@ -32,7 +38,7 @@ from federation.parcels import (
     open_head,
     open_parcel,
 )
-from federation.settlement import settlement_note, settlement_start
+from federation.protocol.settlement import settlement_note, settlement_start
 from federation.sides import Following, Side, Sides, side_of
 from federation.turns import Done, Pulled, logged_frames, take_turn
 from federation.witnessing import (
@@ -47,15 +53,15 @@ from federation.witnessing import (
     replace_seen,
 )
 from ledger.bank import Bank
-from ledger.epochs import first_origin
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.folder import made_folder, replace_file
-from ledger.keyring import Keyring, key_files
-from ledger.keys import HeldKey, PublicKey, decode_key, encode_key
+from ledger.format.epochs import first_origin
+from ledger.format.keys import HeldKey, PublicKey, decode_key, encode_key
+from ledger.keyfiles.ring import Keyring, key_files
 from ledger.page import Page
-from ledger.people import person
-from ledger.points import checkpoint_keys
+from ledger.people.people import person
 from ledger.reading import Reading
+from ledger.views.points import checkpoint_keys
 
 #: frames fetched for one turn: one transaction, and what one holds in memory
 MOST_PULLED = 10

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from federation import kept
-from federation.card import open_card
 from federation.deciding import accounts_by_alias, decider
-from federation.frames import (
+from federation.kept import BACK, OURS, Sealed
+from federation.protocol.card import open_card
+from federation.protocol.frames import (
     CheckpointKey,
     Frame,
     Mark,
@@ -29,22 +30,21 @@ from federation.frames import (
     text_hash,
     unquote,
 )
-from federation.headkeys import sign_statement
-from federation.kept import BACK, OURS, Sealed
-from federation.link import Ahead, Applied, Heard, Lie, Link, Passed, Waits, hear, look_back
-from federation.parcels import MOST_MEMO, Head, Parcel, Way, seal_parcel
+from federation.protocol.headkeys import sign_statement
+from federation.protocol.link import Ahead, Applied, Heard, Lie, Link, Passed, Waits, hear, look_back
+from federation.protocol.parcels import MOST_MEMO, Head, Parcel, Way, seal_parcel
+from federation.protocol.speaking import Spoken, ask_to_resume, next_incarnation, recall, speak
 from federation.sides import Side, Sides, keep_sides, without_orders
-from federation.speaking import Spoken, ask_to_resume, next_incarnation, recall, speak
 from federation.witnessing import Fork, Older, Reopened, Rollback
-from ledger import linkfacts as lf
+from ledger.book.records import NEVER, incoming_key
 from ledger.errors import Invalid, Problem
-from ledger.keys import HeldKey, PublicKey, decode_key, encode_key, key_hash
-from ledger.notes import parse_note
+from ledger.facts import links as lf
+from ledger.format.keys import HeldKey, PublicKey, decode_key, encode_key, key_hash
+from ledger.format.notes import parse_note
 from ledger.page import Page
-from ledger.people import memos_of
-from ledger.points import checkpoint_keys
+from ledger.people.people import memos_of
 from ledger.reading import Reading
-from ledger.records import NEVER, incoming_key
+from ledger.views.points import checkpoint_keys
 
 #: frames said in one transaction
 MOST_SPOKEN = 10

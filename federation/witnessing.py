@@ -14,17 +14,17 @@ from typing import NamedTuple
 
 from federation import kept
 from federation.kept import Standing
-from federation.parcels import Head
-from ledger.checkpoint import Checkpoint, note_of_lines, open_checkpoint, parse_checkpoint
-from ledger.cosignatures import Cosigner, cosign, cosignatures, with_lines
-from ledger.entries import parse_entry
-from ledger.epochs import Reopening, epoch_of, first_origin, is_beyond, is_given_up, is_same_log, origin_at
+from federation.protocol.parcels import Head
 from ledger.errors import Invalid
-from ledger.events import LogReopened
-from ledger.keys import PublicKey, Signer, decode_key, encode_key
-from ledger.linkfacts import Neighbour
-from ledger.merkle import check_consistency, check_inclusion, consistency_proof, leaf_hash, root_from_tiles
-from ledger.notes import format_note, parse_note
+from ledger.facts.entries import parse_entry
+from ledger.facts.events import LogReopened
+from ledger.facts.links import Neighbour
+from ledger.format.checkpoint import Checkpoint, note_of_lines, open_checkpoint, parse_checkpoint
+from ledger.format.cosignatures import Cosigner, cosign, cosignatures, with_lines
+from ledger.format.epochs import Reopening, epoch_of, first_origin, is_beyond, is_given_up, is_same_log, origin_at
+from ledger.format.keys import PublicKey, Signer, decode_key, encode_key
+from ledger.format.merkle import check_consistency, check_inclusion, consistency_proof, leaf_hash, root_from_tiles
+from ledger.format.notes import format_note, parse_note
 from ledger.publishing.heads import keep_cosigned
 from ledger.store import Log, Writing
 

@@ -16,23 +16,23 @@ from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ledger.checkpoint import (
+from ledger.clock import Clock
+from ledger.errors import Invalid, Refused, Unavailable
+from ledger.folder import Folder, replace_file
+from ledger.format.checkpoint import (
     HANDOVERS,
     Checkpoint,
     format_checkpoint,
     format_handovers,
     parse_checkpoint,
 )
-from ledger.clock import Clock
-from ledger.epochs import is_beyond
-from ledger.errors import Invalid, Refused, Unavailable
-from ledger.folder import Folder, replace_file
-from ledger.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
-from ledger.notes import MAX_NOTE_BYTES, parse_note, sign_note
+from ledger.format.epochs import is_beyond
+from ledger.format.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
+from ledger.format.notes import MAX_NOTE_BYTES, parse_note, sign_note
 from ledger.store import UNWIPED, Log, Overtaken, Store, Writing
 
 if TYPE_CHECKING:
-    from ledger.keyring import Keyring
+    from ledger.keyfiles.ring import Keyring
     from ledger.page import Page, Plans, Recorded
     from ledger.store.tables import Cache
 
@@ -64,7 +64,7 @@ class Bank:
 
     def open_day(self, day: date, keyring: Keyring) -> Recorded:
         """Open the ledger day `day` on purpose, after a pause so long that the clock alone is not believed."""
-        from ledger.events import DayOpened
+        from ledger.facts.events import DayOpened
 
         return self.write(lambda page: page.add(DayOpened(day.isoformat())), keyring, on_a_new_day=False)
 

@@ -10,18 +10,18 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ledger import canonical as c
-from ledger import events as e
-from ledger.book import Book
-from ledger.entries import HEADER, Act, Entry, Signer, text_hash
-from ledger.everyday import everyday_body
-from ledger.keys import decode_key, key_hash
-from ledger.linkfacts import PaymentOrdered
-from ledger.needs import Need, Office, Word, needs, voice
-from ledger.openings import Opening, commitments
-from ledger.orders import order_body
-from ledger.records import Key
-from ledger.signers import introduced, mandate_expired
+from ledger.book.fold import Book
+from ledger.book.records import Key
+from ledger.facts import events as e
+from ledger.facts.entries import HEADER, Act, Entry, Signer, text_hash
+from ledger.facts.everyday import everyday_body
+from ledger.facts.links import PaymentOrdered
+from ledger.facts.orders import order_body
+from ledger.format import canonical as c
+from ledger.format.keys import decode_key, key_hash
+from ledger.format.openings import Opening, commitments
+from ledger.rules.needs import Need, Office, Word, needs, voice
+from ledger.rules.signers import introduced, mandate_expired
 
 AtHand = Callable[[str], bool]
 Plan = dict[str, list[Act]]

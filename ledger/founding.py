@@ -11,15 +11,15 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger import events as e
 from ledger.bank import Bank
 from ledger.clock import Clock
-from ledger.epochs import MOST_ORIGIN, first_origin
 from ledger.errors import Refused, Usage
+from ledger.facts import events as e
 from ledger.folder import CONFIG, DATABASE, KEYS, RECOVERY, Folder, made_beside, open_folder, settled, write_config
-from ledger.keyfiles import make_key
-from ledger.keyring import Keyring, key_files
-from ledger.keys import encode_key
+from ledger.format.epochs import MOST_ORIGIN, first_origin
+from ledger.format.keys import encode_key
+from ledger.keyfiles.files import make_key
+from ledger.keyfiles.ring import Keyring, key_files
 from ledger.store import Store
 from ledger.store.address import is_url
 from ledger.words import clean_text, quote

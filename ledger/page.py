@@ -17,27 +17,27 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from ledger import events as e
-from ledger import linkfacts as lf
-from ledger import rules, signers
-from ledger.book import Book
+from ledger.book.fold import Book
+from ledger.book.records import Key, public_key
 from ledger.clock import Clock
 from ledger.drafts import choose_signers, committed, draft_entry
-from ledger.entries import Entry, SignatureCheck, Signer, format_entry, parse_entry, signature_check
-from ledger.epochs import next_origin
 from ledger.errors import Invalid, Problem, Refused, Unavailable
-from ledger.everyday import KIND
-from ledger.forgetting import forget
-from ledger.keyring import Keyring
-from ledger.keys import check
-from ledger.naming import NAMING, name_account
-from ledger.notes import Signature, sign_text
-from ledger.openings import SALT_BYTES, Opening, check_openings
-from ledger.orders import parse_one_of_orders
-from ledger.people import person, save_openings
+from ledger.facts import events as e
+from ledger.facts import links as lf
+from ledger.facts.entries import Entry, SignatureCheck, Signer, format_entry, parse_entry, signature_check
+from ledger.facts.everyday import KIND
+from ledger.facts.orders import parse_one_of_orders
+from ledger.format.epochs import next_origin
+from ledger.format.keys import check
+from ledger.format.notes import Signature, sign_text
+from ledger.format.openings import SALT_BYTES, Opening, check_openings
+from ledger.keyfiles.ring import Keyring
+from ledger.people.forgetting import forget
+from ledger.people.naming import NAMING, name_account
+from ledger.people.people import person, save_openings
+from ledger.processes.scribe import Job, Scribe, Written, written
 from ledger.reading import Reading
-from ledger.records import Key, public_key
-from ledger.scribe import Job, Scribe, Written, written
+from ledger.rules import admission, signers
 from ledger.store import UNWIPED, Log, Writing
 from ledger.store.tables import Cache
 
@@ -222,7 +222,7 @@ class Page(Reading):
 
         What is wrong with one is not said here, but by `submit`.
         """
-        from ledger.signatures import those_that_hold
+        from ledger.processes.signatures import those_that_hold
 
         read = parse_one_of_orders if len(notes) >= OFTEN else parse_entry
         checks: list[SignatureCheck] = []
@@ -290,7 +290,7 @@ class Page(Reading):
 
     def check(self, entry: Entry) -> None:
         """Ask the rules whether an entry may be added."""
-        warned = self._ask(lambda one, book: rules.admit(one, book, self.size), entry)
+        warned = self._ask(lambda one, book: admission.admit(one, book, self.size), entry)
         if warned and len(self._warned) < MOST_WARNED:
             self._warned += warned
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ledger.book import Book
+from ledger.book.fold import Book
+from ledger.book.records import Contest
 from ledger.clock import Clock
-from ledger.entries import Entry
-from ledger.naming import WITHHELD
-from ledger.people import everyone, openings_of, person, resolve
-from ledger.records import Contest
+from ledger.facts.entries import Entry
+from ledger.people.naming import WITHHELD
+from ledger.people.people import everyone, openings_of, person, resolve
 from ledger.store import Log
 from ledger.store.tables import Cache, SqlTables
 

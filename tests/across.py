@@ -14,24 +14,24 @@ from itertools import permutations
 from pathlib import Path
 
 from federation import pairing
-from federation.checking import frames_say_what_their_entries_say
-from federation.linkpack import facts_of
+from federation.carriers.outbox import publish_in, published_folder
 from federation.office import sync_neighbour
-from federation.outbox import publish_in, published_folder
 from federation.paying import Wanted, alias_for, order_fact
-from federation.reconciling import compare
+from federation.proofs.checking import frames_say_what_their_entries_say
+from federation.proofs.linkpack import facts_of
+from federation.proofs.reconciling import compare
 from federation.sides import Side, side_of
 from federation.syncing import Synced
-from ledger import events as e
-from ledger import linkfacts as lf
-from ledger.backup import backup
 from ledger.bank import Bank
 from ledger.clock import Clock
-from ledger.findings import Report
+from ledger.facts import events as e
+from ledger.facts import links as lf
 from ledger.folder import open_folder
 from ledger.founding import FIRST_POLICY, Plan, found_bank
-from ledger.restore import restore
+from ledger.keeping.backup import backup
+from ledger.keeping.restore import restore
 from ledger.store import Store
+from ledger.verifying.findings import Report
 from tests import stores
 from tests.builders import FIRST_DAY, Village
 

@@ -26,12 +26,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger import events as e
 from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.errors import Unavailable
+from ledger.facts import events as e
 from ledger.folder import open_folder
-from ledger.keyring import Keyring, key_files
+from ledger.keyfiles.ring import Keyring, key_files
 from ledger.page import Page
 from ledger.publishing.heads import FIRST
 from ledger.store import Store

@@ -16,22 +16,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ledger import events as e
-from ledger.audit import audit
 from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.drafts import draft_entry
-from ledger.entries import Act, Entry, format_entry
-from ledger.entries import Signer as EntrySigner
-from ledger.findings import Report
+from ledger.facts import events as e
+from ledger.facts.entries import Act, Entry, format_entry
+from ledger.facts.entries import Signer as EntrySigner
 from ledger.folder import open_folder
+from ledger.format.keys import Signer, encode_key
+from ledger.format.notes import Signature, sign_text
 from ledger.founding import FIRST_POLICY, Plan, found_bank, random_account
-from ledger.keyfiles import make_key
-from ledger.keyring import Keyring, key_files
-from ledger.keys import Signer, encode_key
-from ledger.notes import Signature, sign_text
+from ledger.keyfiles.files import make_key
+from ledger.keyfiles.ring import Keyring, key_files
 from ledger.page import Page, Recorded
 from ledger.store import Store
+from ledger.verifying.audit import audit
+from ledger.verifying.findings import Report
 from tests import stores
 
 T = TypeVar("T")

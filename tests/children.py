@@ -24,8 +24,9 @@ from tests import faulty
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
-        *("tests.children", "tests.builders", "ledger.keep", "ledger.audit", "ledger.store.recorders"),
-        *("cli.main", "cli.exchange", "cli.publishing", "cli.verify", "ledger.publishing.folder", "ledger.importing"),
+        *("tests.children", "tests.builders", "ledger.verifying.audit", "ledger.store.recorders"),
+        *("cli.main", "cli.exchange", "cli.publishing", "cli.verify", "ledger.publishing.folder"),
+        "ledger.moving.recording",
         *("cryptography.hazmat.primitives.serialization", "eventsourcing.sqlite"),
     ]
 )

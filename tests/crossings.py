@@ -14,10 +14,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ledger import linkfacts as lf
+from ledger.book.records import Link
+from ledger.facts import links as lf
+from ledger.format.keys import encode_key
 from ledger.founding import random_account
-from ledger.keys import encode_key
-from ledger.records import Link
 from tests.builders import Village, found
 from tests.neighbours import key_of, pid_of
 

@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger import events as e
-from ledger.checkpoint import Checkpoint, format_checkpoint
-from ledger.cosignatures import cosign
+from ledger.desk.proposals import Proposal, format_proposal
 from ledger.drafts import draft_entry
-from ledger.entries import Act, Entry, Signer, format_entry
+from ledger.facts import events as e
+from ledger.facts.entries import Act, Entry, Signer, format_entry
+from ledger.format.checkpoint import Checkpoint, format_checkpoint
+from ledger.format.cosignatures import cosign
+from ledger.format.keys import HeldKey, encode_key
+from ledger.format.merkle import inclusion_proof, leaf_hash, root
+from ledger.format.notes import format_note, parse_note, sign_note, sign_text
+from ledger.format.openings import Opening, commitments
 from ledger.founding import FIRST_POLICY
-from ledger.keys import HeldKey, encode_key
-from ledger.merkle import inclusion_proof, leaf_hash, root
-from ledger.notes import format_note, parse_note, sign_note, sign_text
-from ledger.openings import Opening, commitments
-from ledger.proposals import Proposal, format_proposal
 from ledger.publishing.bundles import format_bundle
 from ledger.publishing.pack import header, padding
 from ledger.publishing.receipt import Receipt, format_receipt

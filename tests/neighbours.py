@@ -10,11 +10,11 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from federation.frames import Frame, Offer, Quoted, Resume, open_frame, quote, sign_frame, text_hash
-from federation.link import Applied, Heard, Link, hear, opened
-from federation.speaking import Decide, Spoken, Take, Verdict, ask_to_resume, recall, speak
-from ledger import linkfacts as lf
-from ledger.keys import HeldKey, encode_key
+from federation.protocol.frames import Frame, Offer, Quoted, Resume, open_frame, quote, sign_frame, text_hash
+from federation.protocol.link import Applied, Heard, Link, hear, opened
+from federation.protocol.speaking import Decide, Spoken, Take, Verdict, ask_to_resume, recall, speak
+from ledger.facts import links as lf
+from ledger.format.keys import HeldKey, encode_key
 
 LINK = "0f" * 16
 OAK, ELM = "oak.example/hours", "elm.example/hours"

@@ -24,11 +24,11 @@ from collections.abc import Callable, Hashable, Iterator
 from itertools import permutations
 from typing import Any, NamedTuple
 
-from federation import link as links
-from federation import speaking
-from federation.frames import Frame, Mark, Offer, text_hash
-from federation.link import Link, Passed, Waits
-from federation.speaking import Spoken
+from federation.protocol import link as links
+from federation.protocol import speaking
+from federation.protocol.frames import Frame, Mark, Offer, text_hash
+from federation.protocol.link import Link, Passed, Waits
+from federation.protocol.speaking import Spoken
 from tests.neighbours import ELM, LINK, OAK, never, offer, take_all
 
 BANKS = (OAK, ELM)

@@ -17,7 +17,7 @@ from pathlib import Path
 from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.folder import DATABASE, open_folder, write_config
-from ledger.relocating import move
+from ledger.keeping.relocating import move
 from ledger.store import Store
 from ledger.store.address import connecting, is_url, schema_of
 from tests.postgres import fresh_schema

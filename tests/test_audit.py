@@ -12,19 +12,19 @@ from typing import Any
 
 import pytest
 
-from ledger import events as e
-from ledger import linkfacts as lf
-from ledger.audit import ENTRY_CHECKS, LOG_CHECKS, audit
-from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from ledger.drafts import draft_entry
-from ledger.entries import Act, format_entry
-from ledger.entries import Signer as EntrySigner
 from ledger.errors import Problem
-from ledger.findings import Report
-from ledger.keys import encode_base64
-from ledger.merkle import leaf_hash
-from ledger.notes import parse_note, sign_note
+from ledger.facts import events as e
+from ledger.facts import links as lf
+from ledger.facts.entries import Act, format_entry
+from ledger.facts.entries import Signer as EntrySigner
+from ledger.format.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
+from ledger.format.keys import encode_base64
+from ledger.format.merkle import leaf_hash
+from ledger.format.notes import parse_note, sign_note
 from ledger.store.log import log_id
+from ledger.verifying.audit import ENTRY_CHECKS, LOG_CHECKS, audit
+from ledger.verifying.findings import Report
 from tests import stores
 from tests.builders import ORIGIN, Village, copy_of, found, live_village
 

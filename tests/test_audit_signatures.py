@@ -10,8 +10,8 @@ from multiprocessing.context import SpawnContext
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger.keys import HeldKey
-from ledger.signatures import BATCH, FEW, MANY, Checker, Signed, those_that_hold
+from ledger.format.keys import HeldKey
+from ledger.processes.signatures import BATCH, FEW, MANY, Checker, Signed, those_that_hold
 
 COUNT = FEW + 3 * BATCH + 7
 SIGNATURES = COUNT + len(range(0, COUNT, 3))

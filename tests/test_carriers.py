@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.carriers import BundleCarrier, FolderCarrier, carrier_to, format_bundle, parse_bundle
+from federation.carriers import carrier_to
+from federation.carriers.reading import BundleCarrier, FolderCarrier, format_bundle, parse_bundle
 from ledger.errors import Invalid, Problem, Unavailable
 
 FILES = {"links/0f/f/0/1": b"sealed", "links/0f/head": bytes(range(256)), "links/0f/r/0/1": b""}

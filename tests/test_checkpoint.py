@@ -9,11 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.checkpoint import MAX_SIZE, Checkpoint, format_checkpoint, open_checkpoint, parse_checkpoint
 from ledger.errors import Invalid
-from ledger.keys import HeldKey
-from ledger.merkle import EMPTY, leaf_hash
-from ledger.notes import Signature, format_note, parse_note, sign_note, sign_text
+from ledger.format.checkpoint import MAX_SIZE, Checkpoint, format_checkpoint, open_checkpoint, parse_checkpoint
+from ledger.format.keys import HeldKey
+from ledger.format.merkle import EMPTY, leaf_hash
+from ledger.format.notes import Signature, format_note, parse_note, sign_note, sign_text
 
 ORIGIN = "rushey-green.example/hours"
 ROOT = leaf_hash(b"an entry")

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from federation.checking import frames_say_what_their_entries_say
-from federation.evidence import format_evidence, two_heads_charge, two_heads_evidence, verify_evidence
-from federation.frames import CheckpointKey
-from federation.headkeys import chain, is_proven, known_keys, open_statement, sign_statement, statement_note
-from federation.link import Lie
+from federation.proofs.checking import frames_say_what_their_entries_say
+from federation.proofs.evidence import format_evidence, two_heads_charge, two_heads_evidence, verify_evidence
+from federation.protocol.frames import CheckpointKey
+from federation.protocol.headkeys import chain, is_proven, known_keys, open_statement, sign_statement, statement_note
+from federation.protocol.link import Lie
 from federation.sides import side_of
 from federation.witnessing import Fork
-from ledger.checkpoint import Checkpoint, format_checkpoint
 from ledger.errors import Invalid
-from ledger.keys import PublicKey, encode_key
-from ledger.notes import sign_note
+from ledger.format.checkpoint import Checkpoint, format_checkpoint
+from ledger.format.keys import PublicKey, encode_key
+from ledger.format.notes import sign_note
 from tests.across import Near, paired, settle
 from tests.console import Console
 from tests.neighbours import ELM, LINK, OAK, key_of, pair

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from ledger import events as e
-from ledger.checkpoint import Checkpoint, format_checkpoint
 from ledger.codes import CODES
-from ledger.doctor import INSIDE, LOOKS, Ailment, Patient, examine
 from ledger.errors import Refused
-from ledger.foreign import foreign_objects
-from ledger.notes import sign_note
+from ledger.facts import events as e
+from ledger.format.checkpoint import Checkpoint, format_checkpoint
+from ledger.format.notes import sign_note
+from ledger.keeping.doctor import INSIDE, LOOKS, Ailment, Patient, examine
 from ledger.publishing.folder import publish
 from ledger.store.address import connecting
+from ledger.verifying.foreign import foreign_objects
 from tests.builders import Village, copy_of, live_village
 from tests.console import Console
 from tests.postgres import fresh_schema

@@ -11,14 +11,14 @@ import pytest
 
 from federation.pairing import called_neighbour
 from federation.paying import alias_for
-from ledger import events as e
-from ledger.backup import backup
 from ledger.errors import Problem
-from ledger.openings import Opening, commitment
-from ledger.people import openings_of
+from ledger.facts import events as e
+from ledger.format.openings import Opening, commitment
+from ledger.keeping.backup import backup
+from ledger.keeping.rebuild import rebuild
+from ledger.keeping.restore import restore
+from ledger.people.people import openings_of
 from ledger.publishing.folder import publish
-from ledger.rebuild import rebuild
-from ledger.restore import restore
 from ledger.store import UNWIPED
 from ledger.store.address import connecting
 from tests.across import agree, paired, settle

@@ -11,14 +11,14 @@ from hypothesis import example as given_example
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import canonical as c
-from ledger import events as e
-from ledger import everyday
-from ledger import foreread as foreread_module
-from ledger.entries import Act, Entry, Signer, parse_entry
 from ledger.errors import Invalid
-from ledger.everyday import everyday_body, parse_one_of_many
-from ledger.foreread import foreread, read_here
+from ledger.facts import events as e
+from ledger.facts import everyday
+from ledger.facts.entries import Act, Entry, Signer, parse_entry
+from ledger.facts.everyday import everyday_body, parse_one_of_many
+from ledger.format import canonical as c
+from ledger.processes import foreread as foreread_module
+from ledger.processes.foreread import foreread, read_here
 from tests.builders import found
 from tests.example import ADA, MARY, ORIGIN, POT, by, drafted, signed
 

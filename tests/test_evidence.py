@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from federation.evidence import Charge, format_evidence, two_heads_charge
-from ledger.checkpoint import Checkpoint, format_checkpoint
-from ledger.keys import encode_key, vkey
-from ledger.notes import sign_note
+from federation.proofs.evidence import Charge, format_evidence, two_heads_charge
+from ledger.format.checkpoint import Checkpoint, format_checkpoint
+from ledger.format.keys import encode_key, vkey
+from ledger.format.notes import sign_note
 from tests.console import Console
 from tests.neighbours import ELM, LINK, OAK, key_of
 from tests.test_federation_lies import LIES, charge, talked, transcript

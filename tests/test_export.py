@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger import exporting, views
-from ledger.events import HOURS_GIVEN
-from ledger.exporting import pairs
-from ledger.points import AsOf, find_point
+from ledger.facts.events import HOURS_GIVEN
+from ledger.views import exporting, statements
+from ledger.views.exporting import pairs
+from ledger.views.points import AsOf, find_point
 from tests.builders import Village
 from tests.console import Console
 from tests.crossings import crossed
@@ -153,7 +153,7 @@ def test_the_lines_sum_to_the_balances_at_every_size_also_of_what_crossed(villag
     with village.bank.reading() as page:
         for size in range(6, page.size + 1):
             then = AsOf(page, find_point(page, str(size)))
-            standing = {one.handle: one.minutes for one in views.balances(then)}
+            standing = {one.handle: one.minutes for one in statements.balances(then)}
             sums, legs = dict.fromkeys(standing, 0), dict.fromkeys(standing, 0)
             for _, giver, receiver, minutes, *_ in exporting.rows(then):
                 sums[giver] += minutes

@@ -20,18 +20,18 @@ from pathlib import Path
 
 import pytest
 
-from ledger.audit import audit
-from ledger.backup import backup
 from ledger.bank import Bank
-from ledger.checkpoint import Checkpoint, parse_checkpoint
 from ledger.clock import Clock
 from ledger.errors import Problem, Refused, Unavailable
 from ledger.folder import open_folder
+from ledger.format.checkpoint import Checkpoint, parse_checkpoint
+from ledger.format.notes import parse_note
 from ledger.founding import Plan, found_bank
-from ledger.notes import parse_note
-from ledger.rebuild import rebuild
-from ledger.restore import restore
+from ledger.keeping.backup import backup
+from ledger.keeping.rebuild import rebuild
+from ledger.keeping.restore import restore
 from ledger.store import Store
+from ledger.verifying.audit import audit
 from tests import children
 from tests.builders import FIRST_DAY, ORIGIN, Village, found
 
@@ -133,7 +133,7 @@ def assert_one_history(village: Village, notes: list[bytes]) -> None:
 
 
 def root_of(village: Village, head: Checkpoint) -> bytes:
-    from ledger.merkle import root_from_tiles
+    from ledger.format.merkle import root_from_tiles
 
     with village.bank.store.reading() as log:
         return root_from_tiles(head.size, log.read_tile)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation import frames
-from federation.frames import Accept, Frame, Item, Mark, Offer, Reject, Rekey, Resume, parse_said, text_hash
-from ledger import canonical as c
+from federation.protocol import frames
+from federation.protocol.frames import Accept, Frame, Item, Mark, Offer, Reject, Rekey, Resume, parse_said, text_hash
 from ledger.errors import Invalid
+from ledger.format import canonical as c
 from tests.neighbours import ELM, LINK, OAK, offer, pid_of
 
 HASH = text_hash("x")

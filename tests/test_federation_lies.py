@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from federation.evidence import (
+from federation.kept import Standing
+from federation.proofs.evidence import (
     Charge,
     Proven,
     charge_of,
@@ -17,18 +18,17 @@ from federation.evidence import (
     two_heads_charge,
     verify_evidence,
 )
-from federation.frames import Accept, Frame, Mark, Resume, Resumed, open_frame, sign_frame, text_hash
-from federation.kept import Standing
-from federation.link import Lie, Passed, Waits, say, settled
-from federation.parcels import Head
-from federation.replay import both_sides, replay
-from federation.settlement import propose, settlement_line, settlement_start, settlement_text
-from federation.speaking import next_frame
+from federation.protocol.frames import Accept, Frame, Mark, Resume, Resumed, open_frame, sign_frame, text_hash
+from federation.protocol.link import Lie, Passed, Waits, say, settled
+from federation.protocol.parcels import Head
+from federation.protocol.replay import both_sides, replay
+from federation.protocol.settlement import propose, settlement_line, settlement_start, settlement_text
+from federation.protocol.speaking import next_frame
 from federation.witnessing import Older, Rollback, cosigned_note, look_at
-from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from ledger.errors import Invalid
-from ledger.keys import encode_key
-from ledger.notes import format_note, parse_note, sign_note, sign_text
+from ledger.format.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
+from ledger.format.keys import encode_key
+from ledger.format.notes import format_note, parse_note, sign_note, sign_text
 from tests.neighbours import (
     ELM,
     LINK,
@@ -101,7 +101,7 @@ def offered_again(oak: Side, elm: Side) -> bytes:
 
 def other_payee(oak: Side, elm: Side) -> bytes:
     """An accept of the same payment, with other minutes."""
-    from federation.frames import offer_hash
+    from federation.protocol.frames import offer_hash
 
     return lie(elm, items=(Accept(offer_hash(LINK, offer(2, 31))),), bal=elm.link.bal - 31)
 
@@ -324,8 +324,8 @@ def test_a_frame_that_is_changed_or_cut_anywhere_is_refused() -> None:
     ],
 )
 def test_what_a_newer_version_says_is_named_and_the_link_is_not_lost(old: str, newer: str, named: str) -> None:
-    from federation.frames import frame_text
-    from ledger.notes import format_note, sign_text
+    from federation.protocol.frames import frame_text
+    from ledger.format.notes import format_note, sign_text
 
     oak, elm = talked()
     frame = next_frame(elm.link, (offer(7, 5),), elm.link.bal, 5)

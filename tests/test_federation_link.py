@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from federation.frames import Offer, offer_hash
-from federation.link import Ahead, Applied, Passed, Waits
-from federation.speaking import Refuse
+from federation.protocol.frames import Offer, offer_hash
+from federation.protocol.link import Ahead, Applied, Passed, Waits
+from federation.protocol.speaking import Refuse
 from tests.neighbours import LINK, Side, deliver, never, offer, pair, pid_of, settle, sync
 
 pytestmark = pytest.mark.usefixtures("kept_in")

@@ -6,12 +6,12 @@ import hashlib
 
 import pytest
 
-from federation.card import Card, card_hash, check_answer, open_card, sign_card, words_of
-from federation.sealing import seal, seal_private, seal_public, sealing_info, unseal
-from federation.words import _list, compare_words, six_words, words_digest
+from federation.protocol.card import Card, card_hash, check_answer, open_card, sign_card, words_of
+from federation.protocol.sealing import seal, seal_private, seal_public, sealing_info, unseal
+from federation.protocol.words import _list, compare_words, six_words, words_digest
 from ledger.errors import Problem
-from ledger.keys import encode_key
-from ledger.linkfacts import Neighbour
+from ledger.facts.links import Neighbour
+from ledger.format.keys import encode_key
 from tests.neighbours import ELM, LINK, OAK, key_of
 
 pytestmark = pytest.mark.usefixtures("kept_in")

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from federation.frames import Rekey, rekey_text
-from federation.link import Applied, Lie, Link
-from federation.replay import follow
-from federation.settlement import Settlement, check_settlement, propose, settlement_line, settlement_text
-from ledger import linkfacts as lf
+from federation.protocol.frames import Rekey, rekey_text
+from federation.protocol.link import Applied, Lie, Link
+from federation.protocol.replay import follow
+from federation.protocol.settlement import Settlement, check_settlement, propose, settlement_line, settlement_text
 from ledger.errors import Invalid
-from ledger.events import KeySpec
-from ledger.keys import HeldKey, encode_base64, encode_key
-from ledger.linkfacts import Neighbour
-from ledger.notes import sign_text
+from ledger.facts import links as lf
+from ledger.facts.events import KeySpec
+from ledger.facts.links import Neighbour
+from ledger.format.keys import HeldKey, encode_base64, encode_key
+from ledger.format.notes import sign_text
 from tests.neighbours import ELM, LINK, OAK, Side, deliver, key_of, never, offer, pair, pid_of, settle, start_of, sync
 
 

@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from ledger.audit import audit
 from ledger.errors import Problem
 from ledger.folder import Folder, open_folder
 from ledger.publishing import escrow
@@ -28,6 +27,7 @@ from ledger.publishing.pack import PackShelf, pack
 from ledger.publishing.receipt import check_receipt, format_receipt, make_receipt, parse_receipt
 from ledger.publishing.shelf import PublishedLog, open_folder_shelf
 from ledger.store import Store
+from ledger.verifying.audit import audit
 from ledger.verifying.pins import Pins
 from ledger.verifying.published import verify_published
 from ledger.verifying.states import StateFile

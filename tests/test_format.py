@@ -26,17 +26,17 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from ledger import canonical as c
-from ledger import events as e
-from ledger import linkfacts as lf
-from ledger.book import Book
+from ledger.book.fold import Book
+from ledger.book.records import MemoryTables
 from ledger.codes import CODES
-from ledger.entries import Act, Signer, parse_entry
+from ledger.desk.proposals import add_signature, parse_proposal
 from ledger.errors import Invalid
-from ledger.keys import SMALL_ORDER
-from ledger.proposals import add_signature, parse_proposal
-from ledger.records import MemoryTables
-from ledger.rules import admit
+from ledger.facts import events as e
+from ledger.facts import links as lf
+from ledger.facts.entries import Act, Signer, parse_entry
+from ledger.format import canonical as c
+from ledger.format.keys import SMALL_ORDER
+from ledger.rules.admission import admit
 from ledger.store.sql import create_statements
 from tests import example
 from tests.test_house import _raised_codes
@@ -422,12 +422,12 @@ def test_every_table_of_the_database_is_described() -> None:
 
 
 def test_the_columns_of_a_day_sheet_are_described() -> None:
-    from ledger.sheet import COLUMNS
+    from ledger.desk.sheet import COLUMNS
 
     assert [unquoted(row[0]) for row in rows(section("12. The day sheet"))][1:] == list(COLUMNS)
 
 
-# The rules: their order in the table is that in ledger/rules.py and, for who signs, ledger/signers.py.
+# The rules: their order in the table is that in ledger/rules/admission.py and, for who signs, ledger/rules/signers.py.
 
 
 def documented_rules() -> dict[str, list[str]]:
@@ -445,12 +445,12 @@ def documented_steps() -> list[str]:
     return [unquoted(row[1]) if row[1].startswith("`") else "" for row in rows(section("8.1 Before and after"))[1:]]
 
 
-RULE_FILES = ("signers.py", "limits.py", "linkrules.py", "helprules.py", "voterules.py", "rules.py")
+RULE_FILES = ("signers.py", "limits.py", "links.py", "helping.py", "votes.py", "admission.py")
 
 
 @cache
 def _functions() -> dict[str, ast.FunctionDef]:
-    sources = [ast.parse((HOUSE / "ledger" / name).read_text()) for name in RULE_FILES]
+    sources = [ast.parse((HOUSE / "ledger" / "rules" / name).read_text()) for name in RULE_FILES]
     return {node.name: node for source in sources for node in source.body if isinstance(node, ast.FunctionDef)}
 
 
@@ -478,9 +478,9 @@ UNREACHABLE = {"exchange.reversed": {"unknown_account"}, "key.revoked": {"unknow
 
 @pytest.mark.parametrize("kind", [bare(kind) for kind in e.FACTS])
 def test_the_rules_of_a_kind_stand_in_the_order_of_the_code(kind: str) -> None:
-    from ledger import rules
+    from ledger.rules import admission
 
-    chain: tuple[Callable[..., None], ...] = rules._FACT_RULES[e.FACTS.get(kind) or e.FACTS[f"{kind}/1"]]
+    chain: tuple[Callable[..., None], ...] = admission._FACT_RULES[e.FACTS.get(kind) or e.FACTS[f"{kind}/1"]]
     codes = [code for rule in chain for code in refusals(rule.__name__)]
     assert set(codes) - UNREACHABLE.get(kind, set()) == set(documented_rules()[kind])
     assert is_in_order(documented_rules()[kind], codes)

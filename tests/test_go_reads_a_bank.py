@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger.entries import parse_entry
-from ledger.keys import encode_base64, vkey
-from ledger.merkle import leaf_hash, root
-from ledger.records import public_key
+from ledger.book.records import public_key
+from ledger.facts.entries import parse_entry
+from ledger.format.keys import encode_base64, vkey
+from ledger.format.merkle import leaf_hash, root
 from tests import example
 from tests.builders import ORIGIN, Village, live_village
 from tests.test_format import printed

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import pytest
 
-from ledger.checkpoint import Checkpoint, format_checkpoint
-from ledger.keys import encode_base64, vkey
-from ledger.merkle import inclusion_proof, leaf_hash, root, tile_growth
-from ledger.notes import sign_note
+from ledger.format.checkpoint import Checkpoint, format_checkpoint
+from ledger.format.keys import encode_base64, vkey
+from ledger.format.merkle import inclusion_proof, leaf_hash, root, tile_growth
+from ledger.format.notes import sign_note
 from tests.test_format import printed
 from tests.test_go_reads_our_notes import BANK, GIVER, ORIGIN, build
 

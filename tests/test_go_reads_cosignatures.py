@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ledger.keys import vkey
+from ledger.format.keys import vkey
 from ledger.publishing.heads import read_checkpoint
 from tests.across import Near, paired, settle
 from tests.console import Console

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger.checkpoint import Checkpoint, format_checkpoint
-from ledger.keys import HeldKey, vkey
-from ledger.merkle import leaf_hash
-from ledger.notes import sign_note
+from ledger.format.checkpoint import Checkpoint, format_checkpoint
+from ledger.format.keys import HeldKey, vkey
+from ledger.format.merkle import leaf_hash
+from ledger.format.notes import sign_note
 
 GOPATH = Path("/usr/share/gocode")
 ORIGIN = "rushey-green.example/hours"

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from ledger.backup import backup
 from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.errors import Problem
 from ledger.folder import RECOVERY
-from ledger.keyfiles import make_key
+from ledger.keeping.backup import backup
+from ledger.keeping.restore import Restored, restore
+from ledger.keyfiles.files import make_key
 from ledger.publishing import escrow
 from ledger.publishing.folder import publish
-from ledger.restore import Restored, restore
 from ledger.store import Store
 from tests.builders import FIRST_DAY, Village, live_village
 from tests.test_publish import files, grow

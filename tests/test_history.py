@@ -30,18 +30,18 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ledger import events as e
-from ledger import views
-from ledger.audit import audit
 from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.errors import Refused
+from ledger.facts import events as e
 from ledger.folder import open_folder
 from ledger.founding import FIRST_POLICY
+from ledger.keeping.rebuild import rebuild
 from ledger.page import Page, Recorded
-from ledger.points import AsOf, find_point
-from ledger.rebuild import rebuild
 from ledger.store import Store
+from ledger.verifying.audit import audit
+from ledger.views import statements
+from ledger.views.points import AsOf, find_point
 from tests import stores
 from tests.builders import FIRST_DAY, Village, found
 
@@ -264,7 +264,7 @@ class Histories(RuleBasedStateMachine):
             with self.village.bank.reading() as page:
                 for size, balances in self.past:
                     then = AsOf(page, find_point(page, str(size)))
-                    assert {one.handle: one.minutes for one in views.balances(then)} == balances
+                    assert {one.handle: one.minutes for one in statements.balances(then)} == balances
             self.is_proved()
             self._remembers_after(lambda: rebuild(self.village.bank))
             self.is_proved()
@@ -500,15 +500,15 @@ class Histories(RuleBasedStateMachine):
 
     def _shown(self) -> list[Any]:
         with self.village.bank.reading() as page:
-            accounts = [one.account for one in views.balances(page)]
-            return [views.statement(page, account) for account in accounts]
+            accounts = [one.account for one in statements.balances(page)]
+            return [statements.statement(page, account) for account in accounts]
 
     # What holds after every step.
 
     @invariant()
     def balances_are_the_model_s_and_sum_to_zero(self) -> None:
         with self.village.bank.reading() as page:
-            shown = {one.handle: one.minutes for one in views.balances(page)}
+            shown = {one.handle: one.minutes for one in statements.balances(page)}
             assert shown == self.model.balances()
             assert sum(shown.values()) == 0
             if not self.past or self.past[-1][0] != page.size:
@@ -518,7 +518,7 @@ class Histories(RuleBasedStateMachine):
     def a_statement_closes_at_the_balance(self) -> None:
         with self.village.bank.reading() as page:
             for member in self.model.members.values():
-                found = views.statement(page, member.id)
+                found = statements.statement(page, member.id)
                 assert found.closing_minutes == member.minutes
                 assert found.opening_minutes + sum(line.minutes for line in found.lines) == found.closing_minutes
 

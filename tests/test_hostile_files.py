@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger.checkpoint import Checkpoint, format_checkpoint
-from ledger.findings import MOST_PROBLEMS
-from ledger.keyfiles import load_key, make_key
-from ledger.merkle import TILE_HASHES, entries_path, leaf_hash, root, tile_growth, tile_path
-from ledger.notes import sign_note
+from ledger.format.checkpoint import Checkpoint, format_checkpoint
+from ledger.format.merkle import TILE_HASHES, entries_path, leaf_hash, root, tile_growth, tile_path
+from ledger.format.notes import sign_note
+from ledger.keyfiles.files import load_key, make_key
 from ledger.publishing.bundles import format_bundle
 from ledger.publishing.shelf import open_folder_shelf
+from ledger.verifying.findings import MOST_PROBLEMS
 from ledger.verifying.pins import Pins
 from ledger.verifying.published import verify_published
 from tests.console import Console

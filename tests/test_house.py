@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,99 +20,14 @@ HOUSE = Path(__file__).parent.parent
 PACKAGES = ("ledger", "cli", "federation")
 TOP_LEVEL = {*PACKAGES, "tests", "pyproject.toml", "README.md", "LICENSE"}  # and dotfiles
 
-#: Top to bottom, the way of an hour; a module imports only from those above it.
+#: Top to bottom, the way of an hour: a module imports only from those above it, and inside a package from those
+#: that its page names before it.
 LEDGER_ORDER = (
-    "codes",
-    "errors",
-    "hours",
-    "words",
-    "keys",
-    "notes",
-    "canonical",
-    "openings",
-    "epochs",
-    "events",
-    "linkfacts",
-    "helpfacts",
-    "votefacts",
-    "entries",
-    "everyday",
-    "orders",
-    "merkle",
-    "checkpoint",
-    "cosignatures",
-    "records",
-    "posting",
-    "linkbook",
-    "helpbook",
-    "votebook",
-    "book",
-    "needs",
-    "signers",
-    "limits",
-    "linkrules",
-    "helprules",
-    "voterules",
-    "rules",
-    "drafts",
-    "processes",
-    "scribe",
-    "store",
-    "foreread",
-    "people",
-    "naming",
-    "forgetting",
-    "clock",
-    "reading",
-    "points",
-    "across",
-    "views",
-    "institutions",
-    "listings",
-    "matching",
-    "folder",
-    "keyfiles",
-    "keyring",
-    "sodium",
-    "scratch",
-    "signatures",
-    "page",
-    "bank",
-    "founding",
-    "proposals",
-    "telling",
-    "exchanges",
-    "paybacks",
-    "sheet",
-    "moving",
-    "keyholders",
-    "mandates",
-    "accounts",
-    "referrals",
-    "holdings",
-    "importplan",
-    "importing",
-    "importreport",
-    "exporting",
-    "measures",
-    "policyfile",
-    "polls",
-    "succession",
-    "publishing",
-    "reopening",
-    "rebuild",
-    "backup",
-    "restore",
-    "findings",
-    "differences",
-    "relocating",
-    "foreign",
-    "beside",
-    "walk",
-    "audit",
-    "verifying",
-    "doctor",
-    "attention",
+    *("codes", "errors", "clock", "hours", "words"),
+    *("format", "facts", "book", "rules", "drafts"),
+    *("store", "processes", "people", "folder", "keyfiles", "reading", "page", "bank", "founding"),
+    *("views", "desk", "moving", "measures"),
+    *("publishing", "verifying", "keeping"),
 )
 
 MAY_NOT_IMPORT = {"ledger": {"cli", "federation"}, "federation": {"cli"}, "cli": set[str]()}
@@ -120,13 +36,16 @@ MAY_NOT_IMPORT = {"ledger": {"cli", "federation"}, "federation": {"cli"}, "cli":
 FENCES = {
     "click": ("cli/",),
     "rich": ("cli/",),
-    "cryptography": ("ledger/keys.py", "ledger/keyfiles.py", "ledger/publishing/escrow.py", "federation/sealing.py"),
-    "httpx": ("federation/web.py",),
-    "starlette": ("federation/serving.py",),
-    "uvicorn": ("federation/serving.py",),
+    "cryptography": (
+        *("ledger/format/keys.py", "ledger/keyfiles/files.py"),
+        *("ledger/publishing/escrow.py", "federation/protocol/sealing.py"),
+    ),
+    "httpx": ("federation/carriers/web.py",),
+    "starlette": ("federation/carriers/serving.py",),
+    "uvicorn": ("federation/carriers/serving.py",),
     "jinja2": ("cli/pages/",),
     "pygal": ("cli/pages/charts.py",),
-    "eventsourcing": ("ledger/store.py", "ledger/store/"),
+    "eventsourcing": ("ledger/store/",),
 }
 
 SOURCES = sorted(path for package in PACKAGES for path in (HOUSE / package).rglob("*.py"))
@@ -137,16 +56,19 @@ def _place(path: Path) -> str:
     return path.relative_to(HOUSE).as_posix()
 
 
-def _imports(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def _imports(path: Path) -> list[tuple[int, str]]:
     """Every import in a file, inside functions too: its line and full dotted name (`from a import b` is a.b)."""
     package = path.relative_to(HOUSE).parent.parts
+    found: list[tuple[int, str]] = []
     for node in ast.walk(ast.parse(path.read_text(), str(path))):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            found += ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) + 1 - node.level] if node.level else ()
             origin = ".".join([*above, *([node.module] if node.module else [])])
-            yield from ((node.lineno, f"{origin}.{alias.name}") for alias in node.names)
+            found += ((node.lineno, f"{origin}.{alias.name}") for alias in node.names)
+    return found
 
 
 def _ledger_module(dotted: str) -> str | None:
@@ -187,6 +109,32 @@ def test_ledger_modules_import_only_from_above() -> None:
             other = _ledger_module(name)
             if other is not None and other != own and rank.get(other, 0) >= rank.get(own, -1):
                 wrong.append(f"{_place(path)}:{line} imports {name}, which stands below")
+    assert wrong == []
+
+
+PAGES = sorted({path.parent for path in SOURCES if path.parent.parent != HOUSE})
+
+
+def _named_on_page(package: Path) -> list[str]:
+    """The modules that the page of a package names, one a line, in their order."""
+    page = ast.get_docstring(ast.parse((package / "__init__.py").read_text())) or ""
+    return re.findall(r"^ *([a-z_0-9]+) {2,}\S", page, re.MULTILINE)
+
+
+@pytest.mark.parametrize("package", PAGES, ids=_place)
+def test_a_package_names_its_modules_and_each_imports_from_those_before_it(package: Path) -> None:
+    named = _named_on_page(package)
+    inside = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert sorted(named) == sorted(inside - {"__init__"})
+    dotted = _place(package).replace("/", ".")
+    wrong = [
+        f"{_place(path)}:{line} imports {name}"
+        for path in package.rglob("*.py")
+        if (own := path.relative_to(package).parts[0].removesuffix(".py")) in named
+        for line, name in _imports(path)
+        for other in named[named.index(own) + 1 :]
+        if f"{name}.".startswith(f"{dotted}.{other}.")
+    ]
     assert wrong == []
 
 
@@ -279,8 +227,7 @@ def test_the_format_lists_exactly_the_codes() -> None:
 
 def test_federation_reads_no_clock() -> None:
     """What two banks decide hangs on no clock: the protocol's modules import none."""
-    pure = ("card", "evidence", "frames", "link", "replay", "settlement", "speaking", "words")
-    places = [HOUSE / f"federation/{name}.py" for name in pure]
+    places = [*(HOUSE / "federation/protocol").glob("*.py"), HOUSE / "federation/proofs/evidence.py"]
     clocks = {"time", "datetime", "random", "secrets", "os", "ledger.clock"}
     read = [f"{_place(path)}:{line} {name}" for path in places for line, name in _imports(path) if name in clocks]
     read += [f"{_place(path)} {name}" for path in places for _, name in _imports(path) if name.split(".")[0] in clocks]

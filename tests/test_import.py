@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger import events as e
 from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.drafts import draft_entry
+from ledger.facts import events as e
 from ledger.folder import open_folder
 from ledger.store import Store
 from tests.builders import Village

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ledger import events as e
-from ledger.audit import audit
-from ledger.entries import attestation
 from ledger.errors import Refused
+from ledger.facts import events as e
+from ledger.facts.entries import attestation
 from ledger.founding import random_account
+from ledger.verifying.audit import audit
 from tests.builders import Village, found
 
 FILES = (("ab" * 32, 17),)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import events as e
 from ledger.errors import Refused
-from ledger.institutions import BEFORE_DAYS, RECENT_DAYS, Part, institution, institutions
-from ledger.points import AsOf, find_point
+from ledger.facts import events as e
+from ledger.views.institutions import BEFORE_DAYS, RECENT_DAYS, Part, institution, institutions
+from ledger.views.points import AsOf, find_point
 from tests.builders import Village, found
 from tests.console import Console
 

@@ -13,23 +13,23 @@ from typing import Any
 
 import pytest
 
-from ledger import backup as backup_module
-from ledger import rebuild as rebuild_module
-from ledger.audit import audit
-from ledger.backup import NEIGHBOURLY, backup
 from ledger.bank import Bank
-from ledger.checkpoint import format_checkpoint, parse_checkpoint
 from ledger.clock import Clock
-from ledger.doctor import Patient, examine
 from ledger.errors import Invalid, Problem, Refused, Unavailable, Usage
 from ledger.folder import open_folder
+from ledger.format.checkpoint import format_checkpoint, parse_checkpoint
+from ledger.format.merkle import entries_path
+from ledger.format.notes import parse_note, sign_note
 from ledger.founding import Plan, found_bank
-from ledger.merkle import entries_path
-from ledger.notes import parse_note, sign_note
-from ledger.rebuild import rebuild
-from ledger.restore import Restored, restore
+from ledger.keeping import backup as backup_module
+from ledger.keeping import rebuild as rebuild_module
+from ledger.keeping.backup import NEIGHBOURLY, backup
+from ledger.keeping.doctor import Patient, examine
+from ledger.keeping.rebuild import rebuild
+from ledger.keeping.restore import Restored, restore
 from ledger.store import Log, Store
 from ledger.store.sql import PROJECTIONS
+from ledger.verifying.audit import audit
 from tests import stores
 from tests.builders import FIRST_DAY, ORIGIN, Village, found, live_village
 from tests.postgres import fresh_schema

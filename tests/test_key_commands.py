@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.keyfiles import read_public
-from ledger.keys import parse_vkey
-from ledger.notes import parse_note
+from ledger.format.keys import parse_vkey
+from ledger.format.notes import parse_note
+from ledger.keyfiles.files import read_public
 from tests.terminal import Terminal
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger import keyfiles
 from ledger.errors import Problem, Unavailable, Usage
-from ledger.keyfiles import load_key, make_key, read_public
-from ledger.keys import HeldKey, PublicKey, public_from_ssh, ssh_blob, ssh_line, ssh_string, take_ssh_string
+from ledger.format.keys import HeldKey, PublicKey, public_from_ssh, ssh_blob, ssh_line, ssh_string, take_ssh_string
+from ledger.keyfiles import files as keyfiles
+from ledger.keyfiles.files import load_key, make_key, read_public
 
 needs_ssh = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="no ssh-keygen here")
 needs_agent = pytest.mark.skipif(not (shutil.which("ssh-agent") and shutil.which("ssh-add")), reason="no ssh-agent")

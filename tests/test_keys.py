@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import keys
 from ledger.errors import Invalid
-from ledger.keys import HeldKey, PublicKey, check, key_id, parse_vkey, public_from_ssh, ssh_line, vkey
-from ledger.sodium import fastest_check
+from ledger.format import keys
+from ledger.format.keys import HeldKey, PublicKey, check, key_id, parse_vkey, public_from_ssh, ssh_line, vkey
+from ledger.processes.sodium import fastest_check
 
 VECTORS = Path(__file__).parent / "vectors" / "ed25519"
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -357,8 +357,8 @@ def test_base64_has_one_spelling(text: str) -> None:
 
 def test_a_command_that_only_reads_does_not_import_cryptography() -> None:
     program = (
-        "import sys, ledger.keys, ledger.keyfiles\n"
-        f"ledger.keys.PublicKey.parse(bytes.fromhex('{TEST_1.hex()}'))\n"
+        "import sys, ledger.format.keys, ledger.keyfiles.files\n"
+        f"ledger.format.keys.PublicKey.parse(bytes.fromhex('{TEST_1.hex()}'))\n"
         "sys.exit(any(m.split('.')[0] in ('cryptography', 'socket', 'tempfile') for m in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=VECTORS.parents[2], check=False)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from ledger import events as e
-from ledger import linkfacts as lf
-from ledger.book import Book
-from ledger.entries import parse_entry
-from ledger.points import AsOf, find_point
+from ledger.book.fold import Book
+from ledger.book.records import MemoryTables
+from ledger.facts import events as e
+from ledger.facts import links as lf
+from ledger.facts.entries import parse_entry
+from ledger.keeping.rebuild import rebuild
 from ledger.reading import Reading
-from ledger.rebuild import rebuild
-from ledger.records import MemoryTables
-from ledger.views import balances, statement
+from ledger.views.points import AsOf, find_point
+from ledger.views.statements import balances, statement
 from tests.builders import Village, found
 from tests.console import Console
 from tests.crossings import LINK, Crossing, crossed

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ledger import events as e
-from ledger import linkfacts as lf
-from ledger.entries import Act
-from ledger.records import NEVER
+from ledger.book.records import NEVER
+from ledger.facts import events as e
+from ledger.facts import links as lf
+from ledger.facts.entries import Act
 from tests.test_refusals import ADA, BO, BROKER, COMMITTEE, LINK, NEAR, PAY, World, by, help_given, inhabited, spec
 
 LINK_KEY = by(f"link-{NEAR}", Act("link"), name=LINK)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger import events as e
-from ledger import helpfacts as hf
-from ledger.entries import Act
+from ledger.desk.listings import ListingRow, directory, listing_rows, posted_fact
+from ledger.desk.matching import matches
+from ledger.desk.paybacks import payback_rows
 from ledger.errors import Refused
-from ledger.listings import ListingRow, directory, listing_rows, posted_fact
-from ledger.matching import matches
-from ledger.paybacks import payback_rows
+from ledger.facts import events as e
+from ledger.facts import helping as hf
+from ledger.facts.entries import Act
 from tests.builders import Village, found
 from tests.console import Console, Done
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from federation import pairing
-from federation.checking import frames_say_what_their_entries_say
 from federation.pairing import link_key_file
 from federation.paying import Wanted, alias_for, order_fact
-from ledger import linkfacts as lf
+from federation.proofs.checking import frames_say_what_their_entries_say
+from ledger.facts import links as lf
 from tests.across import Near, agree, paired, settle
 from tests.console import Console, Done
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.listings import ListingRow
-from ledger.matching import BEST, Standing, Suggestion, stems_of, suggestions
+from ledger.desk.listings import ListingRow
+from ledger.desk.matching import BEST, Standing, Suggestion, stems_of, suggestions
 
 
 def rows(*listed: tuple[str, str, str, str]) -> list[ListingRow]:

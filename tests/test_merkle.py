@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import merkle
 from ledger.errors import Invalid
+from ledger.format import merkle
 
 SMALL = 64
 EDGES = [0, 1, 2, 255, 256, 257, 511, 512, 513, 65535, 65536, 65537, 65792]

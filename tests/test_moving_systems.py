@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ledger import accounts
+from ledger.desk import accounts
 from ledger.hours import show_minutes
 from ledger.moving import gathering
 from ledger.moving.findings import Finding

@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.errors import Invalid
-from ledger.keys import HeldKey, check_key_name, key_id, parse_vkey, vkey
-from ledger.notes import (
+from ledger.format.keys import HeldKey, check_key_name, key_id, parse_vkey, vkey
+from ledger.format.notes import (
     Signature,
     format_note,
     known_keys,

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import canonical as c
-from ledger import events as e
-from ledger import linkfacts as lf
-from ledger.entries import Act, Signer, parse_entry
 from ledger.errors import Invalid
-from ledger.orders import order_body, parse_one_of_orders, read_order
+from ledger.facts import events as e
+from ledger.facts import links as lf
+from ledger.facts.entries import Act, Signer, parse_entry
+from ledger.facts.orders import order_body, parse_one_of_orders, read_order
+from ledger.format import canonical as c
 from tests.example import ADA, MARY, ORIGIN, by, drafted, signed
 
 DIGEST = "ab" * 32

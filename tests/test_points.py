@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ledger import events as e
-from ledger.checkpoint import Checkpoint, format_checkpoint
-from ledger.entries import parse_entry
 from ledger.errors import Problem
-from ledger.notes import sign_note
-from ledger.points import AsOf, find_point
+from ledger.facts import events as e
+from ledger.facts.entries import parse_entry
+from ledger.format.checkpoint import Checkpoint, format_checkpoint
+from ledger.format.notes import sign_note
+from ledger.views.points import AsOf, find_point
 from tests.builders import ORIGIN, Village, found, live_village
 from tests.console import Console, Done
 from tests.crossings import crossed

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import events as e
+from ledger.desk.policyfile import format_policy, parse_policy, time_text
 from ledger.errors import Usage
+from ledger.facts import events as e
 from ledger.founding import FIRST_POLICY
-from ledger.policyfile import format_policy, parse_policy, time_text
 from tests.terminal import Terminal
 
 _KIND = st.builds(

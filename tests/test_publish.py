@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
-from ledger.cosignatures import Cosigner, cosign, cosignatures
 from ledger.errors import Problem
 from ledger.folder import RECOVERY
-from ledger.keyfiles import load_key, make_key
-from ledger.keys import HeldKey, Signer
-from ledger.merkle import entries_path, leaf_hash, parse_tile_path, root, root_from_tiles, tile_path
-from ledger.notes import format_note, parse_note, sign_note
+from ledger.format.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
+from ledger.format.cosignatures import Cosigner, cosign, cosignatures
+from ledger.format.keys import HeldKey, Signer
+from ledger.format.merkle import entries_path, leaf_hash, parse_tile_path, root, root_from_tiles, tile_path
+from ledger.format.notes import format_note, parse_note, sign_note
+from ledger.keyfiles.files import load_key, make_key
 from ledger.publishing import escrow
 from ledger.publishing.bundles import parse_bundle
 from ledger.publishing.folder import Published, publish
@@ -369,7 +369,7 @@ def test_what_is_signed_is_published_without_the_import_of_what_writes(tmp_path:
     program = (
         "import sys; from cli.main import run\n"
         "status = run(sys.argv[1:])\n"
-        "sys.exit(status or not {'ledger.page', 'ledger.entries', 'eventsourcing'}.isdisjoint(sys.modules))"
+        "sys.exit(status or not {'ledger.page', 'ledger.facts.entries', 'eventsourcing'}.isdisjoint(sys.modules))"
     )
     given = ["log", "publish", str(tmp_path / "out"), "--bank", str(village.bank.folder.path)]
     once, again = (subprocess.run([sys.executable, "-c", program, *given], check=False) for _ in range(2))

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from ledger.checkpoint import parse_checkpoint
 from ledger.errors import Problem, Unavailable
-from ledger.notes import parse_note
+from ledger.format.checkpoint import parse_checkpoint
+from ledger.format.notes import parse_note
 from ledger.publishing import escrow
 from ledger.publishing.folder import publish
 from ledger.publishing.shelf import open_folder_shelf

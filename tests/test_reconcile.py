@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from federation.frames import parse_said, quote
-from federation.linkpack import Placed, link_pack, open_link_pack
-from federation.reconciling import Compared, compare
-from ledger import linkfacts as lf
-from ledger.entries import Act
+from federation.proofs.linkpack import Placed, link_pack, open_link_pack
+from federation.proofs.reconciling import Compared, compare
+from federation.protocol.frames import parse_said, quote
 from ledger.errors import Invalid
+from ledger.facts import links as lf
+from ledger.facts.entries import Act
 from ledger.publishing.heads import newest_head
 from tests.builders import ORIGIN, Village, found
 from tests.neighbours import ELM, LINK, OAK, Side, deliver, offer, pid_of, settle

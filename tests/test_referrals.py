@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from ledger import helpfacts as hf
-from ledger.backup import backup
-from ledger.entries import Act
+from ledger.desk.referrals import counts, referral_rows
 from ledger.errors import Refused
-from ledger.openings import Opening, commitment
+from ledger.facts import helping as hf
+from ledger.facts.entries import Act
+from ledger.format.openings import Opening, commitment
+from ledger.keeping.backup import backup
+from ledger.keeping.rebuild import rebuild
+from ledger.keeping.restore import restore
 from ledger.page import Page
 from ledger.publishing.folder import publish
-from ledger.rebuild import rebuild
-from ledger.referrals import counts, referral_rows
-from ledger.restore import restore
 from tests.builders import Village, found
 from tests.console import Console, Done
 
@@ -233,7 +233,7 @@ def test_words_that_cannot_be_kept_are_refused_and_nothing_is_recorded(village: 
     with village.bank.reading() as page:
         before = page.size
         for said in ((text, ""), ("yes", text)):
-            from ledger.referrals import referral_fact
+            from ledger.desk.referrals import referral_fact
 
             with pytest.raises(Refused):
                 referral_fact(page, "surgery", "bob", *said)

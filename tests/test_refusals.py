@@ -14,23 +14,23 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger import events as e
-from ledger import helpfacts as hf
-from ledger import linkfacts as lf
-from ledger import votefacts as vf
-from ledger.book import Book
-from ledger.checkpoint import Checkpoint, format_checkpoint, lines_of
+from ledger.book.fold import Book
+from ledger.book.records import MemoryTables
+from ledger.desk.proposals import parse_proposal
 from ledger.drafts import draft_entry
-from ledger.entries import Act, Entry, Signer, parse_entry
-from ledger.epochs import next_origin
 from ledger.errors import Invalid, Problem, Refused
-from ledger.keys import HeldKey, encode_key
-from ledger.notes import sign_note
-from ledger.openings import Opening, check_openings, commitment, commitments
-from ledger.proposals import parse_proposal
-from ledger.records import MemoryTables
-from ledger.rules import admit
-from ledger.voterules import outcome
+from ledger.facts import events as e
+from ledger.facts import helping as hf
+from ledger.facts import links as lf
+from ledger.facts import votes as vf
+from ledger.facts.entries import Act, Entry, Signer, parse_entry
+from ledger.format.checkpoint import Checkpoint, format_checkpoint, lines_of
+from ledger.format.epochs import next_origin
+from ledger.format.keys import HeldKey, encode_key
+from ledger.format.notes import sign_note
+from ledger.format.openings import Opening, check_openings, commitment, commitments
+from ledger.rules.admission import admit
+from ledger.rules.votes import outcome
 from tests import example
 from tests.test_format import bare, documented_rules, documented_steps, is_in_order
 

@@ -12,7 +12,7 @@ from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.errors import Invalid, Problem
 from ledger.folder import DATABASE, open_folder
-from ledger.relocating import move
+from ledger.keeping.relocating import move
 from ledger.store import Store
 from tests import children
 from tests.builders import FIRST_DAY, Village, found, live_village

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 
 from federation import kept
-from federation.checking import frames_say_what_their_entries_say
-from federation.evidence import two_heads_evidence, verify_evidence
-from federation.headkeys import known_keys
+from federation.carriers.outbox import head_of
 from federation.kept import Standing
-from federation.outbox import head_of
-from federation.parcels import Head
+from federation.proofs.checking import frames_say_what_their_entries_say
+from federation.proofs.evidence import two_heads_evidence, verify_evidence
+from federation.protocol.headkeys import known_keys
+from federation.protocol.parcels import Head
 from federation.sides import Side, side_of
 from federation.witnessing import Fork, look_at_reopening
-from ledger import linkfacts as lf
-from ledger.checkpoint import Checkpoint, format_checkpoint
 from ledger.errors import Invalid, Refused
-from ledger.keys import PublicKey, encode_key
-from ledger.notes import sign_note
+from ledger.facts import links as lf
+from ledger.format.checkpoint import Checkpoint, format_checkpoint
+from ledger.format.keys import PublicKey, encode_key
+from ledger.format.notes import sign_note
 from tests.across import agree, opened, paired, settle
 from tests.console import Console, Done
 from tests.neighbours import ELM, LINK, OAK, key_of

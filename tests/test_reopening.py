@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 
-from ledger import events as e
-from ledger.audit import audit
-from ledger.backup import backup
 from ledger.bank import Bank
-from ledger.checkpoint import Checkpoint, format_checkpoint, lines_of, parse_checkpoint
-from ledger.epochs import Reopening, is_given_up, is_same_log, named, next_origin, origin_at
 from ledger.errors import Problem
+from ledger.facts import events as e
 from ledger.folder import open_folder
-from ledger.merkle import leaf_hash, root_from_tiles
-from ledger.notes import parse_note, sign_note
+from ledger.format.checkpoint import Checkpoint, format_checkpoint, lines_of, parse_checkpoint
+from ledger.format.epochs import Reopening, is_given_up, is_same_log, named, next_origin, origin_at
+from ledger.format.merkle import leaf_hash, root_from_tiles
+from ledger.format.notes import parse_note, sign_note
+from ledger.keeping.backup import backup
+from ledger.keeping.reopening import old_heads, reopening_fact
 from ledger.page import Page, Recorded
 from ledger.publishing.folder import publish
 from ledger.publishing.heads import read_checkpoint
-from ledger.reopening import old_heads, reopening_fact
 from ledger.store import Store
+from ledger.verifying.audit import audit
 from tests.builders import ORIGIN, Village, found
 from tests.console import Console, Done
 

@@ -9,14 +9,14 @@ from urllib.parse import quote
 
 import pytest
 
-from ledger import events as e
-from ledger.checkpoint import parse_checkpoint
 from ledger.clock import Clock
 from ledger.errors import Invalid, Unavailable
+from ledger.facts import events as e
 from ledger.folder import open_folder, write_config
+from ledger.format.checkpoint import parse_checkpoint
+from ledger.format.merkle import root_from_tiles
+from ledger.format.notes import parse_note
 from ledger.founding import Plan, found_bank
-from ledger.merkle import root_from_tiles
-from ledger.notes import parse_note
 from tests import children, postgres
 from tests.builders import FIRST_DAY, ORIGIN, Village
 from tests.postgres import Server

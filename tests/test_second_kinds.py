@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger import events as e
-from ledger import helpfacts as hf
-from ledger import linkfacts as lf
-from ledger import votefacts as vf
-from ledger.checkpoint import Checkpoint, format_checkpoint, lines_of
-from ledger.entries import Act
-from ledger.keys import HeldKey, encode_key, vkey
-from ledger.notes import sign_note
+from ledger.facts import events as e
+from ledger.facts import helping as hf
+from ledger.facts import links as lf
+from ledger.facts import votes as vf
+from ledger.facts.entries import Act
+from ledger.format.checkpoint import Checkpoint, format_checkpoint, lines_of
+from ledger.format.keys import HeldKey, encode_key, vkey
+from ledger.format.notes import sign_note
 from ledger.publishing.folder import publish
 from ledger.verifying.pins import Pins
 from tests import second_verifier

@@ -1,6 +1,6 @@
 """Two verifiers that share no line of code come to one verdict on the same histories, good ones and tampered ones.
 
-The second is `second_verifier`, written from FORMAT.md alone; the main one is `ledger.audit`. What the second leaves to
+The second is `second_verifier`, written from FORMAT.md alone; the main one is the project's. What the second leaves to
 the main one stands in `LEFT`, each with an entry that shows it.
 """
 
@@ -21,19 +21,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger import events as e
-from ledger.audit import audit
-from ledger.checkpoint import Checkpoint, format_checkpoint
 from ledger.codes import CODES
 from ledger.drafts import draft_entry
-from ledger.entries import Act, Entry, format_entry, parse_entry
-from ledger.entries import Signer as EntrySigner
 from ledger.errors import Invalid
-from ledger.findings import Report
-from ledger.keys import HeldKey, Signer, vkey
-from ledger.merkle import leaf_hash, root, tile_growth
-from ledger.notes import sign_note
+from ledger.facts import events as e
+from ledger.facts.entries import Act, Entry, format_entry, parse_entry
+from ledger.facts.entries import Signer as EntrySigner
+from ledger.format.checkpoint import Checkpoint, format_checkpoint
+from ledger.format.keys import HeldKey, Signer, vkey
+from ledger.format.merkle import leaf_hash, root, tile_growth
+from ledger.format.notes import sign_note
 from ledger.publishing.folder import publish
+from ledger.verifying.audit import audit
+from ledger.verifying.findings import Report
 from tests import second_verifier
 from tests.builders import ORIGIN, Village, found, live_village
 from tests.second_verifier import read_folder, verify

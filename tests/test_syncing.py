@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from federation.carriers import BundleCarrier, parse_bundle
+from federation.carriers.outbox import bundle, publish_in
+from federation.carriers.reading import BundleCarrier, parse_bundle
 from federation.deciding import alias_of, alias_secret
 from federation.office import sync_neighbour, to_sync
-from federation.outbox import bundle, publish_in
 from federation.pairing import keep_place
 from federation.paying import Wanted, find_payment, order_fact
 from federation.syncing import sync_link
 from federation.turns import MOST_TOLD, Done
-from ledger import events as e
 from ledger.clock import Clock
 from ledger.errors import Invalid, Refused, Unavailable
+from ledger.facts import events as e
 from tests import stores
 from tests.across import Near, brought, mirrors, opened, paired, settle, sum_of
 from tests.builders import FIRST_DAY

@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from federation.evidence import verify_evidence
-from federation.outbox import head_of, is_ahead
-from federation.parcels import Way, open_parcel
+from federation.carriers.outbox import head_of, is_ahead
 from federation.paying import order_fact
+from federation.proofs.evidence import verify_evidence
+from federation.protocol.parcels import Way, open_parcel
 from federation.syncing import link_keys
-from ledger import linkfacts as lf
-from ledger.backup import backup
-from ledger.cosignatures import Cosigner
-from ledger.entries import Entry, format_entry
 from ledger.errors import Invalid, Problem
-from ledger.keyfiles import read_public
-from ledger.keys import Signer
-from ledger.notes import parse_note, sign_text
+from ledger.facts import links as lf
+from ledger.facts.entries import Entry, format_entry
+from ledger.format.cosignatures import Cosigner
+from ledger.format.keys import Signer
+from ledger.format.notes import parse_note, sign_text
+from ledger.keeping.backup import backup
+from ledger.keyfiles.files import read_public
 from ledger.page import Page, Recorded
+from ledger.processes.signatures import MANY
 from ledger.publishing.heads import newest_head, read_checkpoint
 from ledger.publishing.shelf import open_folder_shelf
-from ledger.signatures import MANY
 from ledger.verifying.pins import Pins
 from ledger.verifying.published import verify_published
 from tests.across import Near, agree, near, pair, paired, settle

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from ledger import events as e
-from ledger.audit import audit
-from ledger.backup import backup
 from ledger.bank import Bank
-from ledger.checkpoint import parse_checkpoint
 from ledger.clock import Clock
 from ledger.errors import Problem
+from ledger.facts import events as e
 from ledger.folder import made_beside, open_folder
+from ledger.format.checkpoint import parse_checkpoint
+from ledger.format.merkle import root_from_tiles
+from ledger.format.notes import parse_note
 from ledger.founding import Plan, found_bank
-from ledger.merkle import root_from_tiles
-from ledger.notes import parse_note
-from ledger.rebuild import rebuild
-from ledger.restore import restore
+from ledger.keeping.backup import backup
+from ledger.keeping.rebuild import rebuild
+from ledger.keeping.restore import restore
 from ledger.store import Store
+from ledger.verifying.audit import audit
 from tests import children
 from tests.builders import FIRST_DAY, ORIGIN, Village
 

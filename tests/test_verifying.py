@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 
-from ledger import events as e
 from ledger.bank import Bank
-from ledger.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
-from ledger.cosignatures import Cosigner, cosign
-from ledger.entries import Act
 from ledger.errors import Problem
+from ledger.facts import events as e
+from ledger.facts.entries import Act
+from ledger.facts.links import LinkOpened, Neighbour
+from ledger.format.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
+from ledger.format.cosignatures import Cosigner, cosign
+from ledger.format.keys import PublicKey, encode_base64, encode_key
+from ledger.format.merkle import entries_path
+from ledger.format.notes import format_note, parse_note, sign_note
 from ledger.founding import FIRST_POLICY
-from ledger.keyfiles import load_key, make_key
-from ledger.keys import PublicKey, encode_base64, encode_key
-from ledger.linkfacts import LinkOpened, Neighbour
-from ledger.merkle import entries_path
-from ledger.notes import format_note, parse_note, sign_note
+from ledger.keyfiles.files import load_key, make_key
 from ledger.publishing import shelf
 from ledger.publishing.bundles import format_bundle, parse_bundle
 from ledger.publishing.folder import publish
@@ -713,7 +713,7 @@ def test_a_rewritten_history_is_a_fork_with_both_heads_and_the_proof(
         log.db.run("DELETE FROM stored_events WHERE originator_version > 290")
         log.db.run("DELETE FROM meta WHERE name = 'head'")
     again.bank.folder.head.unlink()
-    from ledger.rebuild import rebuild
+    from ledger.keeping.rebuild import rebuild
 
     rebuild(again.bank)
     grow(again, 310)

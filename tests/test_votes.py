@@ -18,23 +18,23 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from ledger import events as e
-from ledger import votefacts as vf
-from ledger.backup import backup
-from ledger.book import Book
-from ledger.entries import Act, Entry
+from ledger.book.fold import Book
+from ledger.book.records import MemoryTables
 from ledger.errors import Refused
+from ledger.facts import events as e
+from ledger.facts import votes as vf
+from ledger.facts.entries import Act, Entry
 from ledger.founding import FIRST_POLICY, random_account
+from ledger.keeping.backup import backup
+from ledger.keeping.rebuild import rebuild
+from ledger.keeping.restore import restore
 from ledger.publishing.folder import publish
 from ledger.publishing.shelf import open_folder_shelf
-from ledger.rebuild import rebuild
-from ledger.records import MemoryTables
-from ledger.restore import restore
-from ledger.rules import check
+from ledger.rules.admission import check
+from ledger.rules.votes import outcome
 from ledger.verifying.pins import Pins
 from ledger.verifying.published import verify_published
 from ledger.verifying.states import StateFile
-from ledger.voterules import outcome
 from tests.builders import Village, copy_of, found
 from tests.test_audit import told
 from tests.test_keep import bank_of, contents

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from federation.carriers import carrier_to
-from federation.serving import is_published
-from federation.web import Patience, WebCarrier, check_address
+from federation.carriers.serving import is_published
+from federation.carriers.web import Patience, WebCarrier, check_address
 from ledger.errors import Problem, Unavailable, Usage
 from tests.console import Console
 

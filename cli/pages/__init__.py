@@ -1,8 +1,8 @@
 """Pages that a person prints or hands on: one HTML file each, with all it needs in it, no script, nothing loaded.
 
+    charts      SVG
     report      a year of a bank, for a funder, a member and a commissioner
     statement   one account's hours, for its holder and for a benefits office
-    charts      SVG
     templates/  the words and the style
 
 Every text is escaped by the template engine, set apart from the direction of the text around it, and harmless where

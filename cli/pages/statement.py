@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from cli.pages import page
 from cli.seeing import category_words
-from ledger import events as e
-from ledger.institutions import ledger_day
-from ledger.naming import named_at
+from ledger.facts import events as e
+from ledger.people.naming import named_at
+from ledger.views.institutions import ledger_day
 
 if TYPE_CHECKING:
     from ledger.reading import Reading
-    from ledger.views import Statement, StatementLine
+    from ledger.views.statements import Statement, StatementLine
 
 #: groups of lines: heading, and how a sum is told
 GROUPS = {

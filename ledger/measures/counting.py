@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from ledger import events as e
+from ledger.facts import events as e
 from ledger.measures.ties import Numbers, Ties
 
 #: within so many days after joining a newcomer should have met others

@@ -15,17 +15,17 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ledger import canonical as c
-from ledger import events as e
-from ledger import helpfacts as hf
-from ledger import linkfacts as lf
-from ledger import votefacts as vf
-from ledger.across import MOVING, moved
-from ledger.book import Book
-from ledger.entries import Entry, attestation, parse_entry
+from ledger.book.fold import Book
+from ledger.book.records import Contest, MemoryTables
+from ledger.facts import events as e
+from ledger.facts import helping as hf
+from ledger.facts import links as lf
+from ledger.facts import votes as vf
+from ledger.facts.entries import Entry, attestation, parse_entry
+from ledger.format import canonical as c
 from ledger.measures.counting import Help, Tally
 from ledger.reading import Reading
-from ledger.records import Contest, MemoryTables
+from ledger.views.across import MOVING, moved
 
 NOT_HELP = (*e.HOURS_GIVEN, "goods")
 _EXCHANGE = "exchange.recorded/1"

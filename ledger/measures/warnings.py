@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ledger.institutions import WARNINGS
 from ledger.measures.yearly import Measures
+from ledger.views.institutions import WARNINGS
 
 #: the tenth that gave the most gave more than this share of all
 TOO_MUCH = 500

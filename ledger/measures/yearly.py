@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from ledger import canonical as c
-from ledger.book import Book
+from ledger.book.fold import Book
+from ledger.book.records import Contest
 from ledger.errors import Refused
-from ledger.institutions import Part, institution
+from ledger.format import canonical as c
 from ledger.measures.counting import (
     GAVE,
     GAVE_INSTITUTION,
@@ -27,7 +27,7 @@ from ledger.measures.helping import NOT_HELP, read_help
 from ledger.measures.spread import bracketed, gini, median, per_mille, share_of_top_tenth, spans
 from ledger.measures.ties import Network
 from ledger.reading import Reading
-from ledger.records import Contest
+from ledger.views.institutions import Part, institution
 
 #: hours given or received in a year, in minutes, and numbers of partners, as they are counted together
 HOURS = (1, 300, 1200, 3000, 6000)
@@ -100,7 +100,7 @@ class People(NamedTuple):
 
 
 class Institution(NamedTuple):
-    """What an institution gave and received; `months`: received in each. For the rest see `ledger.institutions`."""
+    """What an institution gave and received; `months`: received in each. The rest: `views.institutions`."""
 
     account: str
     given_minutes: int

@@ -1,11 +1,22 @@
-"""Moving in, the reading half: from the files of another system to one proven history. Records nothing.
+"""Moving in: from the files of another system to one proven history, and from that to signed entries.
 
-read.read_history        the one way in: files of a system → a `history.History`
-options, findings        what the operator answers; what is found, each with a code, file and line
-text, table              bytes → lines → cells: encoding, delimiter, heading, quoting
-amounts, dates           a printed amount → the one whole minute that prints so; a printed day → a day
-history, gathering       members, rows and declared balances: read out, and written down
-scratch, naming          the file they lie in meanwhile; handles and categories for the old system's names
-overlap, reconcile       one payment told twice is one; what is stated against what the rows give
-timeoverflow … csvfile   one module a system
+options     what the operator answers
+findings    what is found, each with a code, file and line
+amounts     a printed amount → the one whole minute that prints so
+dates       a printed day → a day
+text        a path → its lines
+table       lines → cells: encoding, delimiter, heading, quoting
+history     members, rows and declared balances: what every system's files come down to
+scratch     the file they lie in meanwhile
+naming      handles and categories for the old system's names
+gathering   the history while it is read
+twins       a line that repeats the one before it
+overlap     one payment told twice is one
+shapes      the same payments in two shapes
+reconcile   what is stated against what the rows give
+systems     one module a system
+read        the one way in: files of a system → a `history.History`
+plan        what recording that history would come to
+recording   it becomes entries of this bank, all of them or none
+report      what an import found and did
 """

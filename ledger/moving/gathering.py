@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
-from ledger.exchanges import LONGEST_MEMO
+from ledger.desk.exchanges import LONGEST_MEMO
 from ledger.moving.amounts import (
     TICKS,
     Amount,

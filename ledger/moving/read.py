@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ledger.errors import Unavailable, Usage
-from ledger.moving import csvfile, cyclos3, hledger, komunitin, mutual_credit, nexus, timeoverflow
 from ledger.moving.findings import Fault
 from ledger.moving.gathering import Gathering, System
 from ledger.moving.history import BOOKED, POT, History, Member
@@ -27,6 +26,7 @@ from ledger.moving.options import Options
 from ledger.moving.overlap import settle_repeats
 from ledger.moving.reconcile import Sums, reconcile
 from ledger.moving.scratch import open_scratch
+from ledger.moving.systems import csvfile, cyclos3, hledger, komunitin, mutual_credit, nexus, timeoverflow
 from ledger.moving.table import recognise
 from ledger.moving.text import Source, examine
 from ledger.moving.twins import settle_twins

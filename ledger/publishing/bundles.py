@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ledger.errors import Invalid
-from ledger.merkle import TILE_HASHES
+from ledger.format.merkle import TILE_HASHES
 
 #: no bundle is longer, for an entry's length has two bytes
 MOST_BUNDLE_BYTES = TILE_HASHES * (2 + 0xFFFF)

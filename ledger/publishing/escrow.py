@@ -30,7 +30,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ledger.errors import Invalid
-from ledger.keys import HeldKey, PublicKey
+from ledger.format.keys import HeldKey, PublicKey
 from ledger.publishing.bundles import format_bundle, parse_bundle
 
 HEADER = "timebank/escrow/v1"

@@ -20,14 +20,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger.bank import Bank
-from ledger.checkpoint import HANDOVERS, MOST_HANDOVERS_BYTES, Checkpoint, parse_checkpoint
-from ledger.epochs import epoch_of, is_same_log
 from ledger.errors import Invalid, Problem, Refused
 from ledger.folder import RECOVERY
-from ledger.keyfiles import read_public
-from ledger.keyring import Keyring
-from ledger.keys import PublicKey
-from ledger.merkle import (
+from ledger.format.checkpoint import HANDOVERS, MOST_HANDOVERS_BYTES, Checkpoint, parse_checkpoint
+from ledger.format.epochs import epoch_of, is_same_log
+from ledger.format.keys import PublicKey
+from ledger.format.merkle import (
     HASH_BYTES,
     TILE_HASHES,
     Frontier,
@@ -37,7 +35,9 @@ from ledger.merkle import (
     root_from_tiles,
     tile_path,
 )
-from ledger.notes import parse_note
+from ledger.format.notes import parse_note
+from ledger.keyfiles.files import read_public
+from ledger.keyfiles.ring import Keyring
 from ledger.publishing import escrow
 from ledger.publishing.bundles import format_bundle
 from ledger.publishing.heads import CHECKPOINT, FIRST, newest_head, own_folder, read_checkpoint

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ledger.cosignatures import with_lines
-from ledger.epochs import is_same_log
 from ledger.errors import Unavailable
-from ledger.notes import MAX_NOTE_BYTES, parse_note
+from ledger.format.cosignatures import with_lines
+from ledger.format.epochs import is_same_log
+from ledger.format.notes import MAX_NOTE_BYTES, parse_note
 from ledger.store import Log, Writing
 
 CHECKPOINT = "checkpoint"

@@ -11,9 +11,9 @@ from itertools import islice
 from pathlib import Path
 
 from ledger.errors import Invalid, Refused
-from ledger.keyring import Keyring
-from ledger.keys import HeldKey
-from ledger.merkle import TILE_HASHES, entries_path
+from ledger.format.keys import HeldKey
+from ledger.format.merkle import TILE_HASHES, entries_path
+from ledger.keyfiles.ring import Keyring
 from ledger.publishing import escrow
 from ledger.publishing.bundles import MOST_BUNDLE_BYTES, parse_bundle
 from ledger.publishing.heads import CHECKPOINT

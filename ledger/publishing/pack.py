@@ -25,12 +25,12 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from ledger import events as e
-from ledger.checkpoint import HANDOVERS, MOST_HANDOVERS_BYTES, parse_checkpoint
-from ledger.entries import Entry
 from ledger.errors import Invalid
+from ledger.facts import events as e
+from ledger.facts.entries import Entry
 from ledger.folder import cannot_write, new_file
-from ledger.merkle import (
+from ledger.format.checkpoint import HANDOVERS, MOST_HANDOVERS_BYTES, parse_checkpoint
+from ledger.format.merkle import (
     HASH_BYTES,
     TILE_BYTES,
     TILE_HASHES,
@@ -39,7 +39,7 @@ from ledger.merkle import (
     parse_tile_path,
     tile_path,
 )
-from ledger.notes import MAX_NOTE_BYTES, parse_note
+from ledger.format.notes import MAX_NOTE_BYTES, parse_note
 from ledger.publishing.bundles import MOST_BUNDLE_BYTES, format_bundle
 from ledger.publishing.heads import CHECKPOINT
 from ledger.reading import Reading

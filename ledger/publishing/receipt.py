@@ -18,12 +18,12 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ledger.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
-from ledger.entries import MOST_BYTES, Entry, parse_entry
 from ledger.errors import Invalid
-from ledger.keys import PublicKey, decode_base64, encode_base64
-from ledger.merkle import HASH_BYTES, check_inclusion, inclusion_proof, leaf_hash
-from ledger.notes import MAX_NOTE_BYTES, parse_note
+from ledger.facts.entries import MOST_BYTES, Entry, parse_entry
+from ledger.format.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from ledger.format.keys import PublicKey, decode_base64, encode_base64
+from ledger.format.merkle import HASH_BYTES, check_inclusion, inclusion_proof, leaf_hash
+from ledger.format.notes import MAX_NOTE_BYTES, parse_note
 from ledger.store import Log
 
 HEADER = "c2sp.org/tlog-proof@v1"

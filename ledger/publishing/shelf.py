@@ -13,15 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ledger.checkpoint import HANDOVERS, MOST_HANDOVERS_BYTES, Checkpoint, parse_checkpoint, parse_handovers
 from ledger.errors import Invalid, Unavailable
-from ledger.merkle import HASH_BYTES, TILE_BYTES, TILE_HASHES, entries_path, tile_path
-from ledger.notes import MAX_NOTE_BYTES, parse_note
+from ledger.format.checkpoint import HANDOVERS, MOST_HANDOVERS_BYTES, Checkpoint, parse_checkpoint, parse_handovers
+from ledger.format.merkle import HASH_BYTES, TILE_BYTES, TILE_HASHES, entries_path, tile_path
+from ledger.format.notes import MAX_NOTE_BYTES, parse_note
 from ledger.publishing.bundles import MOST_BUNDLE_BYTES, parse_bundle
 from ledger.publishing.heads import CHECKPOINT
 
 if TYPE_CHECKING:
-    from ledger.entries import Entry
+    from ledger.facts.entries import Entry
 
 #: so many bundles that are missing in a row end the log
 MOST_MISSING = 400
@@ -126,7 +126,7 @@ class PublishedLog:
 
     def entry(self, index: int) -> Entry:
         """One entry, parsed; `Invalid` when it is missing or damaged."""
-        from ledger.entries import parse_entry
+        from ledger.facts.entries import parse_entry
 
         return parse_entry(self.raw(index), self.origin)
 

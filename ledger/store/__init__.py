@@ -4,6 +4,16 @@
 `Store.writing()` is one transaction with the write lock taken first. Entries go in through `Writing.append`, which
 checks that they follow the head, and are never updated or deleted: no statement here does either. What the database
 says when it cannot is turned into a code a person can act on.
+
+address     where a bank's database is
+sql         the tables in SQL, and a cursor that hides what two databases spell apart
+log         the log as it is read
+troubles    what the databases say when they cannot
+wiping      what erased rows leave in a database's files, overwritten
+postgres    a PostgreSQL database as one command uses it
+tables      the book's tables in a database
+pglog       the log in PostgreSQL
+recorders   the log's writer
 """
 
 from __future__ import annotations
@@ -15,9 +25,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ledger.epochs import is_same_log
 from ledger.errors import Invalid, Problem, Refused, Unavailable
-from ledger.merkle import tile_growth
+from ledger.format.epochs import is_same_log
+from ledger.format.merkle import tile_growth
 from ledger.store.address import is_url, settings, shown
 from ledger.store.log import SIZE, Log, as_bytes, as_size, log_id
 from ledger.store.sql import (

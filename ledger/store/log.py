@@ -7,13 +7,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from ledger.checkpoint import HANDOVERS, parse_handovers
-from ledger.epochs import first_origin
 from ledger.errors import Invalid
+from ledger.format.checkpoint import HANDOVERS, parse_handovers
+from ledger.format.epochs import first_origin
 from ledger.store.sql import Db
 
 if TYPE_CHECKING:
-    from ledger.entries import Entry
+    from ledger.facts.entries import Entry
 
 CHUNK = 2000
 #: entries of chosen kinds read at a time: those about neighbours are long
@@ -66,7 +66,7 @@ class Log:
 
     def entry(self, index: int) -> Entry:
         """An entry, parsed."""
-        from ledger.entries import parse_entry
+        from ledger.facts.entries import parse_entry
 
         return parse_entry(self.raw(index), self.origin)
 
@@ -86,8 +86,8 @@ class Log:
 
     def of_kinds(self, kinds: Sequence[str], stop: int, first: int = 0) -> Iterator[tuple[int, Entry]]:
         """The entries of some kinds from `first` up to and without `stop`, parsed. The whole log between is read."""
-        from ledger.entries import parse_entry
-        from ledger.orders import parse_one_of_orders
+        from ledger.facts.entries import parse_entry
+        from ledger.facts.orders import parse_one_of_orders
 
         marks = ", ".join("?" * len(kinds))
         while first < stop:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ledger import canonical as c
-from ledger.entries import Entry
-from ledger.records import RECORDS, Line, Seen
+from ledger.book.records import RECORDS, Line, Seen
+from ledger.facts.entries import Entry
+from ledger.format import canonical as c
 from ledger.store.log import as_bytes
 from ledger.store.sql import Asked, Db
 

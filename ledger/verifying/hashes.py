@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ledger.errors import Invalid
-from ledger.findings import Finding, finding, said
-from ledger.merkle import HASH_BYTES, TILE_HASHES, root, root_from_tiles, tile_path
+from ledger.format.merkle import HASH_BYTES, TILE_HASHES, root, root_from_tiles, tile_path
 from ledger.publishing.shelf import PublishedLog
+from ledger.verifying.findings import Finding, finding, said
 
 #: after so many tiles that are missing or wrong no more are looked for
 MOST_FINDINGS = 100

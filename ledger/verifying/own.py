@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ledger.audit import Case, LogCheck, audit
 from ledger.bank import Bank
-from ledger.checkpoint import Checkpoint
-from ledger.epochs import origin_at
 from ledger.errors import Invalid, Problem
-from ledger.findings import Finding, Fork, finding, said
-from ledger.merkle import HASH_BYTES, TILE_HASHES, leaf_hash, root_from_tiles
+from ledger.format.checkpoint import Checkpoint
+from ledger.format.epochs import origin_at
+from ledger.format.merkle import HASH_BYTES, TILE_HASHES, leaf_hash, root_from_tiles
 from ledger.publishing import escrow
 from ledger.publishing.shelf import PublishedLog, open_folder_shelf
 from ledger.store import Log
+from ledger.verifying.audit import Case, LogCheck, audit
+from ledger.verifying.findings import Finding, Fork, finding, said
 from ledger.verifying.hashes import tiles_are_a_tree
 from ledger.verifying.pins import Pins, head_is_witnessed, pinned_key_leads_here
 from ledger.verifying.published import Verified, check_fit, continued

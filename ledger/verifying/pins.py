@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from ledger.checkpoint import parse_checkpoint
-from ledger.cosignatures import Cosigner, cosignatures
-from ledger.epochs import first_origin, origin_at
 from ledger.errors import Invalid, Problem
-from ledger.findings import Finding, finding, said
-from ledger.keys import PublicKey, decode_key
-from ledger.merkle import check_consistency, consistency_proof
-from ledger.notes import known_keys, known_signatures, parse_note
-from ledger.points import checkpoint_keys
-from ledger.walk import Walk
+from ledger.format.checkpoint import parse_checkpoint
+from ledger.format.cosignatures import Cosigner, cosignatures
+from ledger.format.epochs import first_origin, origin_at
+from ledger.format.keys import PublicKey, decode_key
+from ledger.format.merkle import check_consistency, consistency_proof
+from ledger.format.notes import known_keys, known_signatures, parse_note
+from ledger.verifying.findings import Finding, finding, said
+from ledger.verifying.walk import Walk
+from ledger.views.points import checkpoint_keys
 
 
 class Pins(NamedTuple):

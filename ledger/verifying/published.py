@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ledger.audit import Case, LogCheck, audit
-from ledger.checkpoint import Checkpoint, parse_checkpoint
-from ledger.epochs import is_same_log
 from ledger.errors import Invalid, Problem, Usage
-from ledger.findings import Finding, Fork, Report, finding, said
-from ledger.merkle import EMPTY, check_consistency, consistency_proof, root_from_tiles
-from ledger.notes import parse_note
+from ledger.format.checkpoint import Checkpoint, parse_checkpoint
+from ledger.format.epochs import is_same_log
+from ledger.format.merkle import EMPTY, check_consistency, consistency_proof, root_from_tiles
+from ledger.format.notes import parse_note
 from ledger.publishing.shelf import PublishedLog
+from ledger.verifying.audit import Case, LogCheck, audit
+from ledger.verifying.findings import Finding, Fork, Report, finding, said
 from ledger.verifying.hashes import tiles_are_a_tree
 from ledger.verifying.pins import Pins, head_is_witnessed, pinned_key_leads_here, pinned_key_signed, witnesses_cosigned
 from ledger.verifying.states import RULES, Resumed, State, keep_walk, save_state
-from ledger.walk import Source
+from ledger.verifying.walk import Source
 
 
 class Verified(NamedTuple):

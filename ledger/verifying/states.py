@@ -24,11 +24,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, NamedTuple
 
-from ledger.entries import Entry, parse_entry
+from ledger.book.records import Seen
 from ledger.errors import Invalid, Unavailable, Usage
-from ledger.findings import Report
+from ledger.facts.entries import Entry, parse_entry
 from ledger.folder import replace_file
-from ledger.merkle import (
+from ledger.format.merkle import (
     EMPTY,
     HASH_BYTES,
     TILE_HASHES,
@@ -37,10 +37,10 @@ from ledger.merkle import (
     inclusion_proof,
     leaf_hash,
 )
-from ledger.records import Seen
 from ledger.store.sql import Db
 from ledger.store.tables import SqlTables
-from ledger.walk import Source, Walk
+from ledger.verifying.findings import Report
+from ledger.verifying.walk import Source, Walk
 
 HEADER = b"timebank/state/v1\n"
 #: raised whenever the rules or the book's records change, so that no state of the old ones is gone on with

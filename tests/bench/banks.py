@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
-from ledger import events as e
 from ledger.bank import Bank
 from ledger.clock import Clock
-from ledger.events import KindPolicy
+from ledger.facts import events as e
+from ledger.facts.events import KindPolicy
 from ledger.folder import open_folder
 from ledger.founding import FIRST_POLICY
-from ledger.keyring import Keyring, key_files
+from ledger.keyfiles.ring import Keyring, key_files
 from ledger.page import Page
 from ledger.store import Store
 from tests.builders import found

@@ -32,15 +32,16 @@ from typing import NamedTuple
 from federation.deciding import alias_of, alias_secret
 from federation.office import sync_neighbour, to_sync
 from federation.paying import Wanted, order_fact
-from ledger import keys, signatures, sodium
-from ledger import linkfacts as lf
 from ledger.bank import Bank
 from ledger.clock import Clock
-from ledger.entries import format_entry
+from ledger.facts import links as lf
+from ledger.facts.entries import format_entry
 from ledger.folder import open_folder
-from ledger.keys import HeldKey, PublicKey, Signer
-from ledger.notes import sign_text
+from ledger.format import keys
+from ledger.format.keys import HeldKey, PublicKey, Signer
+from ledger.format.notes import sign_text
 from ledger.page import Page
+from ledger.processes import signatures, sodium
 from ledger.store import Store
 from tests.across import Near, paired, settle
 from tests.bench.banks import keyring_of
@@ -129,7 +130,7 @@ def a_minute(payer: Near, payee: Near) -> Wanted:
 
 def rich(path: Path) -> tuple[Near, Near]:
     """Two banks that have paired, without limits that matter."""
-    from ledger import events as e
+    from ledger.facts import events as e
     from ledger.founding import FIRST_POLICY
 
     oak, elm = paired(path, "oak", "elm")

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ledger import events as e
-from ledger import helpfacts as hf
+from ledger.facts import events as e
+from ledger.facts import helping as hf
 from ledger.founding import random_account
 from tests.builders import Village, found
 

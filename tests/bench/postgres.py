@@ -25,7 +25,7 @@ from ledger.folder import open_folder
 from ledger.page import Page
 from ledger.store import Store
 from ledger.store.address import connecting
-from ledger.views import balance_of
+from ledger.views.statements import balance_of
 from tests import stores
 from tests.bench.banks import recorded_bank
 from tests.builders import FIRST_DAY, Village, found

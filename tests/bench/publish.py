@@ -26,9 +26,9 @@ from resource import RUSAGE_CHILDREN, getrusage
 from typing import Any
 
 from ledger.bank import Bank
-from ledger.keyring import Keyring, key_files
-from ledger.keys import vkey
-from ledger.records import public_key
+from ledger.book.records import public_key
+from ledger.format.keys import vkey
+from ledger.keyfiles.ring import Keyring, key_files
 from tests.bench.verify import MEMBERS, Took, make_bank
 from tests.builders import Village
 

@@ -17,8 +17,8 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from ledger import events as e
 from ledger.bank import Bank
+from ledger.facts import events as e
 from tests.bench.banks import keyring_of, recorded_bank
 from tests.bench.reading import measure
 

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
-from ledger import events as e
 from ledger.clock import Clock
+from ledger.facts import events as e
 from ledger.founding import random_account
 from ledger.page import Page
 from tests.bench.banks import POLICY

@@ -29,8 +29,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 if TYPE_CHECKING:
     from ledger.bank import Bank
-    from ledger.findings import Report
     from ledger.page import Page
+    from ledger.verifying.findings import Report
     from tests.builders import Village
 
 MEMBERS = 42  # the median bank
@@ -121,7 +121,7 @@ def compare(bank: Bank) -> None:
 
 def _shares(bank: Bank) -> list[list[Signed]]:
     """All signatures of the log with their keys and texts, dealt out to the cores."""
-    from ledger.records import public_key
+    from ledger.book.records import public_key
 
     signed: list[Signed] = []
     with bank.reading() as page:
@@ -154,7 +154,7 @@ def _verify(bank: Bank, signatures: int) -> Took:
 
 
 def _audited(bank: Bank) -> Report:
-    from ledger.audit import audit
+    from ledger.verifying.audit import audit
 
     with bank.store.reading() as log:
         head = bank.folder.head.read_bytes()

@@ -10,20 +10,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from federation.card import open_card
-from federation.evidence import parse_evidence, verify_evidence
-from federation.frames import open_frame, parse_said
-from ledger.canonical import format_json, parse_json
-from ledger.checkpoint import format_checkpoint, format_handovers, parse_checkpoint, parse_handovers
-from ledger.cosignatures import parse_cosigner
-from ledger.entries import parse_entry
+from federation.proofs.evidence import parse_evidence, verify_evidence
+from federation.protocol.card import open_card
+from federation.protocol.frames import open_frame, parse_said
+from ledger.desk.policyfile import parse_policy
+from ledger.desk.proposals import format_proposal, parse_proposal
 from ledger.errors import Problem
-from ledger.everyday import parse_one_of_many
-from ledger.keys import parse_vkey
-from ledger.merkle import TILE_HASHES, entries_path, parse_tile_path, tile_path
-from ledger.notes import format_note, parse_note
-from ledger.policyfile import parse_policy
-from ledger.proposals import format_proposal, parse_proposal
+from ledger.facts.entries import parse_entry
+from ledger.facts.everyday import parse_one_of_many
+from ledger.format.canonical import format_json, parse_json
+from ledger.format.checkpoint import format_checkpoint, format_handovers, parse_checkpoint, parse_handovers
+from ledger.format.cosignatures import parse_cosigner
+from ledger.format.keys import parse_vkey
+from ledger.format.merkle import TILE_HASHES, entries_path, parse_tile_path, tile_path
+from ledger.format.notes import format_note, parse_note
 from ledger.publishing.bundles import format_bundle, parse_bundle
 from ledger.publishing.pack import PackShelf
 from ledger.publishing.receipt import check_receipt, format_receipt, parse_receipt

@@ -1,0 +1,8 @@
+"""Processes beside this one, for work that is worth a second core.
+
+child        whose the interrupt is, and when such a process ends
+scribe       writes and signs entries while this one goes on to the next
+foreread     reads a log ahead of whoever folds it
+sodium       the strict rule of keys, judged by libsodium
+signatures   many signatures, checked on every core
+"""
