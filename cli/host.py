@@ -56,7 +56,7 @@ _BANK = ("ledger.bank", "ledger.page", "ledger.keyfiles.ring", "ledger.reading",
 _STATE, _FOLDER = "{bank}.state", "{bank}"
 #: the commands for many banks, as they are typed
 HOSTED = {
-    "sync": Each((), (("published", _FOLDER),), (*_BANK, "federation.office", "federation.carriers.outbox")),
+    "sync": Each((), (("published", _FOLDER),), (*_BANK, "federation.office", "federation.outbox")),
     "today": Each(("everything",), (), ("ledger.reading", "ledger.keeping.attention", "federation.attention")),
     "verify": Each(
         ("witnesses", "quorum"),

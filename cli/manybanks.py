@@ -59,7 +59,7 @@ class _Federation:
 
     def found(self, reached: Reached) -> None:
         """Found every bank, open its members, pair it with those before it."""
-        from federation.carriers.outbox import publish_in
+        from federation.outbox import publish_in
 
         done, total = 0, len(self._names) * (len(self._names) - 1) // 2
         for number, name in enumerate(self._names):
@@ -150,7 +150,7 @@ class _Federation:
         (self._folder / f"{lost}-lost" / "timebank.toml").rename(self._folder / f"{lost}-lost" / "lost.toml")
         told = _do("restore", str(saved), self._bank(lost), "--published", str(self._folder / "www" / lost))
         click.echo(told.strip().replace(str(self._folder) + "/", ""))
-        from federation.carriers.outbox import publish_in
+        from federation.outbox import publish_in
 
         publish_in(open_bank(Path(self._bank(lost))), self._folder / "www" / lost)
 

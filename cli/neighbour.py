@@ -99,7 +99,7 @@ def join(file: Path, name: str, place: str, output: Path | None, **options: Any)
     WORDS. Until then every limit is zero.
     """
     from federation import pairing
-    from federation.carriers.outbox import published_folder
+    from federation.outbox import published_folder
     from ledger.folder import made_folder, named_file
 
     bank = open_bank(options["bank_dir"])

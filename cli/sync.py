@@ -73,7 +73,7 @@ def sync(
         return run_for_every_bank("sync", sync, host, given)
     bank = open_bank(bank_dir)
     if published is not None:
-        from federation.carriers.outbox import publish_in
+        from federation.outbox import publish_in
 
         publish_in(bank, published)
     found = _all(bank, names, imported, export=export, as_json=as_json)
@@ -90,8 +90,8 @@ def _all(
     bank: Bank, names: tuple[str, ...], imported: Path | None, *, export: Path | None, as_json: bool
 ) -> list[tuple[str, Any]]:
     """What became of each neighbour: what was done, or the problem."""
-    from federation.carriers.outbox import bundle
     from federation.office import sync_neighbour, to_sync
+    from federation.outbox import bundle
 
     carrier = _bundle(imported) if imported else None
     wanted = to_sync(bank, names, carrier)

@@ -16,7 +16,7 @@ from federation.protocol.link import Link
 from federation.protocol.speaking import Decide, Refuse, Take, Verdict, may_accept
 from ledger.errors import Refused
 from ledger.facts import events as e
-from ledger.people.people import openings_of
+from ledger.people.register import openings_of
 from ledger.reading import Reading
 
 ALIAS_LENGTH = 10

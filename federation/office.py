@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from federation import kept
 from federation.carriers import carrier_to
-from federation.carriers.outbox import published_folder
 from federation.carriers.reading import BundleCarrier, Carrier
+from federation.outbox import published_folder
 from federation.pairing import called_neighbour, neighbour_link, open_links
 from federation.sides import sides
 from federation.syncing import Reached, Synced, link_keys, sync_link

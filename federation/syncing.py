@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from federation import kept
-from federation.carriers.outbox import is_ahead, publish_link, refuse_older
 from federation.carriers.reading import Carrier
 from federation.kept import BACK, OURS
+from federation.outbox import is_ahead, publish_link, refuse_older
 from federation.pairing import WITNESS, held_key, link_key_file
 from federation.proofs.evidence import (
     charge_of,
@@ -59,7 +59,7 @@ from ledger.format.epochs import first_origin
 from ledger.format.keys import HeldKey, PublicKey, decode_key, encode_key
 from ledger.keyfiles.ring import Keyring, key_files
 from ledger.page import Page
-from ledger.people.people import person
+from ledger.people.register import person
 from ledger.reading import Reading
 from ledger.views.points import checkpoint_keys
 

@@ -42,7 +42,7 @@ from ledger.facts import links as lf
 from ledger.format.keys import HeldKey, PublicKey, decode_key, encode_key, key_hash
 from ledger.format.notes import parse_note
 from ledger.page import Page
-from ledger.people.people import memos_of
+from ledger.people.register import memos_of
 from ledger.reading import Reading
 from ledger.views.points import checkpoint_keys
 

@@ -34,7 +34,7 @@ from ledger.format.openings import SALT_BYTES, Opening, check_openings
 from ledger.keyfiles.ring import Keyring
 from ledger.people.forgetting import forget
 from ledger.people.naming import NAMING, name_account
-from ledger.people.people import person, save_openings
+from ledger.people.register import person, save_openings
 from ledger.processes.scribe import Job, Scribe, Written, written
 from ledger.reading import Reading
 from ledger.rules import admission, signers

@@ -7,7 +7,7 @@ from ledger.book.records import Contest
 from ledger.clock import Clock
 from ledger.facts.entries import Entry
 from ledger.people.naming import WITHHELD
-from ledger.people.people import everyone, openings_of, person, resolve
+from ledger.people.register import everyone, openings_of, person, resolve
 from ledger.store import Log
 from ledger.store.tables import Cache, SqlTables
 
@@ -28,7 +28,7 @@ class Reading:
         self._handles: dict[str, str] = {}
 
     def account_of(self, word: str) -> str:
-        """The account a person means (see `people.resolve`), remembered for the length of the transaction."""
+        """The account a person means (see `register.resolve`), remembered for the length of the transaction."""
         found = self._handles.get(word)
         if found is None:
             found = self._handles[word] = resolve(self.db, word)

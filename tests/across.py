@@ -14,8 +14,8 @@ from itertools import permutations
 from pathlib import Path
 
 from federation import pairing
-from federation.carriers.outbox import publish_in, published_folder
 from federation.office import sync_neighbour
+from federation.outbox import publish_in, published_folder
 from federation.paying import Wanted, alias_for, order_fact
 from federation.proofs.checking import frames_say_what_their_entries_say
 from federation.proofs.linkpack import facts_of

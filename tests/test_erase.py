@@ -17,7 +17,7 @@ from ledger.format.openings import Opening, commitment
 from ledger.keeping.backup import backup
 from ledger.keeping.rebuild import rebuild
 from ledger.keeping.restore import restore
-from ledger.people.people import openings_of
+from ledger.people.register import openings_of
 from ledger.publishing.folder import publish
 from ledger.store import UNWIPED
 from ledger.store.address import connecting

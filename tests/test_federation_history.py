@@ -23,7 +23,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from federation.carriers.outbox import publish_in
+from federation.outbox import publish_in
 from federation.pairing import keep_place
 from federation.proofs.evidence import verify_evidence
 from ledger.clock import Clock

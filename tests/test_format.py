@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from ledger.book.fold import Book
-from ledger.book.records import MemoryTables
+from ledger.book.tables import MemoryTables
 from ledger.codes import CODES
 from ledger.desk.proposals import add_signature, parse_proposal
 from ledger.errors import Invalid

@@ -20,16 +20,6 @@ HOUSE = Path(__file__).parent.parent
 PACKAGES = ("ledger", "cli", "federation")
 TOP_LEVEL = {*PACKAGES, "tests", "pyproject.toml", "README.md", "LICENSE"}  # and dotfiles
 
-#: Top to bottom, the way of an hour: a module imports only from those above it, and inside a package from those
-#: that its page names before it.
-LEDGER_ORDER = (
-    *("codes", "errors", "clock", "hours", "words"),
-    *("format", "facts", "book", "rules", "drafts"),
-    *("store", "processes", "people", "folder", "keyfiles", "reading", "page", "bank", "founding"),
-    *("views", "desk", "moving", "measures"),
-    *("publishing", "verifying", "keeping"),
-)
-
 MAY_NOT_IMPORT = {"ledger": {"cli", "federation"}, "federation": {"cli"}, "cli": set[str]()}
 
 #: library: the only places that may import it, as paths or, with a stroke at the end, whole folders
@@ -71,12 +61,6 @@ def _imports(path: Path) -> list[tuple[int, str]]:
     return found
 
 
-def _ledger_module(dotted: str) -> str | None:
-    """`ledger.store.sqlite.Recorder` is of `store`; a name that the package itself holds is of none."""
-    parts = dotted.split(".")
-    return parts[1] if parts[0] == "ledger" and len(parts) > 1 else None
-
-
 def test_nothing_else_stands_at_the_top_level() -> None:
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=HOUSE, capture_output=True, text=True, check=False)
     if listing.returncode or not (HOUSE / ".git").exists():
@@ -95,24 +79,8 @@ def test_packages_import_in_one_direction() -> None:
     assert wrong == []
 
 
-def test_every_module_of_the_ledger_has_its_place_in_the_order() -> None:
-    modules = {path.relative_to(HOUSE / "ledger").parts[0].removesuffix(".py") for path in SOURCES if _in_ledger(path)}
-    assert modules - {"__init__"} <= set(LEDGER_ORDER)
-
-
-def test_ledger_modules_import_only_from_above() -> None:
-    rank = {module: number for number, module in enumerate(LEDGER_ORDER)}
-    wrong = []
-    for path in filter(_in_ledger, SOURCES):
-        own = path.relative_to(HOUSE / "ledger").parts[0].removesuffix(".py")
-        for line, name in _imports(path):
-            other = _ledger_module(name)
-            if other is not None and other != own and rank.get(other, 0) >= rank.get(own, -1):
-                wrong.append(f"{_place(path)}:{line} imports {name}, which stands below")
-    assert wrong == []
-
-
-PAGES = sorted({path.parent for path in SOURCES if path.parent.parent != HOUSE})
+#: cli has a module a command, and its page is the table of them, `cli.main.COMMANDS`
+PAGES = sorted({path.parent for path in SOURCES if path.parent != HOUSE / "cli"})
 
 
 def _named_on_page(package: Path) -> list[str]:
@@ -136,10 +104,6 @@ def test_a_package_names_its_modules_and_each_imports_from_those_before_it(packa
         if f"{name}.".startswith(f"{dotted}.{other}.")
     ]
     assert wrong == []
-
-
-def _in_ledger(path: Path) -> bool:
-    return HOUSE / "ledger" in path.parents
 
 
 @pytest.mark.parametrize("library", FENCES)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.book.fold import Book
-from ledger.book.records import MemoryTables
+from ledger.book.tables import MemoryTables
 from ledger.facts import events as e
 from ledger.facts import links as lf
 from ledger.facts.entries import parse_entry

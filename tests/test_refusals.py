@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.book.fold import Book
-from ledger.book.records import MemoryTables
+from ledger.book.tables import MemoryTables
 from ledger.desk.proposals import parse_proposal
 from ledger.drafts import draft_entry
 from ledger.errors import Invalid, Problem, Refused

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from federation import kept
-from federation.carriers.outbox import head_of
 from federation.kept import Standing
+from federation.outbox import head_of
 from federation.proofs.checking import frames_say_what_their_entries_say
 from federation.proofs.evidence import two_heads_evidence, verify_evidence
 from federation.protocol.headkeys import known_keys

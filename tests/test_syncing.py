@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from federation.carriers.outbox import bundle, publish_in
 from federation.carriers.reading import BundleCarrier, parse_bundle
 from federation.deciding import alias_of, alias_secret
 from federation.office import sync_neighbour, to_sync
+from federation.outbox import bundle, publish_in
 from federation.pairing import keep_place
 from federation.paying import Wanted, find_payment, order_fact
 from federation.syncing import sync_link

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from federation.carriers.outbox import head_of, is_ahead
+from federation.outbox import head_of, is_ahead
 from federation.paying import order_fact
 from federation.proofs.evidence import verify_evidence
 from federation.protocol.parcels import Way, open_parcel

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ledger.book.fold import Book
-from ledger.book.records import MemoryTables
+from ledger.book.tables import MemoryTables
 from ledger.errors import Refused
 from ledger.facts import events as e
 from ledger.facts import votes as vf

@@ -1,8 +1,7 @@
 """How what was said gets there: files that one bank publishes and the other reads.
 
-reading   what a neighbour publishes: from a folder, an https address, or a file
+reading   what a neighbour publishes: from a folder, or a file
 web       fetched by GET, from whoever answers there
-outbox    what this bank publishes for a neighbour, each file written once
 serving   a web server for published folders: it reads, and nothing else
 """
 

@@ -1,6 +1,7 @@
 """The state of a bank after each fact: one pure fold for node and auditor, over whatever holds its tables.
 
-records   what the book keeps, and the tables it stands in
+records   what the book keeps
+tables    what the records stand in: all that the fold reads and writes
 posting   the small strokes that every fold is made of
 links     what facts about neighbours do
 helping   what facts around help do

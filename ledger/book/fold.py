@@ -31,13 +31,12 @@ from ledger.book.records import (
     Payment,
     PolicyStart,
     Poll,
-    Seen,
-    Tables,
     Vote,
     incoming_key,
     policy_key,
     vote_key,
 )
+from ledger.book.tables import Seen, Tables
 from ledger.book.votes import count_elector, count_vote, poll_of
 from ledger.errors import Invalid
 from ledger.facts import events as e

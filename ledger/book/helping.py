@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger.book.posting import change
-from ledger.book.records import Tables
+from ledger.book.tables import Tables
 from ledger.facts import helping as hf
 from ledger.facts.entries import Entry
 

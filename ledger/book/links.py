@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger.book.posting import change, enrol, hold, post
-from ledger.book.records import NEVER, Account, Incoming, Link, Payment, Tables, incoming_key
+from ledger.book.records import NEVER, Account, Incoming, Link, Payment, incoming_key
+from ledger.book.tables import Tables
 from ledger.facts import events as e
 from ledger.facts import links as lf
 from ledger.facts.entries import Entry

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger.book.records import Account, Key, Line, Tables
+from ledger.book.records import Account, Key
+from ledger.book.tables import Line, Tables
 from ledger.facts import events as e
 from ledger.format.canonical import made
 from ledger.format.keys import decode_key, key_hash

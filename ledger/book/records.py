@@ -1,16 +1,13 @@
-"""What the book keeps: its records, and the tables they stand in.
+"""What the book keeps: a record is the state of one thing (an account, a key, a mandate …) after the entries so far.
 
-A record is the state of one thing (an account, a key, a mandate …) after the entries folded so far; `canonical` writes
-it as one line of JSON. `Tables` is all that the fold reads and writes: a node keeps them in its database, an auditor
-in a scratch file, a test in dictionaries.
+`canonical` writes a record as one line of JSON; `RECORDS` names the classes.
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from ledger.facts import events as e
-from ledger.facts.entries import Entry
 from ledger.facts.helping import Listing, Payback, Referral
 from ledger.facts.links import Neighbour
 from ledger.format import canonical as c
@@ -366,74 +363,6 @@ RECORDS: dict[str, type] = {
     "poll": Poll,
     "vote": Vote,
 }
-
-
-class Seen(NamedTuple):
-    """Where an entry id stands: its leaf, the hash of its text, the ledger day then in force."""
-
-    leaf: int
-    entry: bytes
-    day: str
-
-
-class Line(NamedTuple):
-    """One account's part in one exchange: what a statement is made of."""
-
-    account: str
-    served_on: str
-    leaf: int
-    minutes: int
-    uncredited: int
-
-
-class Tables(Protocol):
-    """All that the fold reads and writes. Implemented by the node's tables and by dictionaries."""
-
-    def get(self, kind: str, key: str) -> Any | None:
-        """The record of a kind under a key, or None."""
-
-    def put(self, kind: str, key: str, record: Any) -> None:
-        """Keep a record, in place of the one before."""
-
-    def seen(self, entry_id: str) -> Seen | None:
-        """Where an entry id stands in the log, or None."""
-
-    def add_seen(self, entry_id: str, seen: Seen) -> None:
-        """Remember an entry id."""
-
-    def add_line(self, line: Line) -> None:
-        """Keep a line of an account."""
-
-    def entry(self, index: int) -> Entry:
-        """The entry at an index already folded."""
-
-
-class MemoryTables:
-    """The tables as dictionaries: for tests, and for trying drafts on."""
-
-    def __init__(self) -> None:
-        self.records: dict[tuple[str, str], Any] = {}
-        self.ids: dict[str, Seen] = {}
-        self.lines: list[Line] = []
-        self.entries: list[Entry] = []
-
-    def get(self, kind: str, key: str) -> Any | None:
-        return self.records.get((kind, key))
-
-    def put(self, kind: str, key: str, record: Any) -> None:
-        self.records[kind, key] = record
-
-    def seen(self, entry_id: str) -> Seen | None:
-        return self.ids.get(entry_id)
-
-    def add_seen(self, entry_id: str, seen: Seen) -> None:
-        self.ids.setdefault(entry_id, seen)
-
-    def add_line(self, line: Line) -> None:
-        self.lines.append(line)
-
-    def entry(self, index: int) -> Entry:
-        return self.entries[index]
 
 
 def incoming_key(link: str, pid: str) -> str:

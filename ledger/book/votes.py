@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import date
 
 from ledger.book.posting import change
-from ledger.book.records import Bank, Day, Electors, Poll, Side, Tables, Vote, vote_key
+from ledger.book.records import Bank, Day, Electors, Poll, Side, Vote, vote_key
+from ledger.book.tables import Tables
 from ledger.facts import events as e
 from ledger.facts import votes as vf
 from ledger.facts.entries import Entry

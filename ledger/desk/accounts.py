@@ -16,7 +16,7 @@ from ledger.desk.mandates import Allowed, MandateRow, brokers_of, mandate_rows, 
 from ledger.errors import Refused, Usage
 from ledger.facts import events as e
 from ledger.format.keys import PublicKey
-from ledger.people.people import Person, everyone, handle_holder, person, taken
+from ledger.people.register import Person, everyone, handle_holder, person, taken
 from ledger.reading import Reading
 from ledger.views.statements import called, in_order
 from ledger.words import clean_handle, clean_text, quote

@@ -14,7 +14,7 @@ from ledger.errors import Refused, Usage
 from ledger.facts import events as e
 from ledger.hours import show_minutes, whole_minutes
 from ledger.page import Page, Recorded
-from ledger.people.people import openings_of
+from ledger.people.register import openings_of
 from ledger.views.statements import find_exchange
 from ledger.words import clean_category, clean_text, parse_date, quote
 

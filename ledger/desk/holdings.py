@@ -14,7 +14,7 @@ from ledger.desk.accounts import known_record
 from ledger.desk.referrals import referrals_of
 from ledger.errors import Refused
 from ledger.facts import events as e
-from ledger.people.people import openings_of
+from ledger.people.register import openings_of
 from ledger.reading import Reading
 from ledger.views.points import CONTESTING
 from ledger.views.statements import find_entry

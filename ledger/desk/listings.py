@@ -14,7 +14,7 @@ from ledger.facts import events as e
 from ledger.facts import helping as hf
 from ledger.format import canonical as c
 from ledger.people.naming import WITHHELD
-from ledger.people.people import everyone
+from ledger.people.register import everyone
 from ledger.reading import Reading
 from ledger.views.statements import find_entry, legs_of
 from ledger.words import clean_category, clean_text

@@ -30,7 +30,7 @@ from ledger.format.notes import Signature, format_note, parse_note, sign_text
 from ledger.format.openings import Opening, check_openings
 from ledger.keyfiles.ring import Keyring
 from ledger.page import Page
-from ledger.people.people import everyone, person
+from ledger.people.register import everyone, person
 from ledger.words import clean_handle, clean_text, fold_handle, quote
 
 HEADER = "timebank/proposal/v1"

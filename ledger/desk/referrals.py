@@ -17,7 +17,7 @@ from ledger.facts import helping as hf
 from ledger.facts.entries import Entry
 from ledger.format import canonical as c
 from ledger.people.naming import WITHHELD
-from ledger.people.people import openings_of
+from ledger.people.register import openings_of
 from ledger.reading import Reading
 from ledger.views.statements import ExchangeRow, exchange_row, find_entry, legs_of
 from ledger.words import clean_text

@@ -24,7 +24,7 @@ from ledger.errors import Problem, Refused, Several, Usage
 from ledger.facts.events import EVERYDAY_NATURES, FEDERATION_KINDS
 from ledger.hours import show_minutes
 from ledger.page import Page
-from ledger.people.people import everyone
+from ledger.people.register import everyone
 from ledger.reading import Reading
 from ledger.views.statements import exchange_indexes, exchanges
 from ledger.words import quote

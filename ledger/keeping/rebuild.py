@@ -20,7 +20,7 @@ from ledger.format.openings import Opening, commitment
 from ledger.page import check_signatures
 from ledger.people.forgetting import forget
 from ledger.people.naming import NAMING, name_account
-from ledger.people.people import openings_of
+from ledger.people.register import openings_of
 from ledger.processes.foreread import foreread, read_here
 from ledger.store import UNWIPED, Db, Writing, make_whole
 from ledger.store.sql import PROJECTIONS

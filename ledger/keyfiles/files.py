@@ -1,4 +1,4 @@
-"""Private keys on disk and in ssh-agent: files and the agent's socket are touched here; the rules are in `keys`.
+"""Private keys on disk and in ssh-agent: files and the agent's socket are touched here; the rules are in `format.keys`.
 
 A private key is an OpenSSH private-key file (OpenSSH PROTOCOL.key), which ssh-keygen and ssh-agent read too:
 

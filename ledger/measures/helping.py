@@ -16,7 +16,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger.book.fold import Book
-from ledger.book.records import Contest, MemoryTables
+from ledger.book.records import Contest
+from ledger.book.tables import MemoryTables
 from ledger.facts import events as e
 from ledger.facts import helping as hf
 from ledger.facts import links as lf

@@ -24,7 +24,7 @@ from ledger.moving.findings import MOST_OF_A_CODE, Finding
 from ledger.moving.gathering import digest
 from ledger.moving.history import POT, Exchange, History, Member
 from ledger.moving.naming import free_handle
-from ledger.people.people import everyone
+from ledger.people.register import everyone
 from ledger.reading import Reading
 from ledger.rules.admission import DAY_MINUTES
 from ledger.words import fold_handle, quote

@@ -14,7 +14,7 @@ from ledger.book.fold import Book
 from ledger.facts import events as e
 from ledger.format.openings import Opening
 from ledger.people.naming import NAMING, account_named, rename_account
-from ledger.people.people import openings_of
+from ledger.people.register import openings_of
 from ledger.store import UNWIPED, Db, Writing
 
 #: rows of `imported` about members: what another system calls them

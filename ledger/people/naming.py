@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ledger.book.records import Account
 from ledger.facts import events as e
 from ledger.facts import links as lf
-from ledger.people.people import call, openings_of, person
+from ledger.people.register import call, openings_of, person
 from ledger.store import Db, Log, Writing
 
 #: the kinds of fact that say how an account is called
@@ -64,7 +64,7 @@ def named_at(log: Log, account: str, record: Account, size: int) -> Named:
         if isinstance(fact, NAMING if account not in OWN else e.AccountEdited):
             kept = openings_of(log.db, index)
             found |= _committed(fact, account) | {field: opening.value for field, opening in kept.items()}
-            found.setdefault("name", found["handle"])  # as `people.call` has it
+            found.setdefault("name", found["handle"])  # as `register.call` has it
             last = index
     return Named(last, found)
 

@@ -3,7 +3,7 @@
 `Checker.add` takes a text with all that signed it, as plain bytes, and the place it belongs to; `failures` gives the
 places and which of their signatures do not hold. Few checks are made here, because a process takes as long to start as
 thousands of them; so are those of a process that could not be started or died: the verdicts are those of `keys.check`
-either way. A worker imports little more than this module and `keys`, and ends with its parent, however that ends.
+either way. A worker imports little more than this and `format.keys`, and ends with its parent, however that ends.
 """
 
 from __future__ import annotations

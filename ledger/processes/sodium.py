@@ -1,4 +1,4 @@
-"""The strict rule of `keys`, judged by libsodium where PyNaCl is installed: the same verdicts, in less time.
+"""The strict rule of `format.keys`, judged by libsodium where PyNaCl is installed: the same verdicts, in less time.
 
 What libsodium is not trusted with is asked before it: the key's form and order, the low-order encodings of R. What it
 is trusted with, S below the group order and the equation without the cofactor, is held against every edge vector that

@@ -73,7 +73,7 @@ def plain_file(root: Path, path: str, most_bytes: int) -> bytes | None:
 
 
 class PublishedLog:
-    """The log on a shelf, up to its checkpoint: what `walk` calls a source."""
+    """The log on a shelf, up to its checkpoint: what `verifying.walk` calls a source."""
 
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf

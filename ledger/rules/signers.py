@@ -1,7 +1,7 @@
 """Who signs an entry: do its keys speak for whom they say, and are they all whose word the fact needs? Pure.
 
-The half of `rules` that looks at signers: a key that is known and has not ended, acts that fit it, mandates that hold
-and are not used up, and the word that `needs` asks for, no less and no more. Refusals in the order of `rules.check`.
+A key that is known and has not ended, acts that fit it, mandates that hold and are not used up, and the word that
+`needs` asks for, no less and no more. Refusals in the order of `admission.check`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ledger.book.records import RECORDS, Line, Seen
+from ledger.book.records import RECORDS
+from ledger.book.tables import Line, Seen
 from ledger.facts.entries import Entry
 from ledger.format import canonical as c
 from ledger.store.log import as_bytes
@@ -52,7 +53,7 @@ def rereading(cache: Cache) -> list[Asked]:
 
 
 class SqlTables:
-    """Implements `book.Tables`."""
+    """Implements `book.tables.Tables`."""
 
     def __init__(self, db: Db, read_entry: Callable[[int], Entry], cache: Cache | None = None) -> None:
         self.db = db

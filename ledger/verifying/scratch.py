@@ -10,7 +10,7 @@ import marshal
 from collections.abc import Iterator
 from itertools import groupby
 
-from ledger.book.records import Line
+from ledger.book.tables import Line
 from ledger.store.sql import Db, Row
 from ledger.store.tables import SqlTables
 

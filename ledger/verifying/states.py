@@ -24,7 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, NamedTuple
 
-from ledger.book.records import Seen
+from ledger.book.tables import Seen
 from ledger.errors import Invalid, Unavailable, Usage
 from ledger.facts.entries import Entry, parse_entry
 from ledger.folder import replace_file

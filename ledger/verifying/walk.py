@@ -251,7 +251,7 @@ class Walk:
         fact, details = step.entry.fact, {one.field: one.value for one in step.openings}
         try:
             name_account(self.scratch, fact, step.leaf, details)
-        except Refused:  # as in `rebuild`: an entry whose details were erased no longer frees its handle
+        except Refused:  # as in `keeping.rebuild`: an entry whose details were erased no longer frees its handle
             name_account(self.scratch, fact, step.leaf, {**details, "handle": fact.account})
         return ()
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from ledger.book.fold import Book
 from ledger.book.links import FOLDS
-from ledger.book.records import NEVER, Account, Contest, MemoryTables, public_key
+from ledger.book.records import NEVER, Account, Contest, public_key
+from ledger.book.tables import MemoryTables
 from ledger.errors import Invalid, Refused, Unavailable, Usage
 from ledger.facts import events as e
 from ledger.facts import links as lf

@@ -1,8 +1,8 @@
 """Who the random account ids are: handles, names and contacts, and the openings behind every commitment.
 
 These tables stand in the same database and are written in the same transaction as the entry they belong to, but
-never in the log; value and salt can be deleted. `people` says how each account is called now and is rebuilt from the
-openings. Handles are told apart as people would: without regard to case, width or ligatures.
+never in the log; value and salt can be deleted. The table `people` says how each account is called now and is rebuilt
+from the openings. Handles are told apart as people would: without regard to case, width or ligatures.
 """
 
 from __future__ import annotations
