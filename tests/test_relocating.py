@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,13 +12,18 @@ import pytest
 
 from ledger.bank import Bank
 from ledger.clock import Clock
-from ledger.errors import Invalid, Problem
+from ledger.errors import Invalid, Problem, Unavailable
 from ledger.folder import DATABASE, open_folder
+from ledger.format.merkle import root_from_tiles
 from ledger.keeping.relocating import move
 from ledger.store import Store
+from ledger.store.sql import table_names
 from tests import children
+from tests.across import Near, agree, paired, settle
+from tests.across import opened as near_in
 from tests.builders import FIRST_DAY, Village, found, live_village
 from tests.test_keep import check, contents
+from tests.test_reopened_neighbours import Two
 
 PLACES = ["file", pytest.param("server", marks=pytest.mark.postgres)]
 
@@ -170,3 +177,69 @@ def accounts(village: Village) -> tuple[str, str]:
 def _old(folder: Path) -> Village:
     settings = open_folder(folder)._replace(database=DATABASE)
     return Village(Bank(settings, Store(settings.where, settings.origin), Clock(FIRST_DAY)))
+
+
+def everything(store: Store) -> dict[str, object]:
+    """The log, its root, and every row of every table."""
+    with store.reading() as log:
+        found: dict[str, object] = {name: sorted(log.db.rows(f"SELECT * FROM {name}")) for name in table_names()}
+        return found | {"log": list(log.each(0, log.size())), "root": [root_from_tiles(log.size(), log.read_tile)]}
+
+
+def moved(near: Near, place: str) -> Near:
+    """The bank once it was moved: as it was, to the byte, and every check holds."""
+    near.sign_head()
+    before = everything(near.bank.store)
+    move(near.bank, place)
+    there = near_in(near.bank.folder.path, near.bank.clock)
+    assert everything(there.bank.store) == before
+    assert there.verified().problems == []
+    return there
+
+
+def test_a_bank_with_neighbours_moves_there_and_back_with_payments_on_the_way(tmp_path: Path, other: str) -> None:
+    oak, elm = paired(tmp_path, "oak", "elm")
+    oak.pay("ann", elm, "mary", 90, "a radio mended")
+    settle(oak, elm)
+    for place, code in ((other, sqlite3.SQLITE_FULL), (DATABASE, sqlite3.SQLITE_IOERR)):
+        ordered = oak.pay("ann", elm, "mary", 5)
+        oak.sync()
+        elm.sync()  # taken there, and not yet heard of here
+        owed, there = oak.pay("ann", elm, "mary", 3), elm.pay("ann", oak, "mary", 2)
+        oak.sign_head()
+        before = everything(oak.bank.store)
+        for step in (9, 18):
+            oak.bank.store.close()  # only a new connection is watched
+            fails = children.failing(children.sqlite_error(code, "it fails"))
+            with children.at_step(step, fails), pytest.raises(Unavailable):
+                move(oak.bank, place)
+            oak = near_in(oak.bank.folder.path, oak.bank.clock)
+            assert everything(oak.bank.store) == before
+        oak = moved(oak, place)
+        assert (oak.state(ordered), oak.state(owed), elm.state(there)) == ("offered", "ordered", "ordered")
+        settle(oak, elm)
+        assert (oak.state(ordered), oak.state(owed), elm.state(there)) == ("posted",) * 3
+        assert agree(oak, elm)
+    assert (oak.minutes("ann"), oak.minutes("mary"), oak.owes(elm)) == (-106, 4, 102)
+    for one in (oak, elm):
+        assert one.verified().problems == []
+        one.bank.store.close()
+
+
+def test_a_bank_whose_log_was_reopened_moves_there_and_back(tmp_path: Path, other: str) -> None:
+    two = Two(tmp_path)
+    two.lose()
+    assert two.here("log reopen").status == 0
+    two.oak = moved(two.oak, other)
+    words = " ".join(json.loads(two.here("neighbour reopened elm --json").stdout)["words"])
+    assert (two.here("sync").status, two.there("sync").status) == (0, 5)
+    for done in (two.here(f"neighbour reopened elm {words}"), two.there(f"neighbour reopened oak {words}")):
+        assert done.status == 0, done.stderr
+    settle(two.oak, two.elm)
+    two.oak.pay("ann", two.elm, "mary", 5)
+    two.oak = moved(two.oak, DATABASE)
+    settle(two.oak, two.elm)
+    assert (agree(two.oak, two.elm), two.oak.owes(two.elm)) == (True, 105)
+    for one in (two.oak, two.elm):
+        assert one.verified().problems == []
+        one.bank.store.close()

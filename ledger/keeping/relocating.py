@@ -23,6 +23,7 @@ from ledger.bank import Bank
 from ledger.errors import Invalid, Problem, Refused
 from ledger.folder import Folder, cannot_write, opened, settled, sync_folder, write_config
 from ledger.format.checkpoint import open_checkpoint
+from ledger.format.epochs import is_same_log
 from ledger.format.merkle import EMPTY, root_from_tiles
 from ledger.keeping.backup import chunks
 from ledger.keeping.rebuild import Fold, Progress, read_head
@@ -76,7 +77,7 @@ def _made(folder: Folder, old: Log) -> Iterator[Store]:
         if not place.is_sqlite:
             if left:
                 place.clear()
-            place.create(folder.origin)
+            place.create(old.origin)
             yield place
             return
     path = Path(folder.where)
@@ -84,7 +85,7 @@ def _made(folder: Folder, old: Log) -> Iterator[Store]:
     try:
         _remove(beside)
         with closing(Store(str(beside))) as made:
-            made.create(folder.origin)
+            made.create(old.origin)
             yield made
         _close_up(beside)
         if left:
@@ -105,7 +106,7 @@ def _left_there(place: Store, old: Log) -> bool:
             return False
         there, said = found
         size = there.size()
-        ours = there.origin == old.origin and size <= old.size()
+        ours = is_same_log(there.origin, old.origin) and size <= old.size()
         marked = not size or MOVED in said or ARRIVING in said
         if not ours or not marked or _root(there, size) != _root(old, size):
             raise Refused("bank_exists", f"{place.shown} holds a bank; nothing was changed")
