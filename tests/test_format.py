@@ -427,7 +427,7 @@ def test_the_columns_of_a_day_sheet_are_described() -> None:
     assert [unquoted(row[0]) for row in rows(section("12. The day sheet"))][1:] == list(COLUMNS)
 
 
-# The rules: their order in the table is that in ledger/rules/admission.py and, for who signs, ledger/rules/signers.py.
+# The rules: their order in the table is that in which `check` of ledger/rules/admission.py asks them.
 
 
 def documented_rules() -> dict[str, list[str]]:
@@ -445,12 +445,9 @@ def documented_steps() -> list[str]:
     return [unquoted(row[1]) if row[1].startswith("`") else "" for row in rows(section("8.1 Before and after"))[1:]]
 
 
-RULE_FILES = ("signers.py", "limits.py", "links.py", "helping.py", "votes.py", "admission.py")
-
-
 @cache
 def _functions() -> dict[str, ast.FunctionDef]:
-    sources = [ast.parse((HOUSE / "ledger" / "rules" / name).read_text()) for name in RULE_FILES]
+    sources = [ast.parse(path.read_text()) for path in (HOUSE / "ledger" / "rules").glob("*.py")]
     return {node.name: node for source in sources for node in source.body if isinstance(node, ast.FunctionDef)}
 
 

@@ -26,7 +26,7 @@ from ledger.moving.history import POT, Exchange, History, Member
 from ledger.moving.naming import free_handle
 from ledger.people.register import everyone
 from ledger.reading import Reading
-from ledger.rules.admission import DAY_MINUTES
+from ledger.rules.exchanges import DAY_MINUTES
 from ledger.words import fold_handle, quote
 
 _LONGEST_REF = 64
