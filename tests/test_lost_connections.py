@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from ledger.errors import Unavailable
+from tests import stores
+from tests.across import agree, mirrors, paired, settle
 from tests.lines import Line, line_to
 from tests.postgres import fresh_schema
 from tests.terminal import Terminal
@@ -104,6 +108,36 @@ def test_an_import_is_whole_once_it_is_typed_again_wherever_the_line_is_cut(term
         assert terminal.reads("store show")["size"] == size
         assert (terminal.balance("ann"), terminal.balance("ben"), terminal.balance("cy")) == (60, 60, -120)
     terminal.types("verify")
+
+
+def test_two_banks_agree_wherever_the_line_is_cut_during_a_sync(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with line_to(f"{postgres_url}&schema=none") as line:
+        monkeypatch.setattr(stores, "cluster", line.url.partition("&schema=")[0])
+        oak, elm = paired(tmp_path, "oak", "elm", minutes=6000)
+        paid = number = questions = 0
+        while number <= questions:
+            number += 7
+            oak.pay("ann", elm, "mary", 5)
+            elm.pay("ann", oak, "mary", 2)
+            paid += 5
+            oak.bank.store.close()
+            line.cut(number, answered=bool(number % 2))
+            try:
+                oak.sync()
+            except Unavailable as problem:
+                assert problem.code == "database_unreachable"
+            questions = max(questions, line.questions)
+            line.cut(0)
+            settle(oak, elm)
+            assert mirrors(oak, elm)[2] == 0
+            assert (oak.minutes("ann"), elm.minutes("mary")) == (-paid, paid)
+        assert number > 10
+        assert agree(oak, elm)
+        for one in (oak, elm):
+            assert one.verified().problems == []
+            one.bank.store.close()
 
 
 def test_readers_are_told_wherever_the_line_is_cut(bank: Terminal, line: Line) -> None:
