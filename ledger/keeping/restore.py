@@ -7,14 +7,12 @@ possible: a head over more entries than the backup holds is healed from a publis
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ledger.book.records import NEVER, Key, public_key
-from ledger.errors import Invalid, Refused, Unavailable
+from ledger.errors import Invalid, Refused
 from ledger.facts.entries import parse_entry
 from ledger.folder import (
     CONFIG,
@@ -39,23 +37,13 @@ from ledger.format.checkpoint import (
     parse_checkpoint,
     parse_handovers,
 )
-from ledger.format.epochs import epoch_of, first_origin, is_beyond, is_given_up, is_same_log, named, origin_at
+from ledger.format.epochs import epoch_of, first_origin, is_beyond, is_given_up, named, origin_at
 from ledger.format.keys import PublicKey, ssh_line
 from ledger.format.merkle import root_from_tiles
 from ledger.format.notes import parse_note
-from ledger.keeping.backup import (
-    ABOUT,
-    APPLICATION,
-    COLUMNS,
-    COPIED,
-    NEIGHBOURLY,
-    VERSION,
-    chunks,
-    inserted,
-    read_file,
-    select,
-)
+from ledger.keeping.backup import COPIED, chunks, inserted, read_file
 from ledger.keeping.rebuild import Fold, Progress, read_head
+from ledger.keeping.sources import OWN, KnownHead, Source, known_head, opened_source
 from ledger.keyfiles.files import read_public
 from ledger.keyfiles.ring import AskPassphrase, Keyring, key_files
 from ledger.publishing.escrow import PRIVATE, Batch
@@ -106,13 +94,13 @@ def restore(
     """
     folder = folder.resolve()
     published = file if file.is_dir() else published
-    with _open_folder(file) if file.is_dir() else _open_backup(file) as source:
+    with opened_source(file) as source:
         _refuse_occupied(folder, source, heals=published is not None)
         heads = source.heads()
         if published is not None:
-            heads.append(_head(published_head(published), source.origin, "the published head"))
+            heads.append(known_head(published_head(published), source.origin, "the published head"))
         if head is not None:
-            heads.append(_head(head, source.origin, "the head at hand"))
+            heads.append(known_head(head, source.origin, "the head at hand"))
         with made_beside(folder, "restoring", clear=True) as beside:
             named = settled(beside, database, first_origin(source.origin))
             settings = Folder(beside, source.name, source.origin, named, source.founding, source.broker)
@@ -139,132 +127,13 @@ class _Copy(NamedTuple):
         return PublishedCopy(self.published, origin, ring)
 
 
-class _Folder:
-    """A published folder in the place of a backup: it holds no more than its head, and what is sealed."""
-
-    name, founding, broker, size = "", "", "", 0
-
-    def __init__(self, folder: Path) -> None:
-        self.origin = read_head(published_head(folder)).origin
-        self.files: dict[str, bytes] = {}
-        self.meta: dict[str, str] = {}
-        self._folder = folder
-
-    def damaged(self, what: str) -> Invalid:
-        return Invalid("bad_folder", f"{self._folder}: {what}")
-
-    def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
-        """No rows: all comes from the escrow."""
-        del table
-        return iter(())
-
-    def heads(self) -> list[_Head]:
-        """None but the published one."""
-        return []
-
-
-class _Source:
-    """A backup, open for reading. What it holds is typed here, and otherwise believed by nobody."""
-
-    def __init__(self, file: Path, connection: sqlite3.Connection) -> None:
-        self._file = file
-        self._connection = connection
-        self._version = 0
-        about = dict(self.rows("about"))
-        version = about.get("version", "")
-        if not version.isdecimal() or any(name not in about for name in ABOUT):
-            raise self.damaged("it does not say which bank it is of")
-        if int(version) > VERSION:
-            raise Unavailable("newer_version", f"{file} is of version {version}, and this program knows {VERSION}")
-        self._version = int(version)
-        self.name, self.origin, self.founding, self.broker = (about[name] for name in ABOUT)
-        self.files = dict(self.rows("files"))
-        self.meta = dict(self.rows("meta"))
-        self.size = self._connection.execute("SELECT COUNT(*) FROM entries").fetchone()[0]
-
-    def damaged(self, what: str) -> Invalid:
-        return Invalid("backup_damaged", f"{self._file} is damaged: {what}")
-
-    def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
-        """The rows of a table, in the order of its key."""
-        if self._version < 2 and (table in NEIGHBOURLY or (table == "imported" and not self._has(table))):
-            return  # the earliest of version 1 knew no imports yet
-        types = tuple(COLUMNS[table].values())
-        rows = self._connection.cursor()
-        try:
-            rows.execute(select(table))
-            while row := rows.fetchone():
-                if tuple(map(type, row)) != types:
-                    raise self.damaged(f"a row of {table} is not of its kind")
-                yield row
-        except sqlite3.Error as error:  # said here: the restored database is being written at the same time
-            raise self.damaged(str(error)) from None
-
-    def _has(self, table: str) -> bool:
-        sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-        return self._connection.execute(sql, (table,)).fetchone() is not None
-
-    def heads(self) -> list[_Head]:
-        """The signed head in the database, and the one beside it."""
-        notes = (self.meta.get("head", "").encode(), self.files.get(HEAD, b""))
-        return [_head(note, self.origin, _OWN) for note in notes if note]
-
-
-class _Head(NamedTuple):
-    """A head that somebody holds: the note, and what it says; believed once its signature is checked."""
-
-    note: bytes
-    says: Checkpoint
-    whose: str
-
-
-_OWN = "the backup's own head"
-
-
-def _head(note: bytes, origin: str, whose: str) -> _Head:
-    says = read_head(note)
-    if not is_same_log(says.origin, origin):
-        raise Invalid("foreign_origin", f"{whose} is of the log {says.origin[:80]!r}, and the backup of {origin!r}")
-    return _Head(note, says, whose)
-
-
-_From = _Source | _Folder
-
-
-@contextmanager
-def _open_folder(folder: Path) -> Iterator[_From]:
-    yield _Folder(folder)
-
-
-@contextmanager
-def _open_backup(file: Path) -> Iterator[_From]:
-    if file.exists() and not file.is_file():  # a pipe would wait for ever
-        raise Invalid("not_a_backup", f"{file} is no plain file")
-    read_file(file, 1)  # say so, if it is not there or may not be read
-    try:
-        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
-            application, pages, page_bytes = (
-                connection.execute(f"PRAGMA {name}").fetchone()[0]
-                for name in ("application_id", "page_count", "page_size")
-            )
-            if application != APPLICATION:
-                raise Invalid("not_a_backup", f"{file} is not a backup that timebank made")
-            if file.stat().st_size != pages * page_bytes:  # SQLite reads zeros where a file has been cut
-                raise Invalid("backup_damaged", f"{file} is cut: it is to have {pages * page_bytes} bytes")
-            yield _Source(file, connection)
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
-            raise Invalid("not_a_backup", f"{file} is not a backup") from None
-        raise Invalid("backup_damaged", f"{file} is damaged: {error}") from None
-
-
-def _refuse_occupied(folder: Path, source: _From, *, heals: bool) -> None:
+def _refuse_occupied(folder: Path, source: Source, *, heals: bool) -> None:
     """Refuse a folder with anything in it; say it if what is there is further than the backup, which nothing heals."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     beside = folder / HEAD
     if beside.exists() and not heals:
-        head = _head(read_file(beside), source.origin, str(beside))
+        head = known_head(read_file(beside), source.origin, str(beside))
         if is_beyond(head.says.origin, head.says.size, source.origin, source.size):
             raise _older(head, source.size)
     if (folder / CONFIG).exists():
@@ -276,13 +145,13 @@ def _refuse_occupied(folder: Path, source: _From, *, heals: bool) -> None:
     raise Refused("folder_not_empty", f"{folder} is not an empty folder")
 
 
-def _older(head: _Head, size: int) -> Invalid:
+def _older(head: KnownHead, size: int) -> Invalid:
     signed = head.says.size
     lack = "1 entry is" if signed - size == 1 else f"{signed - size} entries are"
     return Invalid("older_backup", f"{head.whose} is over {signed} entries, and the backup has {size}: {lack} missing")
 
 
-def _make(source: _From, folder: Folder, heads: list[_Head], copy: _Copy, progress: Progress | None) -> Restored:
+def _make(source: Source, folder: Folder, heads: list[KnownHead], copy: _Copy, progress: Progress | None) -> Restored:
     """Make the whole bank in a folder that nobody looks at yet."""
     signs = _write_keys(source, folder)
     store = Store(folder.where)
@@ -320,7 +189,7 @@ def _make(source: _From, folder: Folder, heads: list[_Head], copy: _Copy, progre
     return Restored(folder, fold.size, fold.size - source.size, fold.withheld + strays, signs, lost)
 
 
-def _write_keys(source: _From, folder: Folder) -> bool:
+def _write_keys(source: Source, folder: Folder) -> bool:
     """Write the key files; whether a private one was among them."""
     made_folder(folder.keys, 0o700)
     private = False
@@ -336,7 +205,7 @@ def _write_keys(source: _From, folder: Folder) -> bool:
     return private
 
 
-def _copy_back(source: _From, log: Writing) -> None:
+def _copy_back(source: Source, log: Writing) -> None:
     first = 0
     for chunk in chunks(source.rows("entries")):
         if [leaf for leaf, _, _ in chunk] != list(range(first, first + len(chunk))):
@@ -354,12 +223,12 @@ def _copy_back(source: _From, log: Writing) -> None:
 class _Settled(NamedTuple):
     """The highest head that was shown, and the highest of those that the entries reach: another, if some are lost."""
 
-    highest: _Head | None = None
-    reached: _Head | None = None
+    highest: KnownHead | None = None
+    reached: KnownHead | None = None
 
 
 def _settle_heads(
-    log: Writing, fold: Fold, heads: list[_Head], copy: _Copy, keys: Path, progress: Progress | None
+    log: Writing, fold: Fold, heads: list[KnownHead], copy: _Copy, keys: Path, progress: Progress | None
 ) -> _Settled:
     """Check every head; fetch entries that the published head is over and the backup lacks."""
     heads = sorted(heads, key=lambda head: (epoch_of(head.says.origin)[1], head.says.size))
@@ -380,7 +249,7 @@ def _settle_heads(
             raise _older(head, fold.size)
         if says.origin != origin_at(says.origin, reopened, says.size):
             raise Invalid("foreign_origin", f"{head.whose} is of the log {says.origin[:80]!r}, of another epoch")
-        fold.must_be(says, "head_mismatch" if head.whose == _OWN else "fork")
+        fold.must_be(says, "head_mismatch" if head.whose == OWN else "fork")
         found = _Settled(head, head)
     return found
 
