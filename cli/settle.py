@@ -102,14 +102,13 @@ def _signing(bank: Bank, name: str, by_name: str) -> _Signing:
 
 
 def _agreed(we_owe: str | None, they_owe: str | None) -> int | None:
-    from ledger.hours import whole_minutes
+    from ledger.hours import limit_minutes
 
     if we_owe is None and they_owe is None:
         return None
     if we_owe is not None and they_owe is not None:
         raise Usage("usage", "--we-owe and --they-owe", "leave one of them out")
-    text = we_owe if we_owe is not None else they_owe or ""
-    minutes = 0 if text.strip() == "0" else whole_minutes(text, "none")
+    minutes = limit_minutes(we_owe if we_owe is not None else they_owe or "")
     return minutes if we_owe is not None else -minutes
 
 

@@ -31,7 +31,7 @@ from ledger.format.epochs import first_origin, is_same_log
 from ledger.format.keys import HeldKey, encode_key
 from ledger.format.notes import parse_note
 from ledger.founding import random_account
-from ledger.hours import whole_minutes
+from ledger.hours import limit_minutes
 from ledger.keyfiles.files import load_key, make_key, read_public
 from ledger.page import Page
 from ledger.reading import Reading
@@ -284,8 +284,7 @@ def called_neighbour(page: Reading, link: str) -> str:
 
 def limited_fact(page: Reading, name: str, they_owe: str, we_owe: str) -> tuple[Any, dict[str, str]]:
     """The entry that sets both limits."""
-    limits = [0 if text.strip() == "0" else whole_minutes(text, "none") for text in (they_owe, we_owe)]
-    return lf.LinkLimited(neighbour_link(page, name), *limits), {}
+    return lf.LinkLimited(neighbour_link(page, name), limit_minutes(they_owe), limit_minutes(we_owe)), {}
 
 
 def renamed_fact(page: Reading, name: str, new_name: str) -> tuple[Any, dict[str, str]]:

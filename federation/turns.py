@@ -31,7 +31,7 @@ from federation.protocol.frames import (
     unquote,
 )
 from federation.protocol.headkeys import sign_statement
-from federation.protocol.link import Ahead, Applied, Heard, Lie, Link, Passed, Waits, hear, look_back
+from federation.protocol.link import BOTH_RESTORED, Ahead, Applied, Heard, Lie, Link, Passed, Waits, hear, look_back
 from federation.protocol.parcels import MOST_MEMO, Head, Parcel, Way, seal_parcel
 from federation.protocol.speaking import Spoken, ask_to_resume, next_incarnation, recall, speak
 from federation.sides import Side, Sides, keep_sides, without_orders
@@ -211,6 +211,8 @@ class _Turn:
                 break
             crowded, said = bool(frames) and self.side.link.crowded, self.done.sent
             more = self._speak() or (crowded and self.done.sent > said)
+        if self.side.link.stuck:
+            self.done.waits = BOTH_RESTORED
         self.done.more = not self.done.frozen and (pulled.more or more)
 
     @property

@@ -69,6 +69,16 @@ def whole_minutes(text: str, rounding: str) -> int:
     return max(1, rounded) * QUARTER_MINUTES
 
 
+def limit_minutes(text: str) -> int:
+    """As `whole_minutes`, unrounded; and nothing at all, as `0` or `0h`, is 0: what a limit or a debt may be."""
+    try:
+        return 0 if text.strip() == "0" else whole_minutes(text, "none")
+    except Refused as problem:
+        if problem.code != "zero_time":
+            raise
+        return 0
+
+
 def _fraction(numerator: int, denominator: int = 1) -> Fraction:
     """Exact minutes; the class is imported when a time is read, not when one is shown."""
     from fractions import Fraction

@@ -40,6 +40,7 @@ Place = tuple[int, int]
 MOST_WAITING = 100
 NOWHERE: Place = (-1, 0)
 NOT_VOID: Place = (-1, 0)
+BOTH_RESTORED = "both banks were restored, and neither can say what stands: settle, with timebank neighbour settle"
 _place = c.pair(c.whole(-1), c.whole(0))
 
 
@@ -163,6 +164,11 @@ class Link(NamedTuple):
     def crowded(self) -> bool:
         """Whether to speak before hearing more: one frame has to be able to decide all that waits."""
         return len(self.waiting) >= MOST_WAITING
+
+    @property
+    def stuck(self) -> bool:
+        """Whether each bank waits for the other to say what stood before both were restored."""
+        return bool(self.requests and self.answer is not None)
 
     @property
     def silent(self) -> bool:
@@ -320,7 +326,7 @@ def _hear_request(link: Link, frame: Frame, request: Resume) -> Heard:
     if after.place == link.got.place and after.hash != link.got.hash:
         return Lie("fork", f"two different frames {after.seq} of incarnation {after.inc} are signed")
     if link.requests:
-        return Waits("both banks were restored, and neither can say what stands")
+        return Waits(BOTH_RESTORED)
     if frame.ack.place > link.sent.place:
         return _ahead(link, frame.ack)
     base = link.answer.base if link.answer is not None else link.got  # a request before this one, not answered yet
