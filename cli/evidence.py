@@ -31,8 +31,9 @@ def verify(path: Path, pins: Pins, *, as_json: bool) -> int:
     from ledger.format.keys import PublicKey, decode_key, vkey
 
     try:
-        with path.open("rb") as file:
-            proven = verify_evidence(file.read(MOST_BYTES + 1))
+        if path.stat().st_size > MOST_BYTES:
+            raise Invalid("bad_evidence", f"this proves nothing: it has more than {MOST_BYTES} bytes")
+        proven = verify_evidence(path.read_bytes())
     except OSError as error:
         raise Unavailable("file_unavailable", f"{path} cannot be read: {error.strerror}") from error
     charge = proven.charge

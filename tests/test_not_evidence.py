@@ -73,6 +73,7 @@ JUNK: dict[str, Callable[[Path], object]] = {
     "not text": lambda path: path.write_bytes(bytes(range(256)) * 1000),
     "a line of a gigabyte": lambda path: sparse(path, b"c2sp.org/tlog-proof@v1"),
     "a receipt of a gigabyte": lambda path: sparse(path, b"c2sp.org/tlog-proof@v1\nextra "),
+    "evidence of a gigabyte": lambda path: sparse(path, b"timebank/evidence/v1\n"),
     "a state of a gigabyte": lambda path: sparse(path, b"timebank/state/v1\n"),
     "a pack of a gigabyte": lambda path: sparse(path, b"checkpoint".ljust(257, b"\0") + b"ustar\x0000"),
     "nothing of a gigabyte": lambda path: sparse(path, b""),

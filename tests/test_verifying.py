@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -443,7 +444,7 @@ def test_a_pack_has_one_form(healthy: Path, village: Village, tmp_path: Path) ->
         archive(lambda m: m.reverse()),
         archive(lambda m: m.pop(2)),
         archive(lambda m: setattr(m[1][0], "mode", 0o755)),
-        archive(lambda m: setattr(m[1][0], "mtime", 5)),
+        archive(lambda m: setattr(m[0][0], "mtime", 5)),
         archive(len, format=tarfile.GNU_FORMAT),
         archive(len, mode="w:gz"),
         archive(len) + b"more",
@@ -488,16 +489,41 @@ def test_a_bit_of_a_pack_is_named(healthy: Path, village: Village, tmp_path: Pat
 def test_private_details_that_are_not_the_ones_recorded_are_told(
     healthy: Path, village: Village, tmp_path: Path, change: Callable[[bytes], bytes], code: str
 ) -> None:
+    checked(healthy / "entries", founded(village), save=tmp_path / "state")
+    file = retold(healthy / "pack", tmp_path, lambda lines: [change(lines[0]), *lines[1:]])
+    assert code in {problem.code for problem in checked_pack(file, founded(village)).report.problems}
+    with StateFile(tmp_path / "state") as state:  # an entry verified before is read again: what is told of it is new
+        assert code in {problem.code for problem in checked_pack(file, founded(village), state=state).report.problems}
+
+
+def retold(file: Path, folder: Path, change: Callable[[list[bytes]], list[bytes]]) -> Path:
+    """A pack with other private details."""
     from ledger.publishing.pack import header, padding
 
-    raw = (healthy / "pack").read_bytes()
+    raw = file.read_bytes()
     at = raw.index(b"openings\0")
-    lines = raw[at + 512 :].rstrip(b"\0").splitlines(keepends=True)
-    told_now = change(lines[0]) + b"".join(lines[1:])
+    told_now = b"".join(change(raw[at + 512 :].rstrip(b"\0").splitlines(keepends=True)))
     member = header("openings", len(told_now)) + told_now + bytes(padding(len(told_now)) + 1024)
-    (tmp_path / "pack").write_bytes(raw[:at] + member)
-    found = checked_pack(tmp_path / "pack", founded(village)).report.problems
-    assert code in {problem.code for problem in found}
+    (folder / "pack").write_bytes(raw[:at] + member)
+    return folder / "pack"
+
+
+def in_order(line: bytes, lines: list[bytes]) -> list[bytes]:
+    return sorted([line, *lines], key=lambda one: json.loads(one)["entry"])
+
+
+def test_private_details_of_no_entry_are_told(healthy: Path, village: Village, tmp_path: Path) -> None:
+    checked(healthy / "entries", founded(village), save=tmp_path / "state")
+
+    def of(entry: int) -> bytes:
+        return b'{"entry":%d,"field":"memo","salt":"%s","value":"he owes me"}\n' % (entry, b"0" * 64)
+
+    for entry in (-1, SIZE, SIZE + 5, 10**15):
+        file = retold(healthy / "pack", tmp_path, partial(in_order, of(entry)))
+        wanted = {("wrong_opening", entry)}
+        assert told(checked_pack(file, founded(village))) == wanted
+        with StateFile(tmp_path / "state") as state:
+            assert told(checked_pack(file, founded(village), state=state)) == wanted
 
 
 # A receipt.

@@ -33,6 +33,9 @@ from ledger.format.notes import parse_note
 
 HEADER = "timebank/evidence/v1"
 MOST_BYTES = 100_000_000
+MOST_CHARGE_BYTES = 100_000
+#: a signature alone has as many: nobody can make a hundred million bytes be fifty million notes
+LEAST_NOTE_BYTES = 92
 
 
 def _read_bank(value: Any) -> tuple[str, str, str]:
@@ -72,24 +75,26 @@ def format_evidence(charge: Charge, notes: Sequence[bytes]) -> bytes:
 
 def parse_evidence(raw: bytes) -> tuple[Charge, list[bytes]]:
     """The charge and the notes; `Invalid("bad_evidence")`."""
-    head, gap, rest = raw[:MOST_BYTES].partition(b"\n\n")
-    first, _, line = head.partition(b"\n")
-    if first != HEADER.encode() or not gap or len(raw) > MOST_BYTES:
-        raise _bad(f"its first line is not {HEADER}")
+    begins, gap = f"{HEADER}\n".encode(), raw.find(b"\n\n", 0, MOST_CHARGE_BYTES)
+    if not raw.startswith(begins) or gap < 0:
+        raise _bad(f"it does not begin with {HEADER} and a charge")
+    if len(raw) > MOST_BYTES:
+        raise _bad(f"it has more than {MOST_BYTES} bytes")
+    line = raw[len(begins) : gap]
     try:
         charge = c.from_object(Charge, c.parse_json(line.decode()))
     except (Invalid, UnicodeDecodeError):
         raise _bad("its second line is no charge") from None
     if charge.accused not in [origin for origin, _, _ in charge.banks]:
         raise _bad("the accused is neither bank")
-    notes, at = [], 0
-    while at < len(rest):
-        end = rest.find(b"\n", at, at + 9)
-        length = rest[at:end] if end > 0 else b""
-        if not length.isdigit() or not 0 < int(length) <= len(rest) - end - 1:
+    notes, at = [], gap + 2
+    while at < len(raw):
+        end = raw.find(b"\n", at, at + 9)
+        length = raw[at:end] if end > 0 else b""
+        if not length.isdigit() or not LEAST_NOTE_BYTES <= int(length) <= len(raw) - end - 1:
             raise _bad("a note is cut short")
         at = end + 1 + int(length)
-        notes.append(rest[end + 1 : at])
+        notes.append(raw[end + 1 : at])
     return charge, notes
 
 

@@ -252,7 +252,7 @@ class PackShelf:
         except ValueError:
             size_bytes = -1
         if size_bytes < 0 or block != header(name, size_bytes):
-            raise self._bad(f"where {name} is to stand there is {_shown(block)}")
+            raise self._bad(f"where {name} is to stand there is {_shown(block, name)}")
         start = self._file.tell()
         end = start + size_bytes + padding(size_bytes)
         if size_bytes > most_bytes or end > self._length:
@@ -276,8 +276,10 @@ class PackShelf:
         return Invalid("bad_pack", f"{self._where}: {what}")
 
 
-def _shown(block: bytes) -> str:
+def _shown(block: bytes, wanted: str) -> str:
     name = block[:100].rstrip(b"\0")
+    if name == wanted.encode():
+        return "something of that name whose header is not as a pack's is"
     return repr(name[:60].decode(errors="replace")) if name else "nothing"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ledger.bank import Bank
 from ledger.errors import Invalid, Problem
+from ledger.format.canonical import MOST_INTEGER
 from ledger.format.checkpoint import Checkpoint
 from ledger.format.epochs import origin_at
 from ledger.format.merkle import HASH_BYTES, TILE_HASHES, leaf_hash, root_from_tiles
@@ -75,8 +76,8 @@ def verify_bank(
 
 
 def _new_openings(log: Log, first: int) -> Iterator[tuple[int, str, str, bytes]]:
-    sql = "SELECT leaf, field, value, salt FROM openings WHERE leaf >= ? ORDER BY leaf, field"
-    yield from log.db.each(sql, (first,))
+    sql = "SELECT leaf, field, value, salt FROM openings WHERE leaf >= ? AND leaf < ? ORDER BY leaf, field"
+    yield from log.db.each(sql, (first, MOST_INTEGER))
 
 
 def published_is_this_log(case: Case, folder: Path) -> Iterator[Finding]:

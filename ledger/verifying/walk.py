@@ -10,7 +10,7 @@ gap; both are findings, and the walk goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ledger.book.fold import Book
@@ -21,7 +21,7 @@ from ledger.facts.everyday import parse_one_of_many
 from ledger.format import canonical as c
 from ledger.format.canonical import made
 from ledger.format.merkle import HASH_BYTES, leaf_hash, root_from_tiles, tile_growth
-from ledger.format.openings import Opening
+from ledger.format.openings import Opening, check_openings
 from ledger.people.naming import NAMING, name_account
 from ledger.processes.signatures import Checker
 from ledger.store import Log, explained
@@ -141,6 +141,7 @@ class Walk:
         self._leaves: list[bytes] = []
         if live is not None:
             live.mark()
+        self._tells = openings is not None
         self._openings = self._kept_openings(openings)
         self._opening: Row | None = None
 
@@ -181,7 +182,7 @@ class Walk:
                 self._flush()
                 progress(self.report.entries)
         self._flush()
-        self._openings.close()  # what it has not read yet is of no entry, and looked for apart
+        self._leave_openings()
         progress(self.report.entries)
 
     def root_at(self, size: int) -> bytes:
@@ -261,7 +262,11 @@ class Walk:
         first = self.size  # as it is now: it grows while these are asked for
         try:
             if told is not None:
-                yield from (row for row in told if row[0] >= first)
+                for row in told:
+                    if row[0] >= first:
+                        yield row
+                    else:
+                        self.find(row[0], self._of_the_past, row)
                 return
             yield from self.live.each(sql, (c.MOST_INTEGER,)) if self.live is not None else ()
         except Exception as error:  # noqa: BLE001  what is no database's is raised again
@@ -281,6 +286,20 @@ class Walk:
             row = next(self._openings, None)
         self._opening = row
         return kept
+
+    def _of_the_past(self, row: Row) -> Iterable[Finding]:
+        """What is wrong with a private detail that was told of an entry before those that are read."""
+        if row[0] < 0:
+            return (stray_opening(row),)
+        check_openings([Opening(*row[1:])], getattr(self.tables.entry(row[0]).fact, "commitments", None))
+        return ()
+
+    def _leave_openings(self) -> None:
+        """What is left behind the last entry is of no entry: of what was told, a finding; of what is kept, apart."""
+        if self._tells and self.whole and self._opening is not None:
+            for row in chain([self._opening], self._openings):
+                self.report.problems.append(stray_opening(row))
+        self._openings.close()
 
     def _evidence(self, error: Exception) -> Problem:
         """What is wrong with the history, as a problem; raised if it is the machine that would not, or our fault."""
