@@ -69,14 +69,12 @@ def open_statement(origin: str, raw: bytes) -> CheckpointKey:
 
 
 def chain(first: str, changes: Iterable[CheckpointKey]) -> list[CheckpointKey]:
-    """Those changes that lead on, one after another, from the key `first`."""
-    found: list[CheckpointKey] = []
-    last = first
+    """Those changes that lead on from the key `first`, each from it or from one that another leads to."""
+    found: dict[str, CheckpointKey] = {}
     for item in changes:
-        if item.old == last:
-            found.append(item)
-            last = item.key
-    return found
+        if item.old == first or item.old in found:
+            found.setdefault(item.key, item)
+    return list(found.values())
 
 
 def known_keys(first: str, changes: Sequence[CheckpointKey]) -> list[PublicKey]:

@@ -105,6 +105,8 @@ class Unacked(NamedTuple):
     answer=c.part(Resumed),
     rekey=c.part(Rekey),
     our_head=c.key_text,
+    head_at=_place,
+    acked_head=c.key_text,
     their_heads=c.many(c.part(CheckpointKey), most=c.MOST_INTEGER),
     frozen=c.line_of(40),
     closed=c.flag,
@@ -116,7 +118,8 @@ class Link(NamedTuple):
     our balance of their account, `their_bal` theirs of ours as it follows from their frames up to `got`. `heard`:
     their last frame with items; `told`: what our last frame acknowledged. `requests`: frames of ours that ask to resume
     and have no answer yet; while there is one, nothing else is said. `answer`, `rekey`: to be said next. `our_head`:
-    the checkpoint key that we told them of last, after that on our card; `their_heads`: the changes of theirs, as told.
+    the checkpoint key that we told them of last, after that on our card, in our frame at `head_at`; `acked_head`: the
+    last of which they acknowledged that we told. `their_heads`: the changes of theirs, as told.
     """
 
     link: str
@@ -141,6 +144,8 @@ class Link(NamedTuple):
     answer: Resumed | None = None
     rekey: Rekey | None = None
     our_head: str = ""
+    head_at: Place = NOWHERE
+    acked_head: str = ""
     their_heads: tuple[CheckpointKey, ...] = ()
     frozen: str = ""
     closed: bool = False
@@ -188,6 +193,7 @@ def settled(link: Link, inc: int, minutes: int, start: str, closes: bool) -> Lin
     return link._replace(
         sent=mark, got=mark, acked=mark, bal=minutes, their_bal=-minutes, standing=(), asked=(), unacked=(),
         heard=NOWHERE, told=NOWHERE, requests=(), answer=None, frozen="", closed=closes,
+        our_head=link.acked_head, head_at=NOWHERE,
     )  # fmt: skip
 
 
@@ -214,7 +220,7 @@ def say(link: Link, frame: Frame) -> Link:
         elif isinstance(item, Rekey):
             changes["our_key"] = item.key
         elif isinstance(item, CheckpointKey):
-            changes["our_head"] = item.key
+            changes |= {"our_head": item.key, "head_at": place}
     asked: list[Asked] = []
     accepted = decided = 0
     acked = frame.ack.place
@@ -440,6 +446,7 @@ def _apply(link: Link, frame: Frame, known: Callable[[str], bool]) -> Heard:
         standing=tuple(still),
         asked=tuple(asked),
         unacked=unacked,
+        acked_head=link.our_head if link.head_at <= ack else link.acked_head,
         heard=frame.place if frame.items else link.heard,
     )._replace(**changes)
     return Applied(after, tuple(posted), tuple(voided))
