@@ -101,15 +101,14 @@ def checkpoint(bank_dir: Path | None, *, as_json: bool) -> None:
     JSON: origin, size, root, key (the C2SP verifier key), note, sealed (the folder in which a sealed copy of the log
     lies, or null).
     """
-    from ledger.format.checkpoint import parse_checkpoint
-    from ledger.format.notes import parse_note
+    from ledger.format.checkpoint import read_head
 
     bank = open_bank(bank_dir)
     note, sealed = head_to_hand_out(bank)
     if not as_json:
         click.echo(note.decode(), nl=False)
         return
-    head = parse_checkpoint(parse_note(note)[0])
+    head = read_head(note)
     found = {"origin": head.origin, "size": head.size, "root": head.root.hex(), "key": head_key(bank)}
     print_json(found | {"note": note.decode(), "sealed": sealed})
 

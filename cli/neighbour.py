@@ -124,7 +124,7 @@ def _open_link(joined: Joined, name: str, options: dict[str, Any], *, on_stderr:
     from federation.pairing import opening_fact
 
     with redirect_stdout(sys.stderr) if on_stderr else nullcontext():
-        sign_and_finish(options, lambda page: opening_fact(page, joined, name))
+        sign_and_finish(options, lambda _page: opening_fact(joined, name))
 
 
 def _tell_words(bank: Bank, joined: Joined, name: str, *, sent_back: bool) -> None:

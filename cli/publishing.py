@@ -129,8 +129,7 @@ def receipt(entry: str, output: Path | None, bank_dir: Path | None, *, as_json: 
     the log lies, or null).
     """
     from ledger.folder import new_file
-    from ledger.format.checkpoint import parse_checkpoint
-    from ledger.format.notes import parse_note
+    from ledger.format.checkpoint import read_head
     from ledger.publishing.receipt import format_receipt, make_receipt
     from ledger.views.statements import find_entry
 
@@ -146,7 +145,7 @@ def receipt(entry: str, output: Path | None, bank_dir: Path | None, *, as_json: 
         with new_file(output, 0o644) as beside:
             beside.write_bytes(text)
     if as_json:
-        size = parse_checkpoint(parse_note(made.checkpoint)[0]).size
+        size = read_head(made.checkpoint).size
         told = {"index": index, "entry": found.hash.hex(), "size": size, "receipt": text.decode()}
         print_json(told | {"sealed": sealed})
     elif output is not None:
@@ -157,12 +156,11 @@ def receipt(entry: str, output: Path | None, bank_dir: Path | None, *, as_json: 
 
 def _standing_head(page: Reading, bank_dir: Path | None, index: int) -> tuple[bytes, str | None]:
     """The head signed last, if it covers an entry and may leave as it is: this starts fast."""
-    from ledger.format.checkpoint import parse_checkpoint
-    from ledger.format.notes import parse_note
+    from ledger.format.checkpoint import read_head
     from ledger.publishing.heads import newest_head, own_folder, read_checkpoint
 
     note, folder = newest_head(page.log), own_folder(page.log, find_folder(bank_dir).path)
-    if not note or parse_checkpoint(parse_note(note)[0]).size <= index:
+    if not note or read_head(note).size <= index:
         return b"", None
     if folder is not None and read_checkpoint(folder) != note:
         return b"", None

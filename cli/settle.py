@@ -71,7 +71,7 @@ def settle(
     elif is_account(raw):
         _write_settlement(bank, of, raw, minutes, output, closes=closes)
     elif signatures_of(raw) == 1:
-        _sign_and_record(bank, of, raw, output, options)
+        _sign_and_record(of, raw, output, options)
     else:
         _record(raw, of, options)
 
@@ -152,7 +152,7 @@ def _write_settlement(
     say("hint: nothing is recorded yet; send it back, and record what they return")
 
 
-def _sign_and_record(bank: Bank, of: _Signing, raw: bytes, output: Path | None, options: dict[str, Any]) -> None:
+def _sign_and_record(of: _Signing, raw: bytes, output: Path | None, options: dict[str, Any]) -> None:
     from federation.settling import is_recorded, open_proposal, sign_settlement
 
     found = open_proposal(raw, of.link, of.by)

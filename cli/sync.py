@@ -76,7 +76,7 @@ def sync(
         from federation.outbox import publish_in
 
         publish_in(bank, published)
-    found = _all(bank, names, imported, export=export, as_json=as_json)
+    found = _all(bank, names, imported, export)
     if as_json:
         rows = [_json(name, one) for name, one in found]
         print_json({"neighbours": rows, "export": str(export) if export else None})
@@ -86,9 +86,7 @@ def sync(
     return _status([one for _, one in found])
 
 
-def _all(
-    bank: Bank, names: tuple[str, ...], imported: Path | None, *, export: Path | None, as_json: bool
-) -> list[tuple[str, Any]]:
+def _all(bank: Bank, names: tuple[str, ...], imported: Path | None, export: Path | None) -> list[tuple[str, Any]]:
     """What became of each neighbour: what was done, or the problem."""
     from federation.office import sync_neighbour, to_sync
     from federation.outbox import bundle

@@ -39,10 +39,9 @@ from federation.turns import logged_frames, must_resume
 from federation.witnessing import date_head, is_dated, own_checkpoint
 from ledger.bank import Bank
 from ledger.errors import Invalid
-from ledger.format.checkpoint import parse_checkpoint
+from ledger.format.checkpoint import read_head
 from ledger.format.epochs import is_beyond, is_same_log
 from ledger.format.merkle import inclusion_proof
-from ledger.format.notes import parse_note
 from ledger.keyfiles.ring import Keyring
 from ledger.publishing.folder import has_recovery_key, publish
 from ledger.publishing.heads import NAMED, newest_head, read_checkpoint
@@ -63,7 +62,7 @@ def publish_in(bank: Bank, folder: Path) -> None:
         log.set_meta(NAMED, str(folder.resolve()))
 
 
-def is_ahead(root: Path, page: Reading, side: Side) -> bool:
+def is_ahead(root: Path, side: Side) -> bool:
     """Whether the frame after our last is published already: then this is an older copy of the bank."""
     sent = side.link.sent
     after = sent.inc, sent.seq + 1
@@ -81,7 +80,7 @@ def refuse_older(bank: Bank, root: Path) -> None:
     """Refuse to speak for a log that is shorter than the one published; `Invalid("older_database")`."""
     raw = read_checkpoint(root)
     if raw:
-        head = parse_checkpoint(parse_note(raw)[0])
+        head = read_head(raw)
         with bank.store.reading() as log:
             size, ours = log.size(), log.origin
         if is_same_log(head.origin, ours) and is_beyond(head.origin, head.size, ours, size):
@@ -187,7 +186,7 @@ def head_of(page: Reading, side: Side) -> Head:
 def _reopened(page: Reading, checkpoint: bytes, witnessed: int) -> tuple[bytes, tuple[bytes, ...]] | None:
     """The entry that reopened our log last, with its proof, until the neighbour has seen a head over it."""
     ends = page.book.founded.reopened
-    size = parse_checkpoint(parse_note(checkpoint)[0]).size if checkpoint else 0
+    size = read_head(checkpoint).size if checkpoint else 0
     if not ends or not witnessed <= ends[-1].leaf < size:
         return None
     return page.log.raw(ends[-1].leaf), tuple(inclusion_proof(ends[-1].leaf, size, page.log.read_tile))

@@ -26,10 +26,9 @@ from ledger.errors import Refused
 from ledger.facts import events as e
 from ledger.facts import links as lf
 from ledger.folder import Folder
-from ledger.format.checkpoint import parse_checkpoint
+from ledger.format.checkpoint import read_head
 from ledger.format.epochs import first_origin, is_same_log
 from ledger.format.keys import HeldKey, encode_key
-from ledger.format.notes import parse_note
 from ledger.founding import random_account
 from ledger.hours import limit_minutes
 from ledger.keyfiles.files import load_key, make_key, read_public
@@ -189,7 +188,7 @@ def all_links(page: Reading) -> list[str]:
     return sorted(since, key=since.__getitem__)
 
 
-def opening_fact(page: Reading, joined: Joined, name: str) -> tuple[lf.LinkOpened, dict[str, str]]:
+def opening_fact(joined: Joined, name: str) -> tuple[lf.LinkOpened, dict[str, str]]:
     """The entry that opens a link, and how the neighbour is called here."""
     ours, theirs = joined.ours, joined.theirs
     key = e.KeySpec(ours.bank.link_key, ours.link, "link")
@@ -260,7 +259,7 @@ def goes_on(bank: Bank, page: Page, link: str, found: Reopening) -> None:
     if found.head and page.writing:
         witness, seconds = held_key(bank.folder.keys / WITNESS), int(bank.clock.now().timestamp())
         note = cosigned_note(found.head, first_origin(bank.folder.origin), witness, seconds)
-        size, before = parse_checkpoint(parse_note(note)[0]).size, kept.standing(page.db, link).size
+        size, before = read_head(note).size, kept.standing(page.db, link).size
         kept.keep_head(page.db, link, before, size, note)
 
 

@@ -149,7 +149,7 @@ def _turn(
     evidence: list[Path] = []
 
     def is_lost(page: Reading, side: Side) -> bool:
-        return is_ahead(root, page, side)
+        return is_ahead(root, side)
 
     def work(page: Page) -> tuple[Done, Sides, int]:
         if witnessing is not None:

@@ -24,11 +24,11 @@ from ledger.format.checkpoint import (
     Checkpoint,
     format_checkpoint,
     format_handovers,
-    parse_checkpoint,
+    read_head,
 )
 from ledger.format.epochs import is_beyond
 from ledger.format.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
-from ledger.format.notes import MAX_NOTE_BYTES, parse_note, sign_note
+from ledger.format.notes import MAX_NOTE_BYTES, sign_note
 from ledger.store import UNWIPED, Log, Overtaken, Store, Writing
 
 if TYPE_CHECKING:
@@ -189,14 +189,14 @@ class Bank:
             raw = log.head()
             if not raw or self.head_note() != raw:
                 return b""
-            head = parse_checkpoint(parse_note(raw)[0])
+            head = read_head(raw)
             whole = head.size == log.size() and root_from_tiles(head.size, log.read_tile) == head.root
             return raw if whole else b""
 
     def _sign_head(self, keyring: Keyring) -> bytes:
         with self.store.writing() as log:
             raw, size = log.head(), log.size()
-            last = parse_checkpoint(parse_note(raw)[0]) if raw else Checkpoint(log.origin, 0, EMPTY)
+            last = read_head(raw) if raw else Checkpoint(log.origin, 0, EMPTY)
             highest = self.highest_head() or last
             for head in (last, highest):
                 if is_beyond(head.origin, head.size, log.origin, size):
@@ -236,7 +236,7 @@ class Bank:
 
 @lru_cache(maxsize=4)
 def _signed_head(note: bytes) -> Checkpoint:
-    return parse_checkpoint(parse_note(note)[0])
+    return read_head(note)
 
 
 def _refuse_fork(log: Log, last: Checkpoint, highest: Checkpoint) -> None:

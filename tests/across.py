@@ -184,7 +184,7 @@ def pair(one: Near, other: Near, minutes: int = LIMIT) -> None:
     for bank, cards, neighbour in ((other, joined, one), (one, answered, other)):
         bank._keys = None
         bank.links[neighbour.name] = link
-        bank.write(lambda page, cards=cards: page.add(*pairing.opening_fact(page, cards, "")))  # type: ignore[misc]
+        bank.write(lambda page, cards=cards: page.add(*pairing.opening_fact(cards, "")))  # type: ignore[misc]
         words = " ".join(cards.words)
         bank.write(lambda page, words=words: page.add(*pairing.verified_fact(page, link, words)))  # type: ignore[misc]
         bank.limit(neighbour, minutes, minutes)

@@ -151,20 +151,6 @@ def server_of(url: str) -> Server:
     return Server(Path(unquote(found[1])))
 
 
-@contextmanager
-def fresh_database(cluster_url: str) -> Iterator[str]:
-    """Create an empty database in the cluster, yield its URL, and drop it, whoever is still connected."""
-    import psycopg
-
-    name = f"timebank_{next(_names)}"
-    with psycopg.connect(cluster_url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        try:
-            yield cluster_url.replace("/postgres?", f"/{name}?")
-        finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
-
-
 def fresh_schema(cluster_url: str) -> str:
     """The URL of a schema that nobody made yet, in the cluster's own database: it costs nothing; none drops it."""
     return f"{cluster_url}&schema=test_{next(_names)}"

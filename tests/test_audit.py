@@ -18,10 +18,10 @@ from ledger.facts import events as e
 from ledger.facts import links as lf
 from ledger.facts.entries import Act, format_entry
 from ledger.facts.entries import Signer as EntrySigner
-from ledger.format.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
+from ledger.format.checkpoint import Checkpoint, format_checkpoint, read_head
 from ledger.format.keys import encode_base64
 from ledger.format.merkle import leaf_hash
-from ledger.format.notes import parse_note, sign_note
+from ledger.format.notes import sign_note
 from ledger.store.log import log_id
 from ledger.verifying.audit import ENTRY_CHECKS, LOG_CHECKS, audit
 from ledger.verifying.findings import Report
@@ -423,7 +423,7 @@ def set_head(tamper: Tamper, note: bytes) -> None:
 def head_of(village: Village) -> tuple[bytes, Checkpoint]:
     with village.bank.store.reading() as log:
         raw = log.head()
-    return raw, parse_checkpoint(parse_note(raw)[0])
+    return raw, read_head(raw)
 
 
 def signed(village: Village, head: Checkpoint, key: str, name: str = ORIGIN) -> bytes:

@@ -24,8 +24,7 @@ from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.errors import Problem, Refused, Unavailable
 from ledger.folder import open_folder
-from ledger.format.checkpoint import Checkpoint, parse_checkpoint
-from ledger.format.notes import parse_note
+from ledger.format.checkpoint import Checkpoint, read_head
 from ledger.founding import Plan, found_bank
 from ledger.keeping.backup import backup
 from ledger.keeping.rebuild import rebuild
@@ -59,7 +58,7 @@ def recover(folder: Path) -> Village:
     with village.bank.reading() as page:
         ada, bo = page.account_of("ada"), page.account_of("bo")
     assert village.exchange(ada, bo, 1).index == size
-    assert parse_checkpoint(parse_note(village.sign_head())[0]).size == size + 1
+    assert read_head(village.sign_head()).size == size + 1
     assert check(village.bank) == size + 1
     return village
 
@@ -127,7 +126,7 @@ def assert_one_history(village: Village, notes: list[bytes]) -> None:
     """Every head ever shown is over a beginning of this very log."""
     with village.bank.store.reading() as log:
         for note in notes:
-            head = parse_checkpoint(parse_note(note)[0])
+            head = read_head(note)
             assert root_of(village, head) == head.root
         assert log.head() == village.bank.head_note()
 

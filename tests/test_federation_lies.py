@@ -19,14 +19,14 @@ from federation.proofs.evidence import (
     verify_evidence,
 )
 from federation.protocol.frames import Accept, Frame, Mark, Resume, Resumed, open_frame, sign_frame, text_hash
-from federation.protocol.link import Lie, Passed, Waits, say, settled
+from federation.protocol.link import Lie, Link, Passed, Waits, opened, say, settled
 from federation.protocol.parcels import Head
-from federation.protocol.replay import both_sides, replay
+from federation.protocol.replay import replay
 from federation.protocol.settlement import propose, settlement_line, settlement_start, settlement_text
 from federation.protocol.speaking import next_frame
 from federation.witnessing import Older, Rollback, cosigned_note, look_at
 from ledger.errors import Invalid
-from ledger.format.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
+from ledger.format.checkpoint import Checkpoint, format_checkpoint, read_head
 from ledger.format.keys import encode_key
 from ledger.format.notes import format_note, parse_note, sign_note, sign_text
 from tests.neighbours import (
@@ -227,7 +227,7 @@ def dated(size: int, seconds: int, by: str = "elm witness", life: str = "0-aa") 
 
 def looked(seen: bytes, shown: bytes) -> object:
     """What is made of a head where another one was seen."""
-    standing = Standing(size=parse_checkpoint(parse_note(seen)[0]).size, head=seen)
+    standing = Standing(size=read_head(seen).size, head=seen)
     nowhere = Mark(0, 0, "A" * 43)
     witness = key_of("elm witness").public
     return look_at(standing, ELM, [key_of("elm checkpoint").public], witness, Head(nowhere, nowhere, shown))
@@ -357,14 +357,17 @@ def test_a_request_to_resume_stands_alone_and_first() -> None:
 def test_both_records_of_a_link_replay_to_agreement() -> None:
     oak, elm = talked()
     settle(oak, elm)
-    found = replay(*both_sides(start_of_link(oak)), quoted(oak, elm))
+    found = replay(*ends_of_link(), quoted(oak, elm))
     assert found.lie is None
     assert (found.one.bal, found.other.bal) == (oak.link.bal, elm.link.bal)
     assert found.agreed == len(oak.published) + len(elm.published)
 
 
-def start_of_link(oak: Side) -> Any:
-    return Side(OAK, ELM).link
+def ends_of_link() -> tuple[Link, Link]:
+    """The two ends of a link with nothing said, from the cards of one."""
+    link = Side(OAK, ELM).link
+    keys = (link.their_key, link.our_key, link.our_key)
+    return link, opened(link.link, link.theirs, link.ours, keys, (link.got.hash, link.sent.hash))
 
 
 def test_replay_names_the_first_frame_that_differs() -> None:
@@ -372,5 +375,5 @@ def test_replay_names_the_first_frame_that_differs() -> None:
     lie(elm, bal=1)
     place = elm.link.sent
     lie(elm, items=(offer(9, 5),), held=5)
-    found = replay(*both_sides(start_of_link(oak)), quoted(oak, elm))
+    found = replay(*ends_of_link(), quoted(oak, elm))
     assert (found.liar, found.mark) == (ELM, place)

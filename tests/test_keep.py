@@ -17,9 +17,9 @@ from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.errors import Invalid, Problem, Refused, Unavailable, Usage
 from ledger.folder import open_folder
-from ledger.format.checkpoint import format_checkpoint, parse_checkpoint
+from ledger.format.checkpoint import format_checkpoint, read_head
 from ledger.format.merkle import entries_path
-from ledger.format.notes import parse_note, sign_note
+from ledger.format.notes import sign_note
 from ledger.founding import Plan, found_bank
 from ledger.keeping import backup as backup_module
 from ledger.keeping import rebuild as rebuild_module
@@ -601,7 +601,7 @@ def test_the_old_checkpoint_key_cannot_sign_after_its_rotation(village: Village,
     village.open("dora")
     note = village.sign_head()
     backup(village.bank, tmp_path / "backup")
-    says = parse_checkpoint(parse_note(note)[0])
+    says = read_head(note)
     forged = sign_note(format_checkpoint(says), [(ORIGIN, village.signer("checkpoint"))])
     assert refused(tmp_path / "backup", tmp_path / "again", head=forged) == "unsigned_checkpoint"
 

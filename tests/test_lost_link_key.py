@@ -22,7 +22,7 @@ def again(one: Near, other: Near, *, verified: bool = True) -> str:
     link, words = joined.ours.link, " ".join(joined.words)
     for bank, cards, neighbour in ((other, joined, one), (one, answered, other)):
         bank._keys = None
-        bank.write(lambda page, cards=cards: page.add(*pairing.opening_fact(page, cards, "new")))  # type: ignore[misc]
+        bank.write(lambda page, cards=cards: page.add(*pairing.opening_fact(cards, "new")))  # type: ignore[misc]
         if verified:
             bank.write(lambda page: page.add(*pairing.verified_fact(page, link, words)))
             bank.add(lf.LinkLimited(link, 600, 600))

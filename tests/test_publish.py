@@ -14,7 +14,7 @@ import pytest
 
 from ledger.errors import Problem
 from ledger.folder import RECOVERY
-from ledger.format.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
+from ledger.format.checkpoint import Checkpoint, format_checkpoint, read_head
 from ledger.format.cosignatures import Cosigner, cosign, cosignatures
 from ledger.format.keys import HeldKey, Signer
 from ledger.format.merkle import entries_path, leaf_hash, parse_tile_path, root, root_from_tiles, tile_path
@@ -45,7 +45,7 @@ def published(village: Village, folder: Path, *, entries: bool | None = None) ->
 
 
 def head_of(folder: Path) -> Checkpoint:
-    return parse_checkpoint(parse_note((folder / "checkpoint").read_bytes())[0])
+    return read_head((folder / "checkpoint").read_bytes())
 
 
 def recovery(village: Village) -> HeldKey:

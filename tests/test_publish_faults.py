@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 from ledger.errors import Problem, Unavailable
-from ledger.format.checkpoint import parse_checkpoint
-from ledger.format.notes import parse_note
+from ledger.format.checkpoint import read_head
 from ledger.publishing import escrow
 from ledger.publishing.folder import publish
 from ledger.publishing.shelf import open_folder_shelf
@@ -66,7 +65,7 @@ def writing_steps(prepared: Path, where: str) -> list[int]:
 
 
 def head_size(web: Path) -> int:
-    return parse_checkpoint(parse_note((web / "checkpoint").read_bytes())[0]).size
+    return read_head((web / "checkpoint").read_bytes()).size
 
 
 def check(village: Village, web: Path) -> int:

@@ -13,9 +13,8 @@ from ledger.clock import Clock
 from ledger.errors import Invalid, Unavailable
 from ledger.facts import events as e
 from ledger.folder import open_folder, write_config
-from ledger.format.checkpoint import parse_checkpoint
+from ledger.format.checkpoint import read_head
 from ledger.format.merkle import root_from_tiles
-from ledger.format.notes import parse_note
 from ledger.founding import Plan, found_bank
 from tests import children, postgres
 from tests.builders import FIRST_DAY, ORIGIN, Village
@@ -108,7 +107,7 @@ def test_the_primary_is_killed_and_the_standby_goes_on(servers: tuple[Server, Se
 
     acknowledged = [item for item in said if isinstance(item, tuple)]
     troubles = {item for item in said if isinstance(item, str)}
-    heads = [parse_checkpoint(parse_note(item)[0]) for item in said if isinstance(item, bytes)]
+    heads = [read_head(item) for item in said if isinstance(item, bytes)]
     assert len(acknowledged) == len({index for index, _ in acknowledged}) == WRITERS * EACH
     assert troubles <= {"database_unreachable", "database_replica"}, troubles
     moved_to(folder, standby.url)

@@ -42,7 +42,6 @@ from tests.test_format import documented_rules, documented_steps
 SECOND = Path(second_verifier.__file__)
 ORDER = 2**252 + 27742317777372353535851937790883648493  # of the group of Ed25519
 EXCHANGE = 5  # of a live village: signed by ada and bo, with a memo
-MANDATED = 6  # signed by bo, and by the broker for cleo
 
 Told = set[tuple[str, int | None]]
 Acting = Mapping[str, tuple[Act, ...]]

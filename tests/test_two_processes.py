@@ -14,9 +14,8 @@ from ledger.clock import Clock
 from ledger.errors import Problem
 from ledger.facts import events as e
 from ledger.folder import made_beside, open_folder
-from ledger.format.checkpoint import parse_checkpoint
+from ledger.format.checkpoint import read_head
 from ledger.format.merkle import root_from_tiles
-from ledger.format.notes import parse_note
 from ledger.founding import Plan, found_bank
 from ledger.keeping.backup import backup
 from ledger.keeping.rebuild import rebuild
@@ -94,7 +93,7 @@ def test_two_processes_record_at_once(folder: Path) -> None:
     assert [outcome.exit_code for outcome in outcomes] == [0, 0]
     sent = [item for outcome in outcomes for item in outcome.sent]
     acknowledged: dict[int, str] = dict(item for item in sent if isinstance(item, tuple))
-    heads = [parse_checkpoint(parse_note(item)[0]) for item in sent if isinstance(item, bytes)]
+    heads = [read_head(item) for item in sent if isinstance(item, bytes)]
     assert len(acknowledged) == 2 * EACH
     village = village_in(folder)
     village.sign_head()

@@ -17,7 +17,7 @@ from ledger.errors import Problem
 from ledger.facts import events as e
 from ledger.facts.entries import Act
 from ledger.facts.links import LinkOpened, Neighbour
-from ledger.format.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
+from ledger.format.checkpoint import Checkpoint, format_checkpoint, read_head
 from ledger.format.cosignatures import Cosigner, cosign
 from ledger.format.keys import PublicKey, encode_base64, encode_key
 from ledger.format.merkle import entries_path
@@ -359,7 +359,7 @@ def test_a_file_that_is_no_head_is_refused(healthy: Path, village: Village, tmp_
 
 def test_heads_of_another_size_or_signature_are_told(healthy: Path, village: Village, tmp_path: Path) -> None:
     folder = copied(healthy, "entries", tmp_path)
-    head = parse_checkpoint(parse_note((folder / "checkpoint").read_bytes())[0])
+    head = read_head((folder / "checkpoint").read_bytes())
     signed_anew(village, folder, head)
     assert checked(folder, founded(village)).report.ok
     for size in (299, 301, 2**62):

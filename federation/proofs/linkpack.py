@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 from ledger.errors import Invalid
 from ledger.facts import links as lf
-from ledger.format.checkpoint import parse_checkpoint
+from ledger.format.checkpoint import read_head
 from ledger.format.epochs import is_same_log
 from ledger.format.keys import PublicKey, decode_base64, encode_base64
 from ledger.format.merkle import HASH_BYTES
-from ledger.format.notes import MAX_NOTE_BYTES, parse_note
+from ledger.format.notes import MAX_NOTE_BYTES
 from ledger.publishing.receipt import Receipt, check_receipt, make_receipt
 from ledger.store import Log
 
@@ -60,7 +60,7 @@ def facts_of(log: Log, link: str, size: int) -> Iterator[Placed]:
 def link_pack(log: Log, link: str, note: bytes) -> tuple[bytes, int]:
     """The pack of a link under the signed head `note`, and how many entries are in it."""
     lines = [HEADER, link]
-    for leaf, _ in facts_of(log, link, parse_checkpoint(parse_note(note)[0]).size):
+    for leaf, _ in facts_of(log, link, read_head(note).size):
         made = make_receipt(log, leaf, note)
         lines.append(f"{leaf} {encode_base64(made.entry)} {encode_base64(b''.join(made.proof))}")
     return "\n".join([*lines, "", ""]).encode() + note, len(lines) - 2
@@ -85,7 +85,7 @@ def open_link_pack(raw: bytes, link: str, origin: str, keys: Sequence[PublicKey]
         receipt = _receipt(line, number, checkpoint)
         if found and receipt.leaf <= found[-1].leaf:
             raise _bad(f"line {number} is out of order")
-        at, entry = check_receipt(receipt, [(parse_checkpoint(parse_note(checkpoint)[0]).origin, key) for key in keys])
+        at, entry = check_receipt(receipt, [(read_head(checkpoint).origin, key) for key in keys])
         if not is_same_log(at.origin, origin) or not isinstance(entry.fact, FACTS) or entry.fact.link != link:
             raise _bad(f"entry {receipt.leaf} is of another log or link")
         found.append(Placed(receipt.leaf, entry.fact))

@@ -193,9 +193,3 @@ def _next_heard(
             if frame.ack.place <= max([reader.sent.place, *[mark.place for mark in reader.requests]]):
                 return frame, quoted
     return None
-
-
-def both_sides(link: Link) -> tuple[Link, Link]:
-    """The two ends of a link with nothing said, from the cards of one."""
-    keys = (link.their_key, link.our_key, link.our_key)
-    return link, opened(link.link, link.theirs, link.ours, keys, (link.got.hash, link.sent.hash))

@@ -45,10 +45,9 @@ from ledger.facts import links as lf
 from ledger.facts import votes as vf
 from ledger.facts.entries import Entry
 from ledger.format.canonical import made
-from ledger.format.checkpoint import note_of_lines, parse_checkpoint
+from ledger.format.checkpoint import note_of_lines, read_head
 from ledger.format.epochs import Reopening
 from ledger.format.keys import decode_key, key_hash
-from ledger.format.notes import parse_note
 
 
 class Book:
@@ -223,7 +222,7 @@ def _log_reopened(book: Book, fact: e.LogReopened, entry: Entry, index: int) -> 
     """Each link waits until both banks have compared words anew; one that is frozen waits for its settlement."""
     bank = book.bank
     try:
-        head = parse_checkpoint(parse_note(note_of_lines(fact.head))[0])
+        head = read_head(note_of_lines(fact.head))
     except Invalid:
         return
     if bank is None:

@@ -76,6 +76,11 @@ def parse_checkpoint(text: str) -> Checkpoint:
         raise _bad(str(error)) from error
 
 
+def read_head(note: bytes) -> Checkpoint:
+    """Return the head that a note says, its signatures not checked. Raises Invalid: "bad_note", "bad_checkpoint"."""
+    return parse_checkpoint(parse_note(note)[0])
+
+
 def open_checkpoint(raw: bytes, keys: Iterable[tuple[str, PublicKey]]) -> Checkpoint:
     """Return the head in a note that at least one of the keys, given as (name, key), has signed.
 

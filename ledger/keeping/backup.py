@@ -27,10 +27,10 @@ from ledger.bank import Bank
 from ledger.errors import Invalid, Unavailable
 from ledger.facts.entries import MOST_BYTES
 from ledger.folder import HEAD, KEYS, RECOVERY, new_file
-from ledger.format.checkpoint import Checkpoint
+from ledger.format.checkpoint import Checkpoint, read_head
 from ledger.format.epochs import is_beyond
 from ledger.format.merkle import EMPTY, TILE_HASHES, Frontier, leaf_hash
-from ledger.keeping.rebuild import Progress, read_head
+from ledger.keeping.rebuild import Progress
 from ledger.keyfiles.ring import key_files
 from ledger.page import BATCH
 from ledger.store import Log, explained

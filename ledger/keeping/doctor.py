@@ -18,10 +18,9 @@ from ledger.bank import Bank
 from ledger.codes import CODES
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.folder import CONFIG, RECOVERY, left_files
-from ledger.format.checkpoint import open_checkpoint
+from ledger.format.checkpoint import open_checkpoint, read_head
 from ledger.format.epochs import is_beyond, is_given_up, origin_at
 from ledger.format.merkle import leaf_hash, root_from_tiles
-from ledger.keeping.rebuild import read_head
 from ledger.keyfiles.files import check_key_file, read_public
 from ledger.keyfiles.ring import key_files
 from ledger.publishing.heads import own_folder

@@ -12,10 +12,9 @@ from ledger.errors import Invalid, Refused
 from ledger.facts import events as e
 from ledger.facts.entries import Entry
 from ledger.facts.everyday import parse_one_of_many
-from ledger.format.checkpoint import Checkpoint, parse_checkpoint
+from ledger.format.checkpoint import Checkpoint, read_head
 from ledger.format.epochs import Reopening, is_beyond
 from ledger.format.merkle import root_from_tiles
-from ledger.format.notes import parse_note
 from ledger.format.openings import Opening, commitment
 from ledger.page import check_signatures
 from ledger.people.forgetting import forget
@@ -164,8 +163,3 @@ class Fold:
         self._tables.flush()
         self._leaves.clear()
         self._tables.let_go(_CACHE_RECORDS)
-
-
-def read_head(note: bytes) -> Checkpoint:
-    """What a head says; its signature is not checked."""
-    return parse_checkpoint(parse_note(note)[0])

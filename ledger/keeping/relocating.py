@@ -22,11 +22,11 @@ from pathlib import Path
 from ledger.bank import Bank
 from ledger.errors import Invalid, Problem, Refused
 from ledger.folder import Folder, cannot_write, opened, settled, sync_folder, write_config
-from ledger.format.checkpoint import open_checkpoint
+from ledger.format.checkpoint import open_checkpoint, read_head
 from ledger.format.epochs import is_same_log
 from ledger.format.merkle import EMPTY, root_from_tiles
 from ledger.keeping.backup import chunks
-from ledger.keeping.rebuild import Fold, Progress, read_head
+from ledger.keeping.rebuild import Fold, Progress
 from ledger.reading import Reading
 from ledger.store import Log, Store, Writing, explained
 from ledger.store.sql import ARRIVING, MOVED, OF_THE_PLACE, PROJECTIONS, Row, table_names

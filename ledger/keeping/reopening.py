@@ -13,10 +13,9 @@ from pathlib import Path
 from ledger.bank import Bank
 from ledger.errors import Invalid, Refused
 from ledger.facts import events as e
-from ledger.format.checkpoint import Checkpoint, lines_of, open_checkpoint, parse_checkpoint
+from ledger.format.checkpoint import Checkpoint, lines_of, open_checkpoint, read_head
 from ledger.format.epochs import is_same_log
 from ledger.format.keys import PublicKey
-from ledger.format.notes import parse_note
 from ledger.page import Page
 from ledger.publishing.heads import own_folder, read_checkpoint
 from ledger.views.points import checkpoint_keys
@@ -42,7 +41,7 @@ def reopening_fact(page: Page, heads: Iterable[bytes]) -> e.LogReopened:
 
 def _own(note: bytes, origin: str, keys: list[tuple[str, PublicKey]]) -> Checkpoint | None:
     """A head of this epoch; None: of an earlier one. `Invalid` if it is of another log, or signed by no key of it."""
-    says = parse_checkpoint(parse_note(note)[0])
+    says = read_head(note)
     if not is_same_log(says.origin, origin):
         raise Invalid("foreign_origin", f"the head is of the log {says.origin[:80]!r}")
     return open_checkpoint(note, keys) if says.origin == origin else None

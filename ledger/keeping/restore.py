@@ -34,15 +34,14 @@ from ledger.format.checkpoint import (
     Checkpoint,
     format_handovers,
     open_checkpoint,
-    parse_checkpoint,
     parse_handovers,
+    read_head,
 )
 from ledger.format.epochs import epoch_of, first_origin, is_beyond, is_given_up, named, origin_at
 from ledger.format.keys import PublicKey, ssh_line
 from ledger.format.merkle import root_from_tiles
-from ledger.format.notes import parse_note
 from ledger.keeping.backup import COPIED, chunks, inserted, read_file
-from ledger.keeping.rebuild import Fold, Progress, read_head
+from ledger.keeping.rebuild import Fold, Progress
 from ledger.keeping.sources import OWN, KnownHead, Source, known_head, opened_source
 from ledger.keyfiles.files import read_public
 from ledger.keyfiles.ring import AskPassphrase, Keyring, key_files
@@ -288,7 +287,7 @@ def _keep_handovers(log: Writing, published: Path | None) -> None:
     kept = log.handovers()
     raw = FolderShelf(published).read(HANDOVERS, MOST_HANDOVERS_BYTES) if published is not None else None
     for note in parse_handovers(raw or b""):
-        head = parse_checkpoint(parse_note(note)[0])
+        head = read_head(note)
         if note not in kept and head.size <= log.size() and root_from_tiles(head.size, log.read_tile) == head.root:
             kept.append(note)
     if kept:

@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 
 from ledger.errors import Invalid, Unavailable
 from ledger.folder import HEAD
-from ledger.format.checkpoint import Checkpoint
+from ledger.format.checkpoint import Checkpoint, read_head
 from ledger.format.epochs import is_same_log
 from ledger.keeping.backup import ABOUT, APPLICATION, COLUMNS, NEIGHBOURLY, VERSION, read_file, select
-from ledger.keeping.rebuild import read_head
 from ledger.publishing.healing import published_head
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TextIO
 from unicodedata import normalize
 
-from ledger.errors import Problem, Unavailable, Usage
+from ledger.errors import Unavailable, Usage
 from ledger.moving.findings import Fault
 
 BLOCK = 1 << 16
@@ -248,8 +248,3 @@ def _visible(character: str) -> str:
     if character.isprintable() or character in "\u200c\u200d":
         return character
     return " " if character.isspace() else ""
-
-
-def unreadable(problem: Problem) -> Fault:
-    """What an exception says, as a fault of a file."""
-    return Fault("reject", problem.code, problem.message, problem.hint)

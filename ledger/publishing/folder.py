@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from ledger.bank import Bank
 from ledger.errors import Invalid, Problem, Refused
 from ledger.folder import RECOVERY
-from ledger.format.checkpoint import HANDOVERS, MOST_HANDOVERS_BYTES, Checkpoint, parse_checkpoint
+from ledger.format.checkpoint import HANDOVERS, MOST_HANDOVERS_BYTES, Checkpoint, read_head
 from ledger.format.epochs import epoch_of, is_same_log
 from ledger.format.keys import PublicKey
 from ledger.format.merkle import (
@@ -35,7 +35,6 @@ from ledger.format.merkle import (
     root_from_tiles,
     tile_path,
 )
-from ledger.format.notes import parse_note
 from ledger.keyfiles.files import read_public
 from ledger.keyfiles.ring import Keyring
 from ledger.publishing import escrow
@@ -71,7 +70,7 @@ def publish(
     bank.sign_head(keyring)
     with Outgoing(folder) as out, bank.store.reading() as log:
         note = newest_head(log)
-        head = parse_checkpoint(parse_note(note)[0])
+        head = read_head(note)
         standing = read_checkpoint(folder)
         if _of_an_earlier_epoch(head, standing):
             out.set_aside((TILES, escrow.FOLDER, HANDOVERS, CHECKPOINT), _aside(standing))
@@ -135,7 +134,7 @@ def _of_an_earlier_epoch(head: Checkpoint, standing: bytes) -> bool:
     if not standing:
         return False
     try:
-        held = parse_checkpoint(parse_note(standing)[0])
+        held = read_head(standing)
     except Invalid:
         return False  # said where its size is asked for
     return is_same_log(held.origin, head.origin) and epoch_of(held.origin)[1] < epoch_of(head.origin)[1]
@@ -143,7 +142,7 @@ def _of_an_earlier_epoch(head: Checkpoint, standing: bytes) -> bool:
 
 def _aside(standing: bytes) -> str:
     """The folder in which a published epoch is kept: it is what others may hold."""
-    return f"epoch-{epoch_of(parse_checkpoint(parse_note(standing)[0]).origin)[1]}"
+    return f"epoch-{epoch_of(read_head(standing).origin)[1]}"
 
 
 def _size_held(log: Log, head: Checkpoint, standing: bytes, folder: Path) -> int:
@@ -151,7 +150,7 @@ def _size_held(log: Log, head: Checkpoint, standing: bytes, folder: Path) -> int
     if not standing:
         return 0
     try:
-        held = parse_checkpoint(parse_note(standing)[0])
+        held = read_head(standing)
     except Invalid as problem:
         raise Invalid(problem.code, f"{folder / CHECKPOINT}: {problem.message}") from None
     if held.origin != head.origin:

@@ -29,7 +29,7 @@ from ledger.errors import Invalid
 from ledger.facts import events as e
 from ledger.facts.entries import Entry
 from ledger.folder import cannot_write, new_file
-from ledger.format.checkpoint import HANDOVERS, MOST_HANDOVERS_BYTES, parse_checkpoint
+from ledger.format.checkpoint import HANDOVERS, MOST_HANDOVERS_BYTES, read_head
 from ledger.format.merkle import (
     HASH_BYTES,
     TILE_BYTES,
@@ -39,7 +39,7 @@ from ledger.format.merkle import (
     parse_tile_path,
     tile_path,
 )
-from ledger.format.notes import MAX_NOTE_BYTES, parse_note
+from ledger.format.notes import MAX_NOTE_BYTES
 from ledger.publishing.bundles import MOST_BUNDLE_BYTES, format_bundle
 from ledger.publishing.heads import CHECKPOINT
 from ledger.reading import Reading
@@ -88,7 +88,7 @@ def pack(
     Returns the number of entries and of private details. The file, mode 0600, appears whole or not at all:
     `Usage("file_exists")`, `Unavailable`; `Invalid("head_mismatch")` if the head is not over these entries.
     """
-    log, head = page.log, parse_checkpoint(parse_note(note)[0])
+    log, head = page.log, read_head(note)
     chosen = set(accounts)
     try:
         with new_file(file, 0o600) as beside, beside.open("wb") as out:
@@ -171,7 +171,7 @@ class PackShelf:
         note = self._member(CHECKPOINT, MAX_NOTE_BYTES)
         self._checkpoint = note
         here = file.tell()
-        size = parse_checkpoint(parse_note(self._at(*note))[0]).size
+        size = read_head(self._at(*note)).size
         file.seek(here)
         #: where the content of each tile begins, a level at a time, and of each bundle
         self._tiles: list[array[int]] = []

@@ -20,10 +20,10 @@ from typing import NamedTuple
 
 from ledger.errors import Invalid
 from ledger.facts.entries import MOST_BYTES, Entry, parse_entry
-from ledger.format.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from ledger.format.checkpoint import Checkpoint, open_checkpoint, read_head
 from ledger.format.keys import PublicKey, decode_base64, encode_base64
 from ledger.format.merkle import HASH_BYTES, check_inclusion, inclusion_proof, leaf_hash
-from ledger.format.notes import MAX_NOTE_BYTES, parse_note
+from ledger.format.notes import MAX_NOTE_BYTES
 from ledger.store import Log
 
 HEADER = "c2sp.org/tlog-proof@v1"
@@ -43,7 +43,7 @@ class Receipt(NamedTuple):
 
 def make_receipt(log: Log, index: int, note: bytes) -> Receipt:
     """The receipt of an entry that the signed head `note` covers; it is checked before it is handed out."""
-    head, raw = parse_checkpoint(parse_note(note)[0]), log.raw(index)
+    head, raw = read_head(note), log.raw(index)
     proof = inclusion_proof(index, head.size, log.read_tile)
     check_inclusion(leaf_hash(raw), index, head.size, proof, head.root)
     return Receipt(raw, index, tuple(proof), note)

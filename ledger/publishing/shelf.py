@@ -14,9 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ledger.errors import Invalid, Unavailable
-from ledger.format.checkpoint import HANDOVERS, MOST_HANDOVERS_BYTES, Checkpoint, parse_checkpoint, parse_handovers
+from ledger.format.checkpoint import (
+    HANDOVERS,
+    MOST_HANDOVERS_BYTES,
+    Checkpoint,
+    parse_handovers,
+    read_head,
+)
 from ledger.format.merkle import HASH_BYTES, TILE_BYTES, TILE_HASHES, entries_path, tile_path
-from ledger.format.notes import MAX_NOTE_BYTES, parse_note
+from ledger.format.notes import MAX_NOTE_BYTES
 from ledger.publishing.bundles import MOST_BUNDLE_BYTES, parse_bundle
 from ledger.publishing.heads import CHECKPOINT
 
@@ -81,7 +87,7 @@ class PublishedLog:
         if note is None:
             raise Invalid("bad_folder", "there is no checkpoint")
         self._note = note
-        self.checkpoint: Checkpoint = parse_checkpoint(parse_note(note)[0])
+        self.checkpoint: Checkpoint = read_head(note)
         self.origin = self.checkpoint.origin
         self._reported: set[int] = set()
         self._bundle: tuple[int, list[bytes]] = (-1, [])

@@ -18,11 +18,10 @@ from ledger.errors import Invalid, Refused, Unavailable, Usage
 from ledger.facts import events as e
 from ledger.facts import links as lf
 from ledger.format import canonical as c
-from ledger.format.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from ledger.format.checkpoint import Checkpoint, open_checkpoint, read_head
 from ledger.format.epochs import is_given_up, origin_at
 from ledger.format.keys import PublicKey
 from ledger.format.merkle import EMPTY, root_from_tiles
-from ledger.format.notes import parse_note
 from ledger.people.naming import named_at
 from ledger.reading import Reading
 from ledger.store import Log
@@ -54,7 +53,7 @@ def point_of(page: Reading) -> Point:
     if isinstance(page, AsOf):
         return page.point
     raw = page.log.head()
-    signed = bool(raw) and parse_checkpoint(parse_note(raw)[0]).size == page.size
+    signed = bool(raw) and read_head(raw).size == page.size
     return Point(page.log.origin, page.size, _root_at(page.log, page.size), raw if signed else b"")
 
 
@@ -119,7 +118,7 @@ def _size_at(page: Reading, day: date) -> tuple[int, bool]:
 
 def _signed_point(page: Reading, note: bytes) -> Point:
     note = note if note.endswith(b"\n") else note + b"\n"  # a shell takes the last one away
-    says = parse_checkpoint(parse_note(note)[0])
+    says = read_head(note)
     reopened = page.book.founded.reopened
     if is_given_up(says.origin, says.size, says.root, reopened):
         raise Invalid("entries_given_up", f"the checkpoint is over {says.size} entries of {says.origin}")
