@@ -19,7 +19,7 @@ _DONE = {
     "balance": "stated a balance that does not follow from what was said",
     "resume": "resumed otherwise than was asked for",
     "rekey": "brought a key that did not sign for itself",
-    "heads": "signed two histories of one length",
+    "heads": "signed two histories that cannot both be",
     "rollback": "put its log back to an earlier state",
 }
 

@@ -61,8 +61,9 @@ def sync(
 
     JSON: neighbours: [name, sent, received (frames), offered, accepted, rejected, posted, voided (payments: [pid,
     minutes], the rejected and voided by pid alone), recalled, resumed, waits, refused: [code, message, hint, file,
-    line], more, frozen, why, evidence, files, error], export. Of each list the first 300; more: {list: how many there
-    were besides}. With --all: {bank: {status, result (these two), error, talk}}.
+    line], more, frozen, why, evidence, files, unproven (why their newest head was not cosigned: as refused), error],
+    export. Of each list the first 300; more: {list: how many there were besides}. With --all: {bank: {status, result
+    (these two), error, talk}}.
     """
     if host is not None:
         from cli.host import run_for_every_bank
@@ -155,6 +156,7 @@ def _json(name: str, one: Synced | Problem) -> dict[str, Any]:
         "why": done.why or None,
         "evidence": str(one.evidence) if one.evidence else None,
         "files": one.files,
+        "unproven": problem_json(one.unproven) if one.unproven else None,
         "error": problem_json(one.unreachable) if one.unreachable else None,
     }
 
@@ -173,6 +175,9 @@ def _tell(name: str, one: Synced | Problem) -> None:
         say(f"hint: {problem.hint}")
     if done.beside["refused"]:
         say(f"warning: {name}: {done.beside['refused']} more like these")
+    if one.unproven is not None:
+        say(f"note: {name}: {one.unproven.message} [{one.unproven.code}]")
+        say(f"hint: {one.unproven.hint}")
     if done.waits:
         say(f"{name}: {done.waits}")
     if done.frozen:

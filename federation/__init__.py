@@ -11,6 +11,7 @@ deciding     whether an offered payment is taken, and whose an alias is
 paying       from words to the order of a payment, and every payment in words
 turns        one turn on one link, in one transaction
 proofs       what can be shown to others
+accusing     the file of evidence that a freeze leaves behind
 outbox       what this bank publishes for a neighbour
 syncing      one sync with one neighbour, from pull to publish
 settling     a link frozen or ended, settled between the two

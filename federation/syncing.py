@@ -13,19 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from federation import kept
+from federation.accusing import write_evidence
 from federation.carriers.reading import Carrier
-from federation.kept import BACK, OURS
+from federation.kept import BACK, OURS, Standing
 from federation.outbox import is_ahead, publish_link, refuse_older
 from federation.pairing import WITNESS, held_key, link_key_file
-from federation.proofs.evidence import (
-    charge_of,
-    format_evidence,
-    rollback_evidence,
-    two_heads_evidence,
-    verify_evidence,
-)
-from federation.protocol.frames import parse_said, quote
-from federation.protocol.headkeys import chain, known_keys
+from federation.protocol.headkeys import known_keys
 from federation.protocol.parcels import (
     MOST_FRAME_BYTES,
     MOST_HEAD_BYTES,
@@ -38,13 +31,14 @@ from federation.protocol.parcels import (
     open_head,
     open_parcel,
 )
-from federation.protocol.settlement import settlement_note, settlement_start
-from federation.sides import Following, Side, Sides, side_of
-from federation.turns import Done, Pulled, logged_frames, take_turn
+from federation.sides import Following, Side, Sides
+from federation.turns import Done, Pulled, take_turn
 from federation.witnessing import (
     Fork,
     Older,
     Rollback,
+    Shown,
+    TileOf,
     cosigned_note,
     heeded,
     keep_heeded,
@@ -54,12 +48,13 @@ from federation.witnessing import (
 )
 from ledger.bank import Bank
 from ledger.errors import Invalid, Refused, Unavailable
-from ledger.folder import made_folder, replace_file
 from ledger.format.epochs import first_origin
 from ledger.format.keys import HeldKey, PublicKey, decode_key, encode_key
+from ledger.format.notes import MAX_NOTE_BYTES, parse_note
 from ledger.keyfiles.ring import Keyring, key_files
 from ledger.page import Page
-from ledger.people.register import person
+from ledger.publishing.heads import CHECKPOINT
+from ledger.publishing.shelf import published_tile
 from ledger.reading import Reading
 from ledger.views.points import checkpoint_keys
 
@@ -67,7 +62,6 @@ from ledger.views.points import checkpoint_keys
 MOST_PULLED = 10
 #: of the database, whatever its size: a sync reads and writes what is new
 CACHE_KIB = 2048
-EVIDENCE = "evidence"
 
 #: called with the frames heard and the payments offered so far, and how many there are to hear and to offer
 Reached = Callable[[int, int], None]
@@ -76,12 +70,16 @@ Witnessing = Callable[[Any], None]
 
 
 class Synced(NamedTuple):
-    """What a sync with one neighbour did: `files` published, `evidence` written; why nothing of theirs could be had."""
+    """What a sync with one neighbour did: `files` published, `evidence` written; why nothing of theirs could be had.
+
+    `unproven`: why their newest head is not cosigned, where nothing shows that it goes on from the one seen.
+    """
 
     done: Done
     files: int = 0
     evidence: Path | None = None
     unreachable: Unavailable | None = None
+    unproven: Invalid | None = None
 
 
 class LinkKeys(dict[str, HeldKey]):
@@ -118,10 +116,10 @@ def sync_link(
                 _pull(bank, following, link, carrier, list(keys.values()), total.taken_back, pulled)
             except Unavailable as problem:
                 unreachable = problem
-        witnessing, unknown = _witness(bank, following, link, pulled)
+        witnessing, unknown = _witness(bank, following, link, carrier, pulled)
         done, found = _turn(bank, keyring, root, following, link, pulled, keys, witnessing)
         if unknown is not None:  # their frames may have told of the key that signed it
-            done.more |= _witness_again(bank, following, link, pulled, done)
+            done.more |= _witness_again(bank, following, link, carrier, pulled, done)
         evidence = evidence or found
         total.add(done)
         files += publish_link(bank, keyring, root, link, following)
@@ -131,7 +129,7 @@ def sync_link(
         if reached and expected:
             reached(far, expected if goes_on else far)
         if not goes_on:
-            return Synced(total, files, evidence, unreachable)
+            return Synced(total, files, evidence, unreachable, pulled.unproven)
         bank.forget()  # the payments of this turn are not those of the next
 
 
@@ -157,7 +155,7 @@ def _turn(
         sides = following.at(page)
         done = take_turn(page, sides, link, pulled, keys, is_lost)
         if done.frozen:
-            evidence.extend(_write_evidence(bank, page, link, pulled, done))
+            evidence.extend(write_evidence(bank, page, link, pulled, done))
         return done, sides, page.size
 
     with bank.reading(keyring) as page:
@@ -270,13 +268,15 @@ class _Files:
 # Witnessing.
 
 
-def _witness(bank: Bank, following: Following, link: str, pulled: Pulled) -> tuple[Witnessing | None, Invalid | None]:
+def _witness(
+    bank: Bank, following: Following, link: str, carrier: Carrier | None, pulled: Pulled
+) -> tuple[Witnessing | None, Invalid | None]:
     """Check their newest checkpoint and cosign it, and how far they have seen ours; what is to be kept of it.
 
     What is wrong with it is noted; but returned if it is signed by no key of theirs that is known.
     """
     head = pulled.head
-    if head is None:
+    if head is None or carrier is None:
         return None, None
     with bank.reading() as page:
         record, standing = page.book.link(link), kept.standing(page.db, link)
@@ -291,13 +291,17 @@ def _witness(bank: Bank, following: Following, link: str, pulled: Pulled) -> tup
         if pulled.reopened is not None:
             return None, None
         witness = PublicKey.parse(decode_key(neighbour.witness_key)) if neighbour.witness_key else None
-        shown = look_at(standing, side.log, keys, witness, head)
+        shown: Shown = _fork_beside(carrier, standing, side.log, keys, head)
+        shown = shown or look_at(standing, side.log, keys, witness, head, _tile_of(carrier))
     except Invalid as problem:
-        problem.message = f"their head: {problem.message}"
-        if problem.code == "unsigned_checkpoint":
-            return None, problem
-        pulled.refused.append(problem)
-        return None, None
+        if problem.code == "unproven_head":
+            pulled.unproven, shown = problem, None
+        else:
+            problem.message = f"their head: {problem.message}"
+            if problem.code == "unsigned_checkpoint":
+                return None, problem
+            pulled.refused.append(problem)
+            return None, None
     if isinstance(shown, Fork | Rollback):
         pulled.fork = shown
         return None, None
@@ -305,22 +309,43 @@ def _witness(bank: Bank, following: Following, link: str, pulled: Pulled) -> tup
         pulled.older, shown = shown, None
     if shown is None and witnessed in (None, standing.witnessed):
         return None, None
-    path = bank.folder.keys / WITNESS
-    if shown is not None and path.exists():
-        shown = cosigned_note(shown, bank.folder.origin, held_key(path), int(bank.clock.now().timestamp()))
+    path, note = bank.folder.keys / WITNESS, shown
+    if note is not None and path.exists():
+        note = cosigned_note(note, bank.folder.origin, held_key(path), int(bank.clock.now().timestamp()))
 
     def keep(log: Any) -> None:
-        if shown is not None:
-            replace_seen(log, link, standing, shown)
+        if note is not None:
+            replace_seen(log, link, standing, note)
         if witnessed is not None:
             keep_heeded(log, link, witnessed, head.cosigned, first_origin(neighbour.origin))
 
     return keep, None
 
 
-def _witness_again(bank: Bank, following: Following, link: str, pulled: Pulled, done: Done) -> bool:
+def _tile_of(carrier: Carrier) -> TileOf:
+    """The hash tiles that stand beside the files of the link, where the carrier brings them."""
+    return lambda size, level, number: published_tile(carrier.fetch, size, level, number)
+
+
+def _fork_beside(carrier: Carrier, standing: Standing, log: str, keys: list[PublicKey], head: Head) -> Fork | None:
+    """What contradicts the head seen in that under which their log is published, newer perhaps than the one for us."""
+    if not standing.size:
+        return None
+    try:
+        note = carrier.fetch(CHECKPOINT, MAX_NOTE_BYTES)
+        if not note or (head.checkpoint and parse_note(note)[0] == parse_note(head.checkpoint)[0]):
+            return None
+        shown = look_at(standing, log, keys, None, head._replace(checkpoint=note, since=-1), _tile_of(carrier))
+    except (Invalid, Unavailable):
+        return None  # whoever audits the folder is told
+    return shown if isinstance(shown, Fork) else None
+
+
+def _witness_again(
+    bank: Bank, following: Following, link: str, carrier: Carrier | None, pulled: Pulled, done: Done
+) -> bool:
     """Check it once more, after their frames were heard; whether another turn has to freeze the link."""
-    witnessing, problem = _witness(bank, following, link, pulled)
+    witnessing, problem = _witness(bank, following, link, carrier, pulled)
     if witnessing is not None:
         with bank.store.writing() as log:
             witnessing(log)
@@ -328,61 +353,3 @@ def _witness_again(bank: Bank, following: Following, link: str, pulled: Pulled, 
         what = "their head is signed by a checkpoint key to which none that they told us of leads"
         done.refused.append(Invalid("head_key_unknown", what))
     return pulled.fork is not None or pulled.reopened is not None
-
-
-# Evidence.
-
-
-def _write_evidence(bank: Bank, page: Page, link: str, pulled: Pulled, done: Done) -> list[Path]:
-    """Write what proves the lie, if it can be proven to a stranger; before the freeze is committed."""
-    raw = _evidence(page, side_of(page, link), pulled, done)
-    record = page.book.link(link)
-    if not raw or record is None:
-        return []
-    folder = bank.folder.path / EVIDENCE
-    if not folder.is_dir():
-        made_folder(folder)
-    named = person(page.db, record.account)
-    path = folder / f"{named.handle if named else link[:12]}-{done.frozen}-{page.size}.evidence"
-    replace_file(path, raw)
-    return [path]
-
-
-def _evidence(page: Page, side: Side, pulled: Pulled, done: Done) -> bytes:
-    ours, theirs = side.link.ours, side.link.theirs
-    record = page.book.link(side.link.link)
-    if pulled.reopened is not None:
-        return b""  # no lie, and nothing to prove
-    if pulled.fork is not None and record is not None:
-        first, accuser = record.neighbour.checkpoint_key, (ours, side.keys[0], side.cards[0])
-        if isinstance(pulled.fork, Rollback):
-            return rollback_evidence(side.link.link, theirs, record.neighbour.witness_key, accuser, pulled.fork)
-        changes = chain(first, side.link.their_heads)
-        return two_heads_evidence(side.link.link, theirs, first, changes, accuser, pulled.fork)
-    heard = list(logged_frames(page, side, theirs))
-    start, agreed, inc = _beginning(page, side)
-    frames = sorted([*logged_frames(page, side, ours), *heard])
-    place = parse_said(quote(done.lie, side.link.link).said).place
-    beside = next((note for _, note, there in reversed(heard) if there <= place), b"")
-    whole = [*agreed, *[note for _, note, place in frames if place[0] >= inc], done.lie]
-    for keys in dict.fromkeys((side.keys, (side.link.our_key, side.link.their_key))):  # one of them may be replaced
-        charge = charge_of(side.link, done.frozen, start, keys)
-        for notes in ([beside, done.lie], whole):
-            raw = format_evidence(charge, notes)
-            try:
-                verify_evidence(raw)
-            except Invalid:
-                continue
-            return raw
-    return b""
-
-
-def _beginning(page: Page, side: Side) -> tuple[tuple[str, str], list[bytes], int]:
-    """From where both banks' frames begin: the hashes, the note of the last settlement if any, the incarnation."""
-    found: tuple[tuple[str, str], list[bytes], int] = side.cards, [], 0
-    for _, entry in page.log.of_kinds(("link.settled/1",), page.log.size()):
-        fact = entry.fact
-        if fact.link == side.link.link:
-            start = settlement_start(fact.said)
-            found = (start, start), [settlement_note(fact.said, fact.signatures, fact.link)], fact.inc
-    return found

@@ -39,6 +39,7 @@ from federation.witnessing import Fork, Older, Reopened, Rollback
 from ledger.book.records import NEVER, incoming_key
 from ledger.errors import Invalid, Problem
 from ledger.facts import links as lf
+from ledger.format.checkpoint import parse_checkpoint
 from ledger.format.keys import HeldKey, PublicKey, decode_key, encode_key, key_hash
 from ledger.format.notes import parse_note
 from ledger.page import Page
@@ -66,6 +67,8 @@ class Pulled:
     fork: Fork | Rollback | None = None
     #: their head is over fewer entries than one that was seen
     older: Older | None = None
+    #: why their head, over more entries than one that was seen, is not cosigned: nothing shows that it goes on from it
+    unproven: Invalid | None = None
     #: their log was reopened, and words of it are to be compared
     reopened: Reopened | None = None
     #: files that could not be opened
@@ -164,7 +167,7 @@ def take_turn(page: Page, found: Sides, link: str, pulled: Pulled, keys: Keys | 
     if pulled.reopened is not None:
         turn.freeze_reopened(pulled.reopened)
     elif pulled.fork is not None and not turn.was_settled(pulled.fork):
-        heads = [text_hash(parse_note(note)[0]) for note in pulled.fork]
+        heads = [text_hash(parse_note(note)[0]) for note in pulled.fork[:2]]
         turn.freeze(*_two_heads(pulled.fork), pulled.fork.shown, *heads)
     else:
         turn.take(pulled)
@@ -180,8 +183,10 @@ def take_turn(page: Page, found: Sides, link: str, pulled: Pulled, keys: Keys | 
 
 def _two_heads(heads: Fork | Rollback) -> tuple[str, str]:
     """The reason to freeze, and what is wrong."""
+    seen, shown = (parse_checkpoint(parse_note(note)[0]).size for note in heads[:2])
     if isinstance(heads, Fork):
-        return "heads", "two different heads of one size are signed"
+        beyond = f"a head is signed over {shown} entries that does not go on from the one seen, over {seen}"
+        return "heads", "two different heads of one size are signed" if seen == shown else beyond
     return "rollback", "a head is signed over fewer entries than one before it: the log was put back"
 
 
@@ -201,6 +206,8 @@ class _Turn:
         if pulled.older is not None:
             size, seen = pulled.older
             self.done.waits = f"their head is over {size} entries, and one over {seen} was seen: an older copy of it"
+        if pulled.fork is not None:
+            self.done.waits = f"{_two_heads(pulled.fork)[1]}; that was settled, and none is cosigned until one goes on"
         if pulled.behind_cursor is not None and self._is_other(pulled.behind_cursor):
             return
         frames, returned = deque(pulled.frames), deque(pulled.returned)

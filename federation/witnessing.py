@@ -1,7 +1,8 @@
 """Heads of neighbours: each new one is checked against the last one seen, kept in its place, and cosigned.
 
-`look_at` judges a neighbour's checkpoint, `heed` the cosignature under one of ours. A head that was cosigned is
-committed before the cosignature can leave. Two heads of one size with different roots are a lie that two notes prove.
+`look_at` judges a neighbour's checkpoint, `heeded` the cosignature under one of ours. A head that was cosigned is
+committed before the cosignature can leave. Two heads of one size with different roots are a lie that two notes prove;
+of two sizes, the notes and the path by which the larger one's root shows another beginning (RFC 9162 §2.1.4).
 
 Each head for a neighbour also bears its bank's own cosignature: its word that this was then the largest head of its log
 (C2SP tlog-cosignature). So two of them prove a log that was put back; a small head that is not dated later is only old.
@@ -9,13 +10,13 @@ They count within one *life* of the log, which a restore ends: what was dated be
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from federation import kept
 from federation.kept import Standing
 from federation.protocol.parcels import Head
-from ledger.errors import Invalid
+from ledger.errors import Invalid, Unavailable
 from ledger.facts.entries import parse_entry
 from ledger.facts.events import LogReopened
 from ledger.facts.links import Neighbour
@@ -23,7 +24,15 @@ from ledger.format.checkpoint import Checkpoint, note_of_lines, open_checkpoint,
 from ledger.format.cosignatures import Cosigner, cosign, cosignatures, with_lines
 from ledger.format.epochs import Reopening, epoch_of, first_origin, is_beyond, is_given_up, is_same_log, origin_at
 from ledger.format.keys import PublicKey, Signer, decode_key, encode_key
-from ledger.format.merkle import check_consistency, check_inclusion, consistency_proof, leaf_hash, root_from_tiles
+from ledger.format.merkle import (
+    check_inclusion,
+    consistency_proof,
+    leaf_hash,
+    path_from_tiles,
+    prefix_path,
+    prefix_root,
+    root_from_tiles,
+)
 from ledger.format.notes import format_note, parse_note
 from ledger.publishing.heads import keep_cosigned
 from ledger.store import Log, Writing
@@ -33,10 +42,14 @@ _DATED = "dated"
 
 
 class Fork(NamedTuple):
-    """Two heads of one neighbour that cannot both be: the notes."""
+    """Two heads of one neighbour that cannot both be: the notes.
+
+    Where the shown one is over more entries, `path` leads from them to its root, and to another than the one seen.
+    """
 
     seen: bytes
     shown: bytes
+    path: tuple[bytes, ...] = ()
 
 
 class Rollback(NamedTuple):
@@ -54,14 +67,19 @@ class Older(NamedTuple):
 
 
 Shown = bytes | Fork | Rollback | Older | None
+#: the hashes of a tile that a neighbour publishes, under its head over so many entries; `Invalid`, `Unavailable`
+TileOf = Callable[[int, int, int], bytes]
 
 
-def look_at(standing: Standing, origin: str, keys: Sequence[PublicKey], witness: PublicKey | None, head: Head) -> Shown:
+def look_at(
+    standing: Standing, origin: str, keys: Sequence[PublicKey], witness: PublicKey | None, head: Head, tile_of: TileOf
+) -> Shown:
     """The neighbour's checkpoint if it is new and goes on from the one seen; None if there is nothing to do.
 
-    `origin` is the name of its log, `keys` are those by which it may sign heads, by `witness` it dates them.
+    `origin` is the name of its log, `keys` are those by which it may sign heads, by `witness` it dates them. Tiles are
+    asked for where it brings no proof from the head that was seen.
 
-    `Invalid` where it is not theirs, or not shown to go on: "bad_consistency_proof" and what is wrong with the note.
+    `Invalid` where it is not theirs: what is wrong with the note; "unproven_head" where it is not shown to go on.
     """
     if not head.checkpoint:
         return None
@@ -73,12 +91,38 @@ def look_at(standing: Standing, origin: str, keys: Sequence[PublicKey], witness:
     if found.size == standing.size:
         seen = parse_checkpoint(parse_note(standing.head)[0]) if standing.head else found
         return None if seen.root == found.root else Fork(standing.head, head.checkpoint)
-    if standing.size:
-        if head.since != standing.size:
-            return None  # they do not know yet which one was seen: the proof leads from another
-        seen = parse_checkpoint(parse_note(standing.head)[0])
-        check_consistency(seen.size, seen.root, found.size, found.root, head.proof)
-    return head.checkpoint
+    if not standing.size:
+        return head.checkpoint
+    path = _path_between(standing, found, head, tile_of)
+    seen = parse_checkpoint(parse_note(standing.head)[0])
+    goes_on = prefix_root(seen.size, found.size, found.root, path) == seen.root
+    return head.checkpoint if goes_on else Fork(standing.head, head.checkpoint, tuple(path))
+
+
+def _path_between(standing: Standing, found: Checkpoint, head: Head, tile_of: TileOf) -> Sequence[bytes]:
+    """What leads from the entries under the head seen to the root of the larger one; `Invalid("unproven_head")`.
+
+    The proof that came with it, or what the tiles that it is published with give: whichever leads to the signed root.
+    """
+    seen = parse_checkpoint(parse_note(standing.head)[0])
+    why = ""
+
+    def sent() -> Sequence[bytes]:
+        return prefix_path(seen.size, seen.root, head.proof)
+
+    def published() -> Sequence[bytes]:
+        return path_from_tiles(seen.size, found.size, lambda level, number: tile_of(found.size, level, number))
+
+    for path_of in (sent, published) if head.since == seen.size else (published,):
+        try:
+            path = path_of()
+            prefix_root(seen.size, found.size, found.root, path)
+        except (Invalid, Unavailable) as problem:
+            why = problem.message
+        else:
+            return path
+    what = f"their head over {found.size} entries is not cosigned: it is not shown to go on from the one seen, over"
+    raise Invalid("unproven_head", f"{what} {seen.size} ({why})")
 
 
 class Dated(NamedTuple):

@@ -1132,6 +1132,10 @@ CODES: dict[str, tuple[str, str]] = {
         "an account is in no list of accounts that was given",
         "give the other list too",
     ),
+    "unproven_head": (
+        "nothing shows that a neighbour's newest head goes on from the one seen",
+        "sync where their hashes are, in their folder, or send them ours first; if it stays so, ask them why",
+    ),
     "unsigned_checkpoint": (
         "no key that is known has signed the head",
         "compare the bank's VKEY with the one you hold",

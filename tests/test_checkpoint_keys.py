@@ -14,6 +14,7 @@ from federation.protocol.link import Lie
 from federation.sides import side_of
 from federation.witnessing import Fork
 from ledger.errors import Invalid
+from ledger.format import merkle
 from ledger.format.checkpoint import Checkpoint, format_checkpoint
 from ledger.format.keys import PublicKey, encode_key
 from ledger.format.notes import sign_note
@@ -75,6 +76,15 @@ def test_two_heads_are_proven_though_the_key_changed_between_them() -> None:
     for one, other in ((OLD, NEXT), (NEXT, NEXT), (NEW, OLD), (OLD, OLD)):
         raw = two_heads_evidence(LINK, ELM, card, changes, accuser, Fork(head(one, 1), head(other, 2)))
         assert "two different heads over 7 entries" in verify_evidence(raw).why
+    tree = merkle.node_hash(bytes([3]) * 32, bytes([4]) * 32)
+    for one, other in ((OLD, NEXT), (NEW, OLD), (NEW, NEW)):
+        small, large = head(one, 1, 1), sign_note(format_checkpoint(Checkpoint(ELM, 2, tree)), [(ELM, other)])
+        fork = Fork(small, large, (bytes([3]) * 32, bytes([4]) * 32))
+        raw = two_heads_evidence(LINK, ELM, card, changes, accuser, fork)
+        assert "over 1 entries and one over 2, whose first 1 are others" in verify_evidence(raw).why
+        for path in ((bytes([1]) * 32, bytes([4]) * 32), fork.path[:1], (bytes(33), bytes(31)), ()):
+            with pytest.raises(Invalid):
+                verify_evidence(two_heads_evidence(LINK, ELM, card, changes, accuser, fork._replace(path=path)))
     charge = two_heads_charge(LINK, ELM, OLD.public, accuser[:2], accuser[2])
     heads, links = [head(OLD, 1), head(NEXT, 2)], [statement_note(ELM, one) for one in changes]
     for notes in (heads, [*heads, links[1]], [*heads, links[0]], [*heads, statement_note(OAK, changes[0]), links[1]]):

@@ -230,7 +230,8 @@ def looked(seen: bytes, shown: bytes) -> object:
     standing = Standing(size=read_head(seen).size, head=seen)
     nowhere = Mark(0, 0, "A" * 43)
     witness = key_of("elm witness").public
-    return look_at(standing, ELM, [key_of("elm checkpoint").public], witness, Head(nowhere, nowhere, shown))
+    head = Head(nowhere, nowhere, shown)
+    return look_at(standing, ELM, [key_of("elm checkpoint").public], witness, head, lambda *_: b"")
 
 
 def test_a_smaller_head_is_a_rollback_if_it_is_dated_later_and_else_only_old() -> None:

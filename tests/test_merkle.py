@@ -246,6 +246,19 @@ def test_a_rewritten_history_is_not_continued() -> None:
     refuse_consistency(5, mth(0, 5), 8, merkle.root(rewritten), merkle.consistency_proof(5, 8, tiles.read))
 
 
+def test_a_path_shows_the_root_of_the_first_leaves_and_none_shows_another() -> None:
+    tiles = tiles_of(SMALL)
+    for size in range(2, SMALL + 1):
+        for old in range(1, size):
+            path = merkle.path_from_tiles(old, size, tiles.read)
+            assert merkle.prefix_path(old, mth(0, old), subproof(old, 0, size, whole=True)) == path
+            assert merkle.prefix_root(old, size, mth(0, size), path) == mth(0, old)
+            for bad in [*mutated(path), []]:
+                with pytest.raises(Invalid) as caught:
+                    merkle.prefix_root(old, size, mth(0, size), bad)
+                assert caught.value.code == "bad_consistency_proof"
+
+
 def test_equal_sizes_have_equal_roots_and_an_empty_proof() -> None:
     merkle.check_consistency(7, mth(0, 7), 7, mth(0, 7), [])
     refuse_consistency(7, mth(0, 7), 7, OTHER, [])

@@ -6,8 +6,9 @@
     LENGTH⏎note LENGTH⏎note …                       notes, each after its length in bytes
 
 `banks` are the two banks, each with the key by which it signs and the hash its frames begin from (a card's, or a
-settlement's). A `fork` is two frames of the accused that contradict each other; `heads` are two heads of one size, each
-change of the checkpoint key between them behind them (`headkeys`); a `rollback` is two heads that the accused dated by
+settlement's). A `fork` is two frames of the accused that contradict each other; `heads` are two heads of one size, or
+the smaller one, the larger and the path from one to the other; each change of the checkpoint key between them stands
+behind (`headkeys`); a `rollback` is two heads that the accused dated by
 its witness key, the later over fewer entries. Else the notes are both banks' frames from the beginning, or from the
 last settlement, which then comes first, signed by both; and the last, of the accused, is the first that cannot be. The
 accuser cannot have bent his own: the accused's `ack` names their hashes.
@@ -28,10 +29,12 @@ from ledger.errors import Invalid
 from ledger.format import canonical as c
 from ledger.format.checkpoint import open_checkpoint, parse_checkpoint
 from ledger.format.epochs import first_origin
-from ledger.format.keys import PublicKey, decode_key, encode_key
+from ledger.format.keys import PublicKey, decode_base64, decode_key, encode_base64, encode_key
+from ledger.format.merkle import prefix_root
 from ledger.format.notes import parse_note
 
 HEADER = "timebank/evidence/v1"
+PATH = "timebank/consistency/v1"
 MOST_BYTES = 100_000_000
 MOST_CHARGE_BYTES = 100_000
 #: a signature alone has as many: nobody can make a hundred million bytes be fifty million notes
@@ -139,7 +142,8 @@ def _two_frames(charge: Charge, notes: Sequence[bytes]) -> str:
 def _two_heads(charge: Charge, notes: Sequence[bytes]) -> str:
     if len(notes) < 2:
         raise _bad("two heads are needed")
-    changes = [open_statement(charge.accused, note) for note in notes[2:]]
+    path = _parse_path(notes[2]) if len(notes) > 2 and notes[2].startswith(f"{PATH}\n".encode()) else []
+    changes = [open_statement(charge.accused, note) for note in notes[3 if path else 2 :]]
     known = known_keys(encode_key(_key_of(charge).raw), changes)
     origins = [parse_checkpoint(parse_note(note)[0]).origin for note in notes[:2]]
     one, other = (
@@ -147,9 +151,27 @@ def _two_heads(charge: Charge, notes: Sequence[bytes]) -> str:
     )
     if first_origin(one.origin) != charge.accused or other.origin != one.origin:
         raise _bad("the heads are of another log")
+    if path and prefix_root(one.size, other.size, other.root, path) != one.root:
+        what = f"{charge.accused} signed a head over {one.size} entries and one over {other.size}"
+        return f"{what}, whose first {one.size} are others: the path from its root shows another beginning"
     if one.size != other.size or one.root == other.root:
         raise _bad("the two heads do not contradict each other")
     return f"{charge.accused} signed two different heads over {one.size} entries"
+
+
+def _format_path(path: Sequence[bytes]) -> bytes:
+    return "\n".join([PATH, *[encode_base64(one) for one in path], ""]).encode()
+
+
+def _parse_path(raw: bytes) -> list[bytes]:
+    """The hashes by which a head's root shows the root of its first entries."""
+    try:
+        _, *lines, end = raw.decode("ascii").split("\n")
+        if end or not lines:
+            raise _bad("a path is cut short")
+        return [decode_base64(line) for line in lines]
+    except ValueError:
+        raise _bad("a path is not hashes in base64") from None
 
 
 def _smaller_later(charge: Charge, notes: Sequence[bytes]) -> str:
@@ -218,13 +240,14 @@ def two_heads_evidence(
 
     It is held against the key that signed both; if there is none, against the first, with every change since.
     """
+    notes = [heads.seen, heads.shown, *([_format_path(heads.path)] if heads.path else [])]
     for key in known_keys(first, changes):
         charge = two_heads_charge(link, accused, key, accuser[:2], accuser[2])
-        raw = format_evidence(charge, heads)
+        raw = format_evidence(charge, notes)
         if _proves(raw):
             return raw
     charge = two_heads_charge(link, accused, PublicKey.parse(decode_key(first)), accuser[:2], accuser[2])
-    return format_evidence(charge, [*heads, *[statement_note(accused, item) for item in changes]])
+    return format_evidence(charge, [*notes, *[statement_note(accused, item) for item in changes]])
 
 
 def rollback_evidence(link: str, accused: str, itself: str, accuser: tuple[str, str, str], heads: Rollback) -> bytes:

@@ -136,8 +136,28 @@ def check_consistency(old_size: int, old_root: bytes, size: int, root: bytes, pr
         raise Invalid("bad_consistency_proof", "a tree of 0 leaves has another root")
     if old_size in (0, size):
         _check_trivial(old_size, old_root, size, root, proof)
-    elif _consistent_roots(old_size, old_root, size, proof) != (old_root, root):
+    elif _roots(old_size, size, prefix_path(old_size, old_root, proof)) != (old_root, root):
         raise Invalid("bad_consistency_proof", f"the proof from {old_size} to {size} leaves leads to other roots")
+
+
+def prefix_path(old_size: int, old_root: bytes, proof: Sequence[bytes]) -> list[bytes]:
+    """Return the path that RFC 9162 §2.1.4.2 walks: the proof, behind the old root where it is itself a subtree."""
+    return [old_root, *proof] if old_size.bit_count() == 1 else list(proof)
+
+
+def prefix_root(old_size: int, size: int, root: bytes, path: Sequence[bytes]) -> bytes:
+    """Return the root over the first `old_size` leaves of the tree of `size` leaves that has this root.
+
+    The path is as `prefix_path` and `path_from_tiles` give it. No two paths lead to one root, or SHA-256 is broken: so
+    whoever signed another root over `old_size` leaves has signed two trees. Raises Invalid("bad_consistency_proof").
+    """
+    if not 0 < old_size < size:
+        raise Invalid("bad_consistency_proof", f"no path leads from {old_size} to {size} leaves")
+    _check_lengths("bad_consistency_proof", [root, *path])
+    before, after = _roots(old_size, size, path)
+    if after != root:
+        raise Invalid("bad_consistency_proof", f"the path from {old_size} to {size} leaves leads to another root")
+    return before
 
 
 def _check_trivial(old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> None:
@@ -148,11 +168,8 @@ def _check_trivial(old_size: int, old_root: bytes, size: int, root: bytes, proof
         raise Invalid("bad_consistency_proof", f"two different roots for the same {size} leaves")
 
 
-def _consistent_roots(old_size: int, old_root: bytes, size: int, proof: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """Return the old and the new root that the proof leads to, for 0 < old_size < size (§2.1.4.2, steps 2 to 7)."""
-    path = list(proof)
-    if old_size & (old_size - 1) == 0:
-        path.insert(0, old_root)
+def _roots(old_size: int, size: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Return the old and the new root that the path leads to, for 0 < old_size < size (§2.1.4.2, steps 2 to 7)."""
     if not path:
         raise Invalid("bad_consistency_proof", f"the proof from {old_size} to {size} leaves is empty")
     fn, sn = old_size - 1, size - 1
@@ -223,6 +240,12 @@ def consistency_proof(old: int, size: int, read_tile: ReadTile) -> list[bytes]:
         raise ValueError(f"a tree of {size} leaves does not begin with one of {old}")
     if old in (0, size):
         return []
+    # Where the old tree is itself a subtree it is left out: the checker has its root (SUBPROOF with b = true).
+    return path_from_tiles(old, size, read_tile)[old.bit_count() == 1 :]
+
+
+def path_from_tiles(old: int, size: int, read_tile: ReadTile) -> list[bytes]:
+    """Return the path for `prefix_root`, for 0 < old < size, as the tiles of the larger tree have it."""
     tiles, start, end = _Tiles(size, read_tile), 0, size
     siblings = []
     while old != end:
@@ -233,9 +256,7 @@ def consistency_proof(old: int, size: int, read_tile: ReadTile) -> list[bytes]:
         else:
             siblings.append((start, middle))
             start = middle
-    # The old tree itself is left out: the checker has its root (§2.1.4.1, SUBPROOF with b = true).
-    known = [] if start == 0 else [(start, end)]
-    return [tiles.subtree(*part) for part in known + siblings[::-1]]
+    return [tiles.subtree(*part) for part in [(start, end), *siblings[::-1]]]
 
 
 def tile_growth(

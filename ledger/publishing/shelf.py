@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -138,24 +138,11 @@ class PublishedLog:
 
     def read_tile(self, level: int, number: int) -> bytes:
         """The hashes of a tile under the head; `Invalid("missing_tile")`, or "bad_tile"."""
-        width = self._width(self.size() >> 8 * level, number)
-        if width < 1:
-            raise Invalid("missing_tile", f"the tile {level}/{number} is beyond the head")
-        path = tile_path(level, number, width)
-        hashes = self.shelf.read(path, TILE_BYTES)
-        if hashes is None and width < TILE_HASHES:  # the full one has taken its place meanwhile
-            path = tile_path(level, number)
-            hashes = self.shelf.read(path, TILE_BYTES)
-            hashes = hashes[: width * HASH_BYTES] if hashes is not None and len(hashes) == TILE_BYTES else hashes
-        if hashes is None:
-            raise Invalid("missing_tile", f"{tile_path(level, number, width)} is not there")
-        if len(hashes) != width * HASH_BYTES:
-            raise Invalid("bad_tile", f"{path} has {len(hashes)} bytes, and {width} hashes have {width * HASH_BYTES}")
-        return hashes
+        return published_tile(self.shelf.read, self.size(), level, number)
 
     def _entries(self, number: int) -> list[bytes]:
         """The entries of a bundle, none if it is missing; `Invalid("bad_tile")`, once."""
-        path, width = self._path(number), self._width(self.size(), number)
+        path, width = self._path(number), _width(self.size(), number)
         try:
             raw = self.shelf.read(path, MOST_BUNDLE_BYTES)
             if raw is not None:
@@ -167,11 +154,29 @@ class PublishedLog:
             raise
 
     def _path(self, number: int) -> str:
-        return entries_path(number, self._width(self.size(), number) or TILE_HASHES)
+        return entries_path(number, _width(self.size(), number) or TILE_HASHES)
 
-    @staticmethod
-    def _width(held: int, number: int) -> int:
-        return min(TILE_HASHES, held - number * TILE_HASHES)
+
+def published_tile(read: Callable[[str, int], bytes | None], size: int, level: int, number: int) -> bytes:
+    """The hashes of a tile under a head over `size` entries; `Invalid("missing_tile")`, or "bad_tile"."""
+    width = _width(size >> 8 * level, number)
+    if width < 1:
+        raise Invalid("missing_tile", f"the tile {level}/{number} is beyond the head")
+    path = tile_path(level, number, width)
+    hashes = read(path, TILE_BYTES)
+    if hashes is None and width < TILE_HASHES:  # the full one has taken its place meanwhile
+        path = tile_path(level, number)
+        hashes = read(path, TILE_BYTES)
+        hashes = hashes[: width * HASH_BYTES] if hashes is not None and len(hashes) == TILE_BYTES else hashes
+    if hashes is None:
+        raise Invalid("missing_tile", f"{tile_path(level, number, width)} is not there")
+    if len(hashes) != width * HASH_BYTES:
+        raise Invalid("bad_tile", f"{path} has {len(hashes)} bytes, and {width} hashes have {width * HASH_BYTES}")
+    return hashes
+
+
+def _width(held: int, number: int) -> int:
+    return min(TILE_HASHES, held - number * TILE_HASHES)
 
 
 def _kind(raw: bytes) -> str:
