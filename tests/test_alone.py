@@ -82,6 +82,14 @@ def test_who_is_overtaken_begins_again(two: Two) -> None:
     assert two.entries() == 9
 
 
+def test_a_refusal_is_never_of_what_was_only_foreseen(two: Two) -> None:
+    """Another program recorded and signed a head since: the log is not shorter than that."""
+    two.other.exchange(two.bo, two.ada, 2)
+    two.other.sign_head()
+    assert two.records() == 1
+    assert two.entries() == 6
+
+
 def test_a_bank_that_moved_away_meanwhile_takes_nothing(two: Two) -> None:
     with pytest.raises(Unavailable, match="has left"):
         two.records(lambda: two.other.bank.store.leave("elsewhere", 4))

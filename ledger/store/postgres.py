@@ -27,6 +27,7 @@ from psycopg.errors import (
 )
 from psycopg.pq import TransactionStatus
 
+from ledger.errors import Problem
 from ledger.store import sql
 from ledger.store.address import connecting, schema_of
 from ledger.store.sql import (
@@ -112,7 +113,11 @@ class Server:
         """
         with ExitStack() as transaction:
             db = Foreseen(lambda: self._locked(transaction, locking, waiting, asked), foreseen)
-            yield db
+            try:
+                yield db
+            except Problem:
+                db.confirm()
+                raise
             if db.is_one_statement:
                 self._at_once(*db.folded())
                 return
@@ -220,6 +225,11 @@ class Foreseen(PostgresDb):
             self._connection.say(*_folded(list(self._held.values())))
             self._held.clear()
         return self._connection
+
+    def confirm(self) -> None:
+        """Nothing is to be added: `Overtaken` if what was decided so was foreseen, and is not so."""
+        self._held.clear()
+        self.begun()
 
     @property
     def is_one_statement(self) -> bool:
