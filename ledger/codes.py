@@ -956,6 +956,10 @@ CODES: dict[str, tuple[str, str]] = {
         "some lines of a sheet are refused, so none is recorded",
         "mend the lines named above and run the same command again",
     ),
+    "standby_missing": (
+        "the wait for a standby was ended: what was written is on the primary only",
+        "do not record it again; timebank log checkpoint signs the head, and comes back when a standby has all of it",
+    ),
     "starting_credit": (
         "starting credit does not follow the policy",
         "see what it gives: timebank policy show",

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.bank import Bank
 from ledger.clock import Clock
-from ledger.errors import Refused, Usage
+from ledger.errors import Refused, Unavailable, Usage
 from ledger.facts import events as e
 from ledger.folder import CONFIG, DATABASE, KEYS, RECOVERY, Folder, made_beside, open_folder, settled, write_config
 from ledger.format.epochs import MOST_ORIGIN, first_origin
@@ -59,7 +60,7 @@ def random_account() -> str:
 
 
 def found_bank(path: Path, plan: Plan, clock: Clock) -> Bank:
-    """Found a bank in `path`, which must not exist or be empty; returns it, open, with its first head signed."""
+    """Found a bank in `path`, which must not exist or be empty; returns it, open."""
     name = clean_text("the bank's name", plan.name, 200)
     path = path.resolve()
     _check_plan(path, plan)
@@ -106,7 +107,8 @@ def _build(path: Path, plan: Plan, name: str, clock: Clock) -> None:
     bank = Bank(folder, store, clock)
     keyring = Keyring(key_files(keys), lambda _: plan.passphrase or b"")
     recorded = bank.write(lambda page: page.add(founded, {"handle": "pot", "name": "Community pot"}), keyring)
-    bank.sign_head(keyring)
+    with suppress(Unavailable):  # what is recorded is not given up for a head, which the next command signs
+        bank.sign_head(keyring)
     store.close()
     write_config(folder._replace(founding=recorded.entry.hash.hex()))
 

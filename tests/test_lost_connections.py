@@ -110,6 +110,26 @@ def test_an_import_is_whole_once_it_is_typed_again_wherever_the_line_is_cut(term
     terminal.types("verify")
 
 
+@pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
+def test_a_bank_is_founded_once_it_is_typed_again_wherever_the_line_is_cut(
+    terminal: Terminal, line: Line, *, answered: bool
+) -> None:
+    base, ends = line.url.partition("&schema=")[0], set[int]()
+    for number in (1, 2, 4, 8, 16, *range(26, 38)):
+        bank = terminal.folder / f"bank-{number}"
+        founding = f"init {bank} --name V --origin v.example/hours --no-passphrase --store {fresh_schema(base)}"
+        line.cut(number, answered=answered)
+        outcome = terminal.tries(founding)
+        ends.add(outcome.status)
+        line.cut(0)
+        if outcome.status:
+            assert outcome.err.startswith("error[database_unreachable]: "), outcome.err
+            terminal.types(founding)
+        terminal.types(f"account open ada --name Ada --bank {bank}")
+        assert terminal.reads(f"verify --bank {bank}")["size"] == 2
+    assert ends == {0, 1}
+
+
 def test_two_banks_agree_wherever_the_line_is_cut_during_a_sync(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from cli.main import run
 from ledger.clock import Clock
 from ledger.errors import Invalid, Unavailable
 from ledger.facts import events as e
@@ -17,7 +22,7 @@ from ledger.format.checkpoint import read_head
 from ledger.format.merkle import root_from_tiles
 from ledger.founding import Plan, found_bank
 from tests import children, postgres
-from tests.builders import FIRST_DAY, ORIGIN, Village
+from tests.builders import FIRST_DAY, ORIGIN, Village, found
 from tests.postgres import Server
 from tests.test_two_processes import check, village_in
 
@@ -128,3 +133,51 @@ def test_the_primary_is_killed_and_the_standby_goes_on(servers: tuple[Server, Se
         village.exchange(pair[0], pair[1], 1)
     assert older.value.code == "older_database"
     village.bank.store.close()
+
+
+def type_record(send: Send, folder: Path) -> None:
+    """Record by the command that people type; its exit status, and what it said."""
+    talk = io.StringIO()
+    with redirect_stderr(talk), redirect_stdout(talk):
+        status = run(["record", "ada", "bo", "1m", "--for", "tea", "--bank", str(folder)])
+    send((status, talk.getvalue()))
+
+
+@pytest.mark.parametrize("how", ["by Ctrl-C", "by the server"])
+def test_a_commit_whose_wait_for_a_standby_is_ended_is_told_as_it_is(
+    how: str, postgres_database: str, postgres_url: str, tmp_path: Path
+) -> None:
+    import psycopg
+
+    village = found(tmp_path, database=postgres_database)
+    village.open("ada", own_key=False)
+    village.open("bo", own_key=False)
+    village.sign_head()
+    village.bank.store.close()
+    folder = village.bank.folder.path
+    waits = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    with closing(psycopg.connect(postgres_url, autocommit=True)) as server:
+        server.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        server.execute("SELECT pg_reload_conf()")
+        try:
+            child = children.Child(type_record, folder)
+            until = time.monotonic() + 60
+            while not (waiting := server.execute(waits).fetchall()) and time.monotonic() < until:
+                time.sleep(0.05)
+            assert waiting
+            if how == "by the server":
+                server.execute("SELECT pg_cancel_backend(%s)", waiting[0])
+            else:
+                assert child.process.pid is not None
+                os.kill(child.process.pid, signal.SIGINT)
+            [(status, said)] = child.outcome().sent  # once is enough: nothing else is waited for
+        finally:
+            server.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            server.execute("SELECT pg_reload_conf()")
+    assert (status, said.partition(": ")[0]) == (1, "error[standby_missing]"), said
+    assert "entry 4 is recorded in the database" in said  # after the day, which was opened with it
+    after = village_in(folder)
+    assert len_of(after) == 5
+    after.sign_head()
+    assert check(after.bank) == 5
+    after.bank.store.close()

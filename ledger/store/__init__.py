@@ -40,6 +40,7 @@ from ledger.store.sql import (
     Db,
     Overtaken,
     SqliteDb,
+    Unguarded,
     UnknownOutcome,
     create_statements,
     patiently,
@@ -184,12 +185,12 @@ class Store:
                     elif stands.tile is not None:
                         log.partial[0] = log.size() >> 8, as_bytes(stands.tile, "a tile")
                     yield log
-            except UnknownOutcome:
-                if log is None or log.last is None or not self._kept(*log.last):
-                    if foreseen:
-                        raise Overtaken from None
-                    what = f"{shown(self.where)} was lost at the last moment; nothing was recorded"
-                    raise Unavailable("database_unreachable", what, "run the same command again") from None
+            except UnknownOutcome as lost:
+                last = log.last if log else None
+                if isinstance(lost, Unguarded) or not last or not self._kept(*last):
+                    if isinstance(lost, Unguarded) or not foreseen:
+                        raise self._lost(lost, last) from None
+                    raise Overtaken from None
             else:
                 self._left = self._as_left(log, stands, alone=alone)
 
@@ -202,7 +203,8 @@ class Store:
     def _kept(self, index: int, raw: bytes) -> bool:
         """Whether an entry was recorded although the answer to its commit was lost: its bytes are compared.
 
-        The write lock is taken for it, so that a server which still works on that commit has come to its end.
+        The write lock is taken for it, so that a server which still works on that commit has come to its end; and
+        where it is there something is written, whose commit is answered when a standby has all that was before.
         """
         until = time.monotonic() + RETURN_SECONDS
         while True:
@@ -210,12 +212,26 @@ class Store:
             try:
                 with explained(self.where), self._open(create=False).appending(self.waiting) as db:
                     log = Log(db, self.origin)
-                    return index < log.size() and log.raw(index) == raw
-            except Problem as problem:
-                if time.monotonic() > until or problem.code not in _PASSING:
+                    kept = index < log.size() and log.raw(index) == raw
+                    if kept:
+                        db.run("UPDATE meta SET value = value WHERE name = 'schema'")
+            except (Problem, UnknownOutcome) as problem:
+                if isinstance(problem, Unguarded):
+                    raise self._lost(problem, (index, raw)) from None
+                if time.monotonic() > until or getattr(problem, "code", _PASSING[0]) not in _PASSING:
                     what = f"the answer of {shown(self.where)} was lost: it may have kept entry {index}, or not"
                     raise Unavailable("commit_unknown", what) from None
                 time.sleep(RETURN_SECONDS / 100)
+            else:
+                return kept
+
+    def _lost(self, lost: UnknownOutcome, last: tuple[int, bytes] | None) -> Unavailable:
+        """What is to be said of a commit whose answer was lost, after it was looked for."""
+        if isinstance(lost, Unguarded):
+            what = f"entry {last[0]} is recorded in" if last else "the last change is kept in"
+            return Unavailable("standby_missing", f"{what} {shown(self.where)}, and no standby is known to have it")
+        what = f"{shown(self.where)} was lost at the last moment{'; nothing was recorded' if last else ''}"
+        return Unavailable("database_unreachable", what, "run the same command again")
 
     def _settle(self, log: Writing, left: str) -> None:
         """End a move that was cut off when the bank had come here: say so in the database it left, if it is there."""
@@ -265,9 +281,11 @@ class Store:
                 yield
             except (Refused, Overtaken):
                 raise
-            except BaseException:
+            except BaseException as error:
                 with suppress(Exception):
                     self.close()
+                if isinstance(error, UnknownOutcome):
+                    raise self._lost(error, None) from None
                 raise
 
     @contextmanager

@@ -38,6 +38,7 @@ from ledger.store.sql import (
     Overtaken,
     PostgresDb,
     Row,
+    Unguarded,
     UnknownOutcome,
     in_percents,
     insertion,
@@ -51,6 +52,8 @@ _DURABLE = (
 
 #: statements whose cursors a connection keeps
 _MOST_KEPT = 100
+#: of the server's warnings those, at a commit, that a standby is not waited for any more (its `SyncRepWaitForLSN`)
+_WAITED_NO_LONGER = ("01000", "57P01")
 _PASSED_OVER = "a statement failed and was passed over; the transaction was rolled back"
 logging.getLogger("psycopg").setLevel(logging.ERROR)  # what it warns of is raised here
 
@@ -61,6 +64,26 @@ class Line(psycopg.Connection[Any]):
     def __init__(self, *said: Any, **named: Any) -> None:
         super().__init__(*said, **named)
         self._kept: dict[str, tuple[str, Any]] = {}
+        self._unguarded = False
+        self.add_notice_handler(self._hear)
+
+    def _hear(self, said: Any) -> None:
+        self._unguarded |= said.severity_nonlocalized == "WARNING" and said.sqlstate in _WAITED_NO_LONGER
+
+    @contextmanager
+    def committing(self) -> Iterator[None]:
+        """While this connection commits; `UnknownOutcome` if it ended meanwhile, `Unguarded` if a standby lacks it."""
+        self._unguarded = False
+        try:
+            yield
+        except (KeyboardInterrupt, psycopg.Error) as error:  # a commit that waits for a standby is kept all the same
+            if self._unguarded:
+                raise Unguarded from error
+            if self.closed or isinstance(error, KeyboardInterrupt):
+                raise UnknownOutcome from error
+            raise
+        if self._unguarded:
+            raise Unguarded
 
     def say(self, statement: str, params: Sequence[Any]) -> Any:
         """As `execute`; the answer is to be read before the same is said again."""
@@ -123,16 +146,11 @@ class Server:
                 return
             connection = db.begun()
             try:
-                said = connection.execute("COMMIT")
-                transaction.close()
-            except KeyboardInterrupt as error:  # a standby may be waited for, and the commit is kept all the same
-                raise UnknownOutcome from error
-            except psycopg.Error as error:
-                if connection.closed:
-                    raise UnknownOutcome from error
-                if isinstance(error, PipelineAborted):
-                    raise InFailedSqlTransaction(_PASSED_OVER) from error
-                raise
+                with connection.committing():
+                    said = connection.execute("COMMIT")
+                    transaction.close()
+            except PipelineAborted as error:
+                raise InFailedSqlTransaction(_PASSED_OVER) from error
             if said.statusmessage != "COMMIT":  # PostgreSQL answers COMMIT of a failed transaction with a rollback
                 raise InFailedSqlTransaction(_PASSED_OVER)
 
@@ -171,15 +189,10 @@ class Server:
         """Run one statement that is a transaction; `Overtaken`, or `UnknownOutcome`."""
         with self.connection() as connection:
             try:
-                connection.say(statement, params)
+                with connection.committing():
+                    connection.say(statement, params)
             except (IntegrityError, LockNotAvailable, SerializationFailure):
                 raise Overtaken from None
-            except KeyboardInterrupt as error:
-                raise UnknownOutcome from error
-            except psycopg.Error as error:
-                if connection.closed:
-                    raise UnknownOutcome from error
-                raise
 
     def _connect(self) -> Any:
         options = f"{self._settings['options']} -c lock_timeout={int(sql.QUIET_SECONDS * 1000)}"

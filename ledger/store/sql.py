@@ -106,6 +106,10 @@ class UnknownOutcome(Exception):
     """The connection to a database ended between COMMIT and its answer."""
 
 
+class Unguarded(UnknownOutcome):
+    """A commit that was kept, but whose wait for a standby was ended."""
+
+
 class Overtaken(Exception):
     """What was foreseen of a database is not so: another program wrote, or writes. Nothing was kept."""
 
