@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import subprocess
 from contextlib import suppress
 from functools import cache
-from multiprocessing.context import SpawnContext
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.format.keys import HeldKey
-from ledger.processes.signatures import BATCH, FEW, MANY, Checker, Signed, those_that_hold
+from ledger.processes.signatures import BATCH, FEW, MANY, Checker, those_that_hold
+from ledger.processes.worker import Signed
 
 COUNT = FEW + 3 * BATCH + 7
 SIGNATURES = COUNT + len(range(0, COUNT, 3))
@@ -56,7 +56,7 @@ def test_the_verdicts_do_not_depend_on_how_many_processes_give_them(workers: int
 
 
 def test_a_few_signatures_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(multiprocessing, "get_context", None)
+    monkeypatch.setattr(subprocess, "Popen", None)
     with Checker[int](2) as checker:
         for number, text in enumerate(signed()[: FEW - 1]):
             checker.add(text, number)
@@ -67,7 +67,7 @@ def test_where_no_process_can_be_started_all_are_checked_here(monkeypatch: pytes
     def refuse(*_: object, **__: object) -> None:
         raise OSError("no more processes")
 
-    monkeypatch.setattr(SpawnContext.Process, "start", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
     assert failures(2) == where(WRONG)
 
 
@@ -77,7 +77,7 @@ def test_what_a_worker_that_died_left_behind_is_checked_here(after: int) -> None
         for number, text in enumerate(signed()):
             checker.add(text, number)
             if number == after:
-                for worker in multiprocessing.active_children():
+                for worker in checker._processes:
                     worker.kill()
         assert sorted(checker.failures()) == where(WRONG)
         assert checker.count == SIGNATURES
@@ -95,5 +95,7 @@ def test_an_audit_that_is_broken_off_leaves_no_worker() -> None:
     with suppress(KeyboardInterrupt), Checker[int](2) as checker:
         for number, text in enumerate(signed()):
             checker.add(text, number)
+        started = list(checker._processes)
         raise KeyboardInterrupt
-    assert multiprocessing.active_children() == []
+    assert len(started) == 2
+    assert all(worker.returncode == 0 for worker in started)

@@ -3,17 +3,17 @@
 `Checker.add` takes a text with all that signed it, as plain bytes, and the place it belongs to; `failures` gives the
 places and which of their signatures do not hold. Few checks are made here, because a process takes as long to start as
 thousands of them; so are those of a process that could not be started or died: the verdicts are those of `keys.check`
-either way. A worker imports little more than this and `format.keys`, and ends with its parent, however that ends.
+either way. What a worker does is `worker`; it ends with its parent, however that ends.
 """
 
 from __future__ import annotations
 
 import marshal
 import os
-import signal
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
 from queue import Empty, Queue
@@ -21,18 +21,15 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from ledger.format.keys import check
 from ledger.processes.sodium import fastest_check
+from ledger.processes.worker import PLAIN, Position, Signed, bad_positions, framed, read_framed
 
 if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
+    from socket import socket
+    from subprocess import Popen
 
 P = TypeVar("P")
-#: a text, the public keys that signed it, and their signatures, in the same order
-Signed = tuple[bytes, Sequence[bytes], Sequence[bytes]]
-#: which text of a batch, and which of its signatures
-Position = tuple[int, int]
 #: a public key, its signature, the text
 Check = tuple[bytes, bytes, bytes]
-Judge = Callable[[bytes, bytes, bytes], bool]
 
 #: texts that are sent at once
 BATCH = 256
@@ -44,8 +41,14 @@ MANY = 250
 AHEAD = 32
 #: a thread of Python feeds about this many workers
 MOST_WORKERS = 6
-#: the version of `marshal` that looks for no twins
-_PLAIN = 2
+#: what a worker runs: as bare as Python starts; an interrupt is its parent's, and modules are where they are here
+_WORK = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.path[:] = {path!r}
+from ledger.processes.worker import work
+work()
+"""
 
 
 def useful_workers() -> int:
@@ -76,7 +79,7 @@ class Checker(Generic[P]):
         self._few: list[_Batch] = []
         self._waiting: Queue[_Batch | None] = Queue(AHEAD * self._workers)
         self._threads: list[threading.Thread] = []
-        self._processes: list[BaseProcess] = []
+        self._processes: list[Popen[bytes]] = []
         self._failed: list[tuple[P, int]] = []
         self._judged: list[int] = []
         self.count = 0
@@ -110,7 +113,7 @@ class Checker(Generic[P]):
     def _close_batch(self) -> None:
         signatures = sum([len(lines) for _, _, lines in self._texts])
         self.count += signatures
-        self._few.append(_Batch(marshal.dumps(self._texts, _PLAIN), signatures, self._places))
+        self._few.append(_Batch(marshal.dumps(self._texts, PLAIN), signatures, self._places))
         self._texts, self._places = [], []
 
     def _send(self) -> None:
@@ -128,32 +131,26 @@ class Checker(Generic[P]):
 
     def _start(self) -> None:
         """Start the workers, with the first whole batch; where there can be none, all is checked here."""
-        from multiprocessing import get_context
-
-        context = get_context("spawn")
         try:
             for _ in range(self._workers):
-                ours, theirs = context.Pipe()
-                worker = context.Process(target=_check_all, args=(theirs,), daemon=True)
-                worker.start()
-                theirs.close()
+                worker, pipe = _started()
                 self._processes.append(worker)
-                self._threads.append(threading.Thread(target=self._feed, args=(ours,), daemon=True))
+                self._threads.append(threading.Thread(target=self._feed, args=(pipe,), daemon=True))
                 self._threads[-1].start()
         except OSError:
             self._workers = len(self._threads)
 
-    def _feed(self, worker: Any) -> None:
+    def _feed(self, pipe: socket) -> None:
         """In a thread: hand batches to one worker, or check them here when it is gone."""
         batches, sent = iter(self._waiting.get, None), deque[_Batch]()
-        with worker, suppress(EOFError, OSError):
+        with pipe, pipe.makefile("rb") as answers, suppress(EOFError, OSError):
             for batch in batches:
                 sent.append(batch)
-                worker.send_bytes(batch.texts)
+                pipe.sendall(framed(batch.texts))
                 if len(sent) > 1:
-                    self._note(marshal.loads(worker.recv_bytes()), sent)  # noqa: S302  what a process of ours wrote
+                    self._note(marshal.loads(read_framed(answers)), sent)  # noqa: S302  what a process of ours wrote
             while sent:
-                self._note(marshal.loads(worker.recv_bytes()), sent)  # noqa: S302
+                self._note(marshal.loads(read_framed(answers)), sent)  # noqa: S302
         for batch in chain(sent, batches):
             self._judge(batch)
 
@@ -171,18 +168,25 @@ class Checker(Generic[P]):
         for thread in self._threads:
             thread.join()
         for worker in self._processes:
-            worker.join()
+            worker.wait()
         self._threads.clear()
         self._processes.clear()
 
 
-def _check_all(pipe: Any) -> None:
-    """In a worker: answer batches until the pipe ends. An interrupt is the parent's to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    check = fastest_check()
-    with pipe, suppress(EOFError, OSError):
-        while True:
-            pipe.send_bytes(marshal.dumps(bad_positions(pipe.recv_bytes(), check), _PLAIN))
+def _started() -> tuple[Popen[bytes], socket]:
+    """A worker, and the pipe to it; `OSError`."""
+    from socket import socketpair
+    from subprocess import DEVNULL, Popen
+
+    written = ["-B"] if sys.dont_write_bytecode else []
+    command = [sys.executable, "-I", "-S", *written, "-c", _WORK.format(path=sys.path)]
+    ours, theirs = socketpair()
+    with theirs:
+        try:
+            return Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=DEVNULL), ours
+        except OSError:
+            ours.close()
+            raise
 
 
 def those_that_hold(checks: Sequence[Check]) -> set[Check]:
@@ -199,13 +203,3 @@ def those_that_hold(checks: Sequence[Check]) -> set[Check]:
         return set(judged(checks))
     with ThreadPoolExecutor(threads) as pool:
         return set(chain.from_iterable(pool.map(judged, [checks[at::threads] for at in range(threads)])))
-
-
-def bad_positions(texts: bytes, check: Judge = check) -> list[Position]:
-    """Which of the texts that `Checker` wrote have signatures that do not hold, and which of theirs."""
-    return [
-        (number, position)
-        for number, (text, keys, signatures) in enumerate(marshal.loads(texts))  # noqa: S302  what this program wrote
-        for position, (key, signature) in enumerate(zip(keys, signatures, strict=True))
-        if not check(key, signature, text)
-    ]
