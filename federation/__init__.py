@@ -9,6 +9,8 @@ sides        our side of each link, followed from the log
 pairing      two banks come to know each other
 deciding     whether an offered payment is taken, and whose an alias is
 paying       from words to the order of a payment, and every payment in words
+headnews     what a neighbour is to be told of our checkpoint key
+doings       what a sync brought, and what came of it
 turns        one turn on one link, in one transaction
 proofs       what can be shown to others
 accusing     the file of evidence that a freeze leaves behind

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from federation.doings import Done, Pulled
 from federation.proofs.evidence import (
     charge_of,
     format_evidence,
@@ -16,7 +17,7 @@ from federation.protocol.frames import parse_said, quote
 from federation.protocol.headkeys import chain
 from federation.protocol.settlement import settlement_note, settlement_start
 from federation.sides import Side, side_of
-from federation.turns import Done, Pulled, logged_frames
+from federation.turns import logged_frames
 from federation.witnessing import Rollback
 from ledger.bank import Bank
 from ledger.errors import Invalid

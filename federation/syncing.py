@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from federation import kept
 from federation.accusing import write_evidence
 from federation.carriers.reading import Carrier
+from federation.doings import Done, Pulled
 from federation.kept import BACK, OURS, Standing
 from federation.outbox import is_ahead, publish_link, refuse_older
 from federation.pairing import WITNESS, held_key, link_key_file
@@ -32,7 +33,7 @@ from federation.protocol.parcels import (
     open_parcel,
 )
 from federation.sides import Following, Side, Sides
-from federation.turns import Done, Pulled, take_turn
+from federation.turns import take_turn
 from federation.witnessing import (
     Fork,
     Older,

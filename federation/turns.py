@@ -1,6 +1,6 @@
 """One turn on one link, in one transaction: hear what arrived, say what there is to say, and so on until both are done.
 
-The order of steps is PROTOCOL.md §10's, and the judgement is `link`'s and `speaking`'s. A turn on a page that is only
+The order of steps is PROTOCOL.md §10's, the judgement `hearing`'s and `speaking`'s. A turn on a page that is only
 read tells whether there is anything to write, and stops there; with keys, on a page that is written, it logs each frame
 with what it does. What was sealed is kept in the same transaction. No carrier and no published folder is touched here.
 """
@@ -8,17 +8,16 @@ with what it does. What was sealed is kept in the same transaction. No carrier a
 from __future__ import annotations
 
 import secrets
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from federation import kept
 from federation.deciding import accounts_by_alias, decider
+from federation.doings import Done, Pulled
+from federation.headnews import PAIR_AGAIN, new_head_key, outdated_head_key
 from federation.kept import BACK, OURS, Sealed
-from federation.protocol.card import open_card
 from federation.protocol.frames import (
-    CheckpointKey,
     Frame,
     Mark,
     Offer,
@@ -30,122 +29,22 @@ from federation.protocol.frames import (
     text_hash,
     unquote,
 )
-from federation.protocol.headkeys import sign_statement
-from federation.protocol.link import BOTH_RESTORED, Ahead, Applied, Heard, Lie, Link, Passed, Waits, hear, look_back
-from federation.protocol.parcels import MOST_MEMO, Head, Parcel, Way, seal_parcel
+from federation.protocol.hearing import BOTH_RESTORED, Ahead, Applied, Heard, Lie, Passed, Waits, hear, look_back
+from federation.protocol.parcels import MOST_MEMO, Parcel, Way, seal_parcel
 from federation.protocol.speaking import Spoken, ask_to_resume, next_incarnation, recall, speak
 from federation.sides import Side, Sides, keep_sides, without_orders
-from federation.witnessing import Fork, Older, Reopened, Rollback
+from federation.witnessing import Fork, Reopened, Rollback, contradiction
 from ledger.book.records import NEVER, incoming_key
-from ledger.errors import Invalid, Problem
+from ledger.errors import Invalid
 from ledger.facts import links as lf
-from ledger.format.checkpoint import parse_checkpoint
-from ledger.format.keys import HeldKey, PublicKey, decode_key, encode_key, key_hash
+from ledger.format.keys import HeldKey, PublicKey, decode_key
 from ledger.format.notes import parse_note
 from ledger.page import Page
 from ledger.people.register import memos_of
 from ledger.reading import Reading
-from ledger.views.points import checkpoint_keys
 
 #: frames said in one transaction
 MOST_SPOKEN = 10
-PAIR_AGAIN = "put its file back in keys/, or pair again and settle (timebank neighbour invite, neighbour settle)"
-#: payments of a kind, and refused files, that a long sync tells of one by one
-MOST_TOLD = 300
-
-
-@dataclass
-class Pulled:
-    """What a carrier brought: the neighbour's head, its frames beyond our cursor, and our own given back to us."""
-
-    head: Head | None = None
-    frames: list[Parcel] = field(default_factory=list)
-    returned: list[Parcel] = field(default_factory=list)
-    #: a frame where their head says they stand, if that is behind our cursor and not the one applied there
-    behind_cursor: Parcel | None = None
-    #: two heads of theirs that cannot both be
-    fork: Fork | Rollback | None = None
-    #: their head is over fewer entries than one that was seen
-    older: Older | None = None
-    #: why their head, over more entries than one that was seen, is not cosigned: nothing shows that it goes on from it
-    unproven: Invalid | None = None
-    #: their log was reopened, and words of it are to be compared
-    reopened: Reopened | None = None
-    #: files that could not be opened
-    refused: list[Problem] = field(default_factory=list)
-    #: how many frames of theirs we have not applied, as they say
-    behind: int = 0
-    #: whether there may be more
-    more: bool = False
-
-
-@dataclass
-class Done:
-    """What a turn did, or a whole sync of one link: that tells of the first payments, by pid, and counts all."""
-
-    sent: int = 0
-    received: int = 0
-    recalled: int = 0
-    #: of our own frames given back, how many were looked at
-    taken_back: int = 0
-    offered: list[tuple[str, int]] = field(default_factory=list)
-    accepted: list[tuple[str, str, int]] = field(default_factory=list)
-    rejected: list[str] = field(default_factory=list)
-    posted: list[tuple[str, int]] = field(default_factory=list)
-    voided: list[str] = field(default_factory=list)
-    refused: list[Problem] = field(default_factory=list)
-    #: how many there were beside those told, by the names of the six lists above, and of how many minutes
-    beside: Counter[str] = field(default_factory=Counter)
-    beside_minutes: Counter[str] = field(default_factory=Counter)
-    #: why nothing goes on, where something has to come first
-    waits: str = ""
-    #: the reason for which the link was frozen now, and what was shown
-    frozen: str = ""
-    why: str = ""
-    #: the frame that showed it
-    lie: bytes = b""
-    resumed: bool = False
-    #: another turn has more to do
-    more: bool = False
-    #: payments of ours that wait to be offered
-    waiting: int = 0
-
-    @property
-    def wrote(self) -> bool:
-        """Whether the turn adds entries."""
-        return bool(self.sent or self.received or self.recalled or self.frozen or self.resumed)
-
-    def add(self, later: Done) -> None:
-        """Take another turn's doings in."""
-        for name in ("sent", "received", "recalled", "taken_back"):
-            setattr(self, name, getattr(self, name) + getattr(later, name))
-        for name in _TOLD:
-            told, came = getattr(self, name), getattr(later, name)
-            room = MOST_TOLD - len(told)
-            told.extend(came[:room])
-            self.beside[name] += len(came[room:])
-            self.beside_minutes[name] += _minutes(name, came[room:])
-        self.waits, self.more, self.waiting = later.waits, later.more, later.waiting
-        self.frozen, self.why, self.lie = (
-            (later.frozen, later.why, later.lie) if later.frozen else (self.frozen, self.why, self.lie)
-        )
-        self.resumed |= later.resumed
-
-    def count(self, name: str) -> int:
-        """How many payments were `offered`, …, told or not."""
-        return len(getattr(self, name)) + self.beside[name]
-
-    def minutes(self, name: str) -> int:
-        """The minutes of all that were `offered`, `accepted` or `posted`."""
-        return _minutes(name, getattr(self, name)) + self.beside_minutes[name]
-
-
-_TOLD = ("offered", "accepted", "rejected", "posted", "voided", "refused")
-
-
-def _minutes(name: str, some: list[Any]) -> int:
-    return sum([one[-1] for one in some]) if name in ("offered", "accepted", "posted") else 0
-
 
 #: our link keys by their public halves: in a change of key there are two; `Refused("link_key_missing")` for others
 Keys = Mapping[str, HeldKey]
@@ -168,7 +67,7 @@ def take_turn(page: Page, found: Sides, link: str, pulled: Pulled, keys: Keys | 
         turn.freeze_reopened(pulled.reopened)
     elif pulled.fork is not None and not turn.was_settled(pulled.fork):
         heads = [text_hash(parse_note(note)[0]) for note in pulled.fork[:2]]
-        turn.freeze(*_two_heads(pulled.fork), pulled.fork.shown, *heads)
+        turn.freeze(*contradiction(pulled.fork), pulled.fork.shown, *heads)
     else:
         turn.take(pulled)
     turn.done.waiting = len(turn.side.orders)
@@ -179,15 +78,6 @@ def take_turn(page: Page, found: Sides, link: str, pulled: Pulled, keys: Keys | 
         if not turn.done.more:  # else another turn comes, and they can be followed from the log as well
             keep_sides(page.db, found, page.size)
     return turn.done
-
-
-def _two_heads(heads: Fork | Rollback) -> tuple[str, str]:
-    """The reason to freeze, and what is wrong."""
-    seen, shown = (parse_checkpoint(parse_note(note)[0]).size for note in heads[:2])
-    if isinstance(heads, Fork):
-        beyond = f"a head is signed over {shown} entries that does not go on from the one seen, over {seen}"
-        return "heads", "two different heads of one size are signed" if seen == shown else beyond
-    return "rollback", "a head is signed over fewer entries than one before it: the log was put back"
 
 
 class _Turn:
@@ -207,7 +97,9 @@ class _Turn:
             size, seen = pulled.older
             self.done.waits = f"their head is over {size} entries, and one over {seen} was seen: an older copy of it"
         if pulled.fork is not None:
-            self.done.waits = f"{_two_heads(pulled.fork)[1]}; that was settled, and none is cosigned until one goes on"
+            self.done.waits = (
+                f"{contradiction(pulled.fork)[1]}; that was settled, and none is cosigned until one goes on"
+            )
         if pulled.behind_cursor is not None and self._is_other(pulled.behind_cursor):
             return
         frames, returned = deque(pulled.frames), deque(pulled.returned)
@@ -461,29 +353,6 @@ class _Turn:
         lines = [line for line in head.decode().split("\n") if line]
         index = self.page.add(lf.HeadSeen(self.link, tuple(lines))).index
         self.side = self.side._replace(seen=index)
-
-
-def outdated_head_key(page: Reading, link: Link) -> str:
-    """The checkpoint key of ours that the neighbour knows, if we have another one now."""
-    told, key = link.our_head or _on_our_card(page, link.link), page.book.key(page.book.office("checkpoint")[0])
-    return "" if key is None or told == key.public else told
-
-
-def new_head_key(page: Page, link: Link, told: str) -> CheckpointKey | None:
-    """The change from the checkpoint key that the neighbour knows to ours, if both are at hand."""
-    old, new, keyring = key_hash(decode_key(told)), page.book.office("checkpoint")[0], page.keyring
-    if keyring is None or not (keyring.at_hand(old) and keyring.at_hand(new)):
-        return None
-    return sign_statement(link.ours, keyring.unlock(old), keyring.unlock(new))
-
-
-def _on_our_card(page: Reading, link: str) -> str:
-    """The checkpoint key on our card; where no card is kept, the one that was in force when the link was opened."""
-    found, record = kept.pairing(page.db, link), page.book.link(link)
-    if found is not None:
-        return open_card(found.ours).bank.checkpoint_key
-    keys = checkpoint_keys(page.book) if record is not None else []
-    return next((encode_key(key.raw) for key, since, until in keys if record and since < record.since <= until), "")
 
 
 def must_resume(page: Reading, side: Side) -> bool:

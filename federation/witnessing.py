@@ -59,6 +59,15 @@ class Rollback(NamedTuple):
     shown: bytes
 
 
+def contradiction(heads: Fork | Rollback) -> tuple[str, str]:
+    """The reason to freeze for two heads, as PROTOCOL.md §9 names it, and what is wrong."""
+    seen, shown = (parse_checkpoint(parse_note(note)[0]).size for note in heads[:2])
+    if isinstance(heads, Fork):
+        beyond = f"a head is signed over {shown} entries that does not go on from the one seen, over {seen}"
+        return "heads", "two different heads of one size are signed" if seen == shown else beyond
+    return "rollback", "a head is signed over fewer entries than one before it: the log was put back"
+
+
 class Older(NamedTuple):
     """A head over fewer entries than were seen, which may be a file of old."""
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from federation.protocol.frames import Frame, Offer, Quoted, Resume, open_frame, quote, sign_frame, text_hash
-from federation.protocol.link import Applied, Heard, Link, hear, opened
+from federation.protocol.hearing import Applied, Heard, hear
+from federation.protocol.link import Link, opened
 from federation.protocol.speaking import Decide, Spoken, Take, Verdict, ask_to_resume, recall, speak
 from ledger.facts import links as lf
 from ledger.format.keys import HeldKey, encode_key

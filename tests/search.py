@@ -24,10 +24,10 @@ from collections.abc import Callable, Hashable, Iterator
 from itertools import permutations
 from typing import Any, NamedTuple
 
-from federation.protocol import link as links
-from federation.protocol import speaking
+from federation.protocol import hearing, speaking
 from federation.protocol.frames import Frame, Mark, Offer, text_hash
-from federation.protocol.link import Link, Passed, Waits
+from federation.protocol.hearing import Passed, Waits
+from federation.protocol.link import Link, opened
 from federation.protocol.speaking import Spoken
 from tests.neighbours import ELM, LINK, OAK, never, offer, take_all
 
@@ -97,7 +97,7 @@ def first_world(bounds: Bounds) -> World:
     """Two banks that have just verified their link."""
     banks = []
     for ours, theirs, payments in ((OAK, ELM, bounds.payments[0]), (ELM, OAK, bounds.payments[1])):
-        link = links.opened(LINK, ours, theirs, ("A" * 43,) * 3, (text_hash(ours), text_hash(theirs)))
+        link = opened(LINK, ours, theirs, ("A" * 43,) * 3, (text_hash(ours), text_hash(theirs)))
         link = link._replace(they_owe_minutes=bounds.they_owe, we_owe_minutes=bounds.we_owe)
         banks.append(Bank(Log(link), to_order=payments))
     return World((banks[0], banks[1]), (frozenset(), frozenset()), bounds.restores, bounds.crashes, 0, bounds.unnoticed)
@@ -234,12 +234,12 @@ class Search:
     def _heard(self, world: World, me: int, frame: Frame) -> World:
         log = world.banks[me].log
         known = {pid for pid, _ in log.accepted}
-        heard = links.hear(log.link, frame, known.__contains__)
+        heard = hearing.hear(log.link, frame, known.__contains__)
         if isinstance(heard, Passed | Waits):
             return world
-        if isinstance(heard, links.Ahead):
+        if isinstance(heard, hearing.Ahead):
             return self._resume(world, me)
-        if isinstance(heard, links.Lie):
+        if isinstance(heard, hearing.Lie):
             return self._accused(world, me, heard)
         twice = [pid for pid, _ in heard.posted if pid in {one for one, _ in log.posted}]
         twice += [pid for pid in heard.voided if pid in log.voided]
@@ -257,8 +257,8 @@ class Search:
         log, other = world.banks[me].log, world.banks[1 - me].log.link.sent
         for frame in world.published[1 - me]:
             applied = [one.mark for one in log.heard if one.place == frame.place]
-            found = links.look_back(frame, applied[0]) if applied and frame.mark == other else None
-            if isinstance(found, links.Lie) and not log.link.frozen:
+            found = hearing.look_back(frame, applied[0]) if applied and frame.mark == other else None
+            if isinstance(found, hearing.Lie) and not log.link.frozen:
                 return self._accused(world, me, found)
         return world
 
@@ -271,7 +271,7 @@ class Search:
             return world
         return self._accused(world, me, found)
 
-    def _accused(self, world: World, me: int, lie: links.Lie) -> World:
+    def _accused(self, world: World, me: int, lie: hearing.Lie) -> World:
         """Freeze, if a bank went on from an old copy and said two things in one place; else it is no lie at all."""
         log = world.banks[me].log
         fair = lie.reason in OF_OURSELVES if me in world.parted else bool(world.parted)

@@ -10,7 +10,7 @@ from federation.proofs.checking import frames_say_what_their_entries_say
 from federation.proofs.evidence import format_evidence, two_heads_charge, two_heads_evidence, verify_evidence
 from federation.protocol.frames import CheckpointKey
 from federation.protocol.headkeys import chain, is_proven, known_keys, open_statement, sign_statement, statement_note
-from federation.protocol.link import Lie
+from federation.protocol.hearing import Lie
 from federation.sides import side_of
 from federation.witnessing import Fork
 from ledger.errors import Invalid

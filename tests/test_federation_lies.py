@@ -19,7 +19,8 @@ from federation.proofs.evidence import (
     verify_evidence,
 )
 from federation.protocol.frames import Accept, Frame, Mark, Resume, Resumed, open_frame, sign_frame, text_hash
-from federation.protocol.link import Lie, Link, Passed, Waits, opened, say, settled
+from federation.protocol.hearing import Lie, Passed, Waits
+from federation.protocol.link import Link, opened, say, settled
 from federation.protocol.parcels import Head
 from federation.protocol.replay import replay
 from federation.protocol.settlement import propose, settlement_line, settlement_start, settlement_text

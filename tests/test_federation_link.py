@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from federation.protocol.frames import Offer, offer_hash
-from federation.protocol.link import Ahead, Applied, Passed, Waits
+from federation.protocol.hearing import Ahead, Applied, Passed, Waits
 from federation.protocol.speaking import Refuse
 from tests.neighbours import LINK, Side, deliver, never, offer, pair, pid_of, settle, sync
 

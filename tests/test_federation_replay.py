@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from federation.protocol.frames import Rekey, rekey_text
-from federation.protocol.link import Applied, Lie, Link
+from federation.protocol.hearing import Applied, Lie
+from federation.protocol.link import Link
 from federation.protocol.replay import follow
 from federation.protocol.settlement import Settlement, check_settlement, propose, settlement_line, settlement_text
 from ledger.errors import Invalid

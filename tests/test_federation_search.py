@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from federation.protocol import link as links
+from federation.protocol import hearing
 from federation.protocol.frames import Accept, Frame, Mark, Offer, offer_hash, text_hash
-from federation.protocol.link import Asked, Heard, Lie, Link, Passed
+from federation.protocol.hearing import Heard, Lie, Passed
+from federation.protocol.link import Asked, Link
 from tests.neighbours import offer
 from tests.search import Bounds, Manners, Search, main
 from tests.test_federation_lies import lie, talked
@@ -95,7 +96,7 @@ MUTANTS: dict[str, tuple[Bounds, Manners, dict[str, Any]]] = {
         Manners(),
         {"federation.protocol.link._after_ours": _never_counted},
     ),
-    "no cursor": (PLAIN, Manners(), {"federation.protocol.link.hear": _no_cursor(links.hear)}),
+    "no cursor": (PLAIN, Manners(), {"federation.protocol.hearing.hear": _no_cursor(hearing.hear)}),
     "only the debtor checks limits": (
         Bounds((1, 0), window=0, they_owe=0),
         Manners(),
@@ -109,12 +110,12 @@ MUTANTS: dict[str, tuple[Bounds, Manners, dict[str, Any]]] = {
     "acknowledgements name no hash": (
         Bounds((1, 0), window=0, crashes=0, unnoticed=1),
         Manners(),
-        {"federation.protocol.link._judge_ack": _by_place_alone(links._judge_ack)},
+        {"federation.protocol.hearing._judge_ack": _by_place_alone(hearing._judge_ack)},
     ),
     "nobody looks back": (
         Bounds((1, 0), window=1, crashes=0, unnoticed=1),
         Manners(),
-        {"federation.protocol.link.look_back": _never_back},
+        {"federation.protocol.hearing.look_back": _never_back},
     ),
     "a restored bank goes on without asking": (RESTORING, Manners(resumes_after_restore=False), {}),
     "a restored bank speaks before it is answered": (RESTORING, Manners(waits_for_the_answer=False), {}),
@@ -148,5 +149,6 @@ def test_an_accept_that_names_only_the_payment_would_let_its_content_be_changed(
         return oak.hear(lie(elm, items=(accept,), bal=elm.link.bal - 30))
 
     assert isinstance(for_another_payee(offer_hash), Lie)
-    monkeypatch.setattr("federation.protocol.link.offer_hash", named_by_pid)
+    for module in ("link", "hearing"):
+        monkeypatch.setattr(f"federation.protocol.{module}.offer_hash", named_by_pid)
     assert not isinstance(for_another_payee(named_by_pid), Lie)

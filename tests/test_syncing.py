@@ -11,12 +11,12 @@ import pytest
 
 from federation.carriers.reading import BundleCarrier, parse_bundle
 from federation.deciding import alias_of, alias_secret
+from federation.doings import MOST_TOLD, Done
 from federation.office import sync_neighbour, to_sync
 from federation.outbox import bundle, publish_in
 from federation.pairing import keep_place
 from federation.paying import Wanted, find_payment, order_fact
 from federation.syncing import sync_link
-from federation.turns import MOST_TOLD, Done
 from ledger.clock import Clock
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.facts import events as e

@@ -7,7 +7,7 @@
 
 The second line is FORMAT.md's closed JSON; the name on the signature line is the link's id. A frame is at most 24,576
 bytes, so that an entry can quote it. Its hash is SHA-256 of the text, in base64url. Signatures are made and checked
-here; whether a frame may follow is for `link`.
+here; whether a frame may follow is for `hearing`.
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.

@@ -22,7 +22,8 @@ from federation.protocol.frames import (
     parse_said,
 )
 from federation.protocol.headkeys import is_proven
-from federation.protocol.link import Applied, Lie, Link, hear, opened, say, settled
+from federation.protocol.hearing import Applied, Lie, hear
+from federation.protocol.link import Link, opened, say, settled
 from federation.protocol.settlement import check_settlement, settlement_start
 from ledger.errors import Invalid
 from ledger.facts import links as lf

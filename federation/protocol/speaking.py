@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from federation.protocol.frames import Accept, CheckpointKey, Frame, Item, Mark, Offer, Reject, Resume, item_line
-from federation.protocol.link import Asked, Lie, Link, Passed, Waits, say
+from federation.protocol.hearing import Lie, Passed, Waits
+from federation.protocol.link import Asked, Link, say
 from ledger.facts.links import RISK
 
 #: bytes of items in one frame: the rest of a frame, its signature among it, is less than 1 KiB
