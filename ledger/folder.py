@@ -122,9 +122,10 @@ def settled(path: Path, database: str, origin: str) -> str:
     A password in a URL is kept in the folder's password file.
     """
     if not is_url(database):
-        if "://" in database:
-            hint = "give a postgresql:// URL, or the name of a file in the bank's folder"
-            raise Usage("bad_config", f"{database.partition('://')[0][:40]}:// is no database known here", hint)
+        kind, colon, _ = database.partition(":")
+        if colon:  # the rest may hold a password
+            hint = "give postgresql://USER@HOST/DATABASE, or the name of a file in the bank's folder"
+            raise Usage("bad_config", f"what begins with {kind[:40]}: is no database known here", hint)
         return database
     url, password = without_password(with_schema(database, origin))
     if password:

@@ -54,6 +54,15 @@ def test_a_server_that_says_no(
     terminal.types("verify")
 
 
+def test_what_is_no_url_is_not_taken_for_a_file(terminal: Terminal) -> None:
+    for typed in ("mysql://a@h/hours", "postgres:/a:secret@h", "postgresql:h/d", "postgresql://a@h/d?schema=Bad-Name"):
+        outcome = terminal.tries(f"init {terminal.bank} --name V --origin v.example/h --no-passphrase --store {typed}")
+        assert (outcome.status, "postgresql://" in outcome.err or "?schema=" in outcome.err) == (2, True), outcome.err
+        assert outcome.err.startswith("error[bad_config]: ")
+        assert "secret" not in outcome.err
+        assert list(terminal.folder.iterdir()) == []
+
+
 def test_a_password_is_asked_for_and_taken_from_where_it_is_kept(
     terminal: Terminal, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,8 @@ def schema_of(url: str) -> str:
     found = _SCHEMA.search(url)
     name = unquote(found[2]) if found else DEFAULT_SCHEMA
     if not _NAME.fullmatch(name) or name.startswith("pg_"):
-        raise Usage("bad_config", f"{name[:80]!r} is no name for a schema: small letters, digits and _ make one")
+        hint = "name one in the URL, as in ?schema=rushey_green, or leave it out: then it is named after the bank"
+        raise Usage("bad_config", f"{name[:80]!r} is no name for a schema: small letters, digits and _ make one", hint)
     return name
 
 
