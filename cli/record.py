@@ -46,11 +46,12 @@ def record(giver: str | None, receiver: str | None, time: str | None, sheet: str
     timebank record bob mary 1h30 --for "shopping" --category errands
     timebank record ada green-lane 2h --nature obligatory --on yesterday
     timebank record --sheet tuesday.csv
+    timebank record --sheet tuesday.csv --propose tuesday
 
     GIVER is credited TIME, RECEIVER is debited it. TIME is 1h30, 1:30, 90m or 1.5h.
 
     A sheet has the columns giver, receiver, time and, as you need them, for, category, on, nature, free, again; a first
-    line may name them.
+    line may name them. With --propose each line is written as a proposal of its own, in a new folder of that name.
     """
     from ledger.desk.exchanges import Said
 
@@ -58,8 +59,11 @@ def record(giver: str | None, receiver: str | None, time: str | None, sheet: str
     bank = open_bank(options["bank_dir"])
     keyring = signing_keyring(bank, options["sign_with"], options["passphrase_file"])
     if sheet is not None:
-        if giver or options["propose"]:
-            raise Usage("usage", "a sheet is recorded whole: no names beside it, and no proposal", _HELP)
+        if giver:
+            raise Usage("usage", "a sheet is recorded whole: no names beside it", _HELP)
+        if options["propose"]:
+            _propose_sheet(bank, keyring, sheet, said, options["propose"])
+            return
         _record_sheet(bank, keyring, sheet, said, as_json=options["as_json"])
     elif giver and receiver and time:
         _record_one(bank, keyring, (giver, receiver, time), said, options)
@@ -97,6 +101,21 @@ def _record_sheet(bank: Bank, keyring: Keyring, sheet: str, said: Said, *, as_js
         print_json({"recorded": count})
     else:
         click.echo(f"recorded {counted(count, 'exchange')} from {name}")
+
+
+def _propose_sheet(bank: Bank, keyring: Keyring, sheet: str, said: Said, folder: Path) -> None:
+    from ledger.desk.sheet import propose_sheet
+    from ledger.folder import made_beside
+
+    if folder.exists():
+        raise Usage("file_exists", f"{folder} already exists; nothing was written")
+    with tempfile.TemporaryDirectory() as scratch:
+        path, name = _readable(Path(sheet), Path(scratch) / "sheet")
+        with progress("proposing") as reached, made_beside(folder, "proposals", clear=True) as beside:
+            count, missing = bank.rehearse(lambda page: propose_sheet(page, path, name, said, beside, reached), keyring)
+    say(f"wrote {counted(count, 'proposal')} in {folder}; still to sign: {', '.join(missing) or 'no one'}")
+    each = f"timebank sign {folder}/FILE --sign-with KEY for each, then " if missing else ""
+    say(f"hint: {each}timebank submit {folder}/*.proposal")
 
 
 def _readable(sheet: Path, scratch: Path) -> tuple[Path, str]:

@@ -81,7 +81,8 @@ def verify(
     unsigned, erased, day, holders: {offices, threshold, accounts, own_keys, mandate_only}, rule: {index, by (founding,
     committee, votes), votes: {person, institution: {entitled, yes, no, mandated}}, reserved, open}, since, witnesses:
     {name: seconds}, witness_quorum, rotated (the entry that ended the pinned key, or null), founding, fork: {older,
-    newer, proof}, reopened: [index, origin, old_size, lost, signers], kind, state (digest), at: {size, root}.
+    newer, proof}, reopened: [index, origin, old_size, lost, signers], kind, state (digest), at: {size, root}, pinned
+    (of key, founding, state, what the verdict rests on; none for one's own bank: then on its timebank.toml).
     A receipt: ok, kind, origin, size, root, index, entry, id, at, says, signers, witnesses. Evidence: ok, kind,
     accused, neighbour, reason, why, link, key.
     """
@@ -114,7 +115,9 @@ def verify(
             source, openings = _opened(stack, asked, pack=kind == PACK)
             done = _published(source, pins, openings, state, save)
         root = root_at(source, source.head(), at).hex() if at and done.report.ok else ""
-    _show(done, kind if done.entries else "hashes", {"size": at, "root": root} if root else None, as_json=as_json)
+    pinned = [name for name, held in (("key", pins.key), ("founding", pins.founding), ("state", state)) if held]
+    shown = {"kind": kind if done.entries else "hashes", "state": done.digest}
+    _show(done, shown | {"at": {"size": at, "root": root} if root else None, "pinned": pinned}, as_json=as_json)
     return 0 if done.report.ok else Invalid.exit_status
 
 
@@ -228,12 +231,13 @@ def _receipt(path: Path, pins: Pins, *, as_json: bool) -> int:
     return 0
 
 
-def _show(done: Verified, kind: str, at: dict[str, Any] | None, *, as_json: bool) -> None:
+def _show(done: Verified, shown: dict[str, Any], *, as_json: bool) -> None:
+    at = shown["at"]
     if as_json:
-        print_json(done.report.to_json() | {"kind": kind, "state": done.digest, "at": at})
+        print_json(done.report.to_json() | shown)
         return
     _print_problems(done.report)
-    _print_verdict(done.report, hashes=kind == "hashes")
+    _print_verdict(done.report, hashes=shown["kind"] == "hashes", pinned=bool(shown["pinned"]))
     if at:
         click.echo(f"the first {counted(at['size'], 'entry', 'entries')} have the root {at['root']}")
     if done.digest:
@@ -257,7 +261,7 @@ def _print_problems(report: Report) -> None:
             click.echo(one.hex() or "none is needed: both are over the same entries")
 
 
-def _print_verdict(report: Report, *, hashes: bool) -> None:
+def _print_verdict(report: Report, *, hashes: bool, pinned: bool) -> None:
     verdict = "all of it holds" if report.ok else counted(len(report.problems) + report.problems.more, "problem")
     entries = counted(report.size, "entry", "entries")
     if hashes:
@@ -266,10 +270,13 @@ def _print_verdict(report: Report, *, hashes: bool) -> None:
     else:
         click.echo(f"{report.origin}: {entries}, {counted(report.signatures, 'signature')}: {verdict}")
         click.echo(f"root {report.root.hex()} on the ledger day {report.day}")
+    if not pinned:
+        click.echo(f"nothing was pinned: that {report.founding or 'no entry'} is the founding, only {CONFIG} here says")
     if report.since:
         click.echo(f"the first {counted(report.since, 'entry', 'entries')} were verified before, and are unchanged")
     if report.exchanges:
-        shares = ", ".join(f"{count} by {_WORD_OF[who]}" for who, count in report.attestation.items() if count)
+        words = _WORD_OF.items()
+        shares = ", ".join(f"{report.attestation[who]} by {word}" for who, word in words if report.attestation[who])
         click.echo(f"{counted(report.exchanges, 'exchange')}: {shares}")
     _print_holders(report)
     _print_rule(report)

@@ -241,6 +241,19 @@ def database(tmp_path: Path) -> Path:
     return Path(village.bank.folder.where)
 
 
+def test_only_the_operator_reads_the_file_and_those_beside_it(tmp_path: Path) -> None:
+    store, before = Store(str(tmp_path / "bank.db")), os.umask(0)
+    try:
+        store.create(ORIGIN)
+        with store.writing() as log:
+            log.set_meta("more", "words")
+            modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+        store.close()
+    assert modes == dict.fromkeys(("bank.db", "bank.db-wal", "bank.db-shm"), 0o600)
+
+
 def test_a_missing_database(tmp_path: Path) -> None:
     for path in (tmp_path / "bank.db", tmp_path):
         assert code_of(Store(str(path), ORIGIN), write=True) == "database_missing"

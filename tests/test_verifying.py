@@ -818,6 +818,7 @@ def edited(raw: bytes, **changes: Any) -> bytes:
         (lambda raw: raw[:83] + b"x" * 3_000_000, "bad_state"),
         (lambda raw: edited(raw, size=-1), "bad_state"),
         (lambda raw: edited(raw, size=True), "bad_state"),
+        (lambda raw: edited(raw, signatures=-1), "bad_state"),
         (lambda raw: edited(raw, size="300"), "bad_state"),
         (lambda raw: edited(raw, root="00"), "bad_state"),
         (lambda raw: edited(raw, attestation={}), "bad_state"),

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ledger.errors import Refused, Usage
 from ledger.facts import events as e
 from ledger.hours import show_minutes, whole_minutes
-from ledger.page import Page, Recorded
+from ledger.page import Page
 from ledger.people.register import openings_of
 from ledger.views.statements import find_exchange
 from ledger.words import clean_category, clean_text, parse_date, quote
@@ -111,12 +111,6 @@ def exchange_fact(page: Page, legs: e.Legs, said: Said) -> tuple[e.ExchangeRecor
     if not said.again:
         _refuse_twin(page, fact, private.get("memo", ""))
     return fact, private
-
-
-def record_exchange(page: Page, legs: e.Legs, said: Said) -> Recorded:
-    """Record an exchange with keys at hand."""
-    fact, private = exchange_fact(page, legs, said)
-    return page.add(fact, private)
 
 
 def starting_fact(page: Page, account: str) -> e.ExchangeRecorded | None:

@@ -17,9 +17,10 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
-from ledger.desk.exchanges import Said, between, record_exchange
+from ledger.desk.exchanges import Said, between, exchange_fact
+from ledger.desk.proposals import write_proposal
 from ledger.errors import Problem, Refused, Several, Usage
 from ledger.facts.events import EVERYDAY_NATURES, FEDERATION_KINDS
 from ledger.hours import show_minutes
@@ -35,6 +36,8 @@ _MOST_LINE = 1_000_000
 _YES = {"yes": True, "y": True, "1": True, "x": True, "": False, "no": False, "n": False, "0": False}
 _EMPTY = dict.fromkeys(COLUMNS, "")
 MOST_PROBLEMS = 1000
+#: what is done with a line: its number, the fact and its private details
+Take = Callable[[int, Any, dict[str, str]], object]
 #: lines from which on a second process makes the signatures
 MANY = 2000
 
@@ -64,44 +67,66 @@ def record_sheet(page: Page, path: Path, name: str, said: Said, reached: Callabl
     `said` holds what a line leaves open (date, category, nature) and whether twins are meant; `reached` hears how far
     it is.
     """
-    digest = sheet_digest(path)
-    row = page.db.row("SELECT leaf, count FROM sheets WHERE digest = ?", (digest,))
-    if row is not None and not said.again:
-        raise Refused("twin", f"{name} is already recorded: {row[1]} exchanges from entry {row[0]} on")
+    digest = _not_recorded(page, path, name, said)
     first, lines = page.size, _count_lines(path)
     with page.scribe() if lines >= MANY else nullcontext():
-        count = _record_rows(page, path, name, said, lambda done: reached(done, lines))
-    if count == 0:
-        raise Usage("bad_sheet", f"{name} has no line to record")
+        count = _take_rows(page, path, name, said, lambda _, *drafted: page.add(*drafted), reached, lines)
     if page.writing:
         page.db.run("DELETE FROM sheets WHERE digest = ?", (digest,))
         page.db.run("INSERT INTO sheets (digest, leaf, count) VALUES (?, ?, ?)", (digest, first, count))
     return count
 
 
-def _record_rows(page: Page, path: Path, name: str, said: Said, reached: Callable[[int], None]) -> int:
+def propose_sheet(
+    page: Page, path: Path, name: str, said: Said, folder: Path, reached: Callable[[int, int], None]
+) -> tuple[int, list[str]]:
+    """Write every line of a sheet as a proposal in `folder`, under its number; how many, and who is still to sign."""
+    _not_recorded(page, path, name, said)
+    missing: dict[str, None] = {}
+
+    def write(line: int, fact: Any, private: dict[str, str]) -> None:
+        missing.update(dict.fromkeys(write_proposal(page, fact, private, folder / f"{line:06d}.proposal")))
+
+    return _take_rows(page, path, name, said, write, reached, _count_lines(path)), list(missing)
+
+
+def _not_recorded(page: Page, path: Path, name: str, said: Said) -> str:
+    """The digest of a sheet; `Refused("twin")` where it is recorded and no twin is meant."""
+    digest = sheet_digest(path)
+    row = page.db.row("SELECT leaf, count FROM sheets WHERE digest = ?", (digest,))
+    if row is not None and not said.again:
+        raise Refused("twin", f"{name} is already recorded: {row[1]} exchanges from entry {row[0]} on")
+    return digest
+
+
+def _take_rows(
+    page: Page, path: Path, name: str, said: Said, take: Take, reached: Callable[[int, int], None], lines: int
+) -> int:
+    """Take every line, or raise `Several`; how many there were."""
     problems: list[Problem] = []
     count = 0
     for found in read_rows(path, name, problems):
-        problem = _record_row(page, found, said)
+        problem = _take_row(page, found, said, take)
         if problem is not None:
             problem.file, problem.line = name, found.line
             problems.append(problem)
         count += 1
         if count % 500 == 0:
-            reached(count)
+            reached(count, lines)
         if len(problems) >= MOST_PROBLEMS:
             break
     if problems:
         raise Several(problems, name)
+    if count == 0:
+        raise Usage("bad_sheet", f"{name} has no line to record")
     return count
 
 
-def _record_row(page: Page, row: SheetRow, said: Said) -> Problem | None:
+def _take_row(page: Page, row: SheetRow, said: Said, take: Take) -> Problem | None:
     try:
         spoken = _said(row.cells, said)
         legs = between(page, row.cells["giver"], row.cells["receiver"], row.cells["time"])
-        record_exchange(page, legs, spoken)
+        take(row.line, *exchange_fact(page, legs, spoken))
     except (Refused, Usage) as problem:
         return problem
     return None

@@ -314,7 +314,7 @@ def what_is_published_is_of_this_log(page: Reading, patient: Patient) -> Iterato
     elif head.size and root_from_tiles(head.size, page.log.read_tile) != head.root:
         yield _ill("fork", f"{folder} holds other entries under its head over {head.size}", Invalid.exit_status)
     elif head.size < page.size:
-        what = f"{folder} lacks the last {page.size - head.size} entries"
+        what = f"{folder} ends {page.size - head.size} short of the {page.size} entries that are here"
         yield _ill("publish_behind", what, 0, f"publish them: timebank log publish {folder}")
 
 

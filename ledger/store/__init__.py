@@ -134,6 +134,9 @@ class Store:
         """
         self.origin = origin
         with self._working():
+            if self.is_sqlite:
+                with suppress(OSError):  # SQLite says it, if it cannot be made
+                    Path(self.where).touch(mode=0o600)  # as the files that SQLite makes beside it: private
             recorder = self._open(create=True)
             with recorder.appending(self.waiting) as db:
                 if db.row("SELECT 1 FROM stored_events LIMIT 1"):

@@ -46,7 +46,7 @@ def pinned_key_signed(pins: Pins, note: bytes, earlier: bytes = b"") -> Iterator
         return
     names = ", ".join(sorted({line.name for line in parse_note(note)[1]}))
     what = f"the pinned key has not signed the head; there are lines of {names}"
-    hint = "compare the key with the one you hold; if the bank has rotated it, pin the founding: --founding HASH"
+    hint = "compare the key with the one you hold; if the bank has rotated it: --founding HASH, of a pack or of entries"
     yield finding("unsigned_checkpoint", None, what, hint)
 
 

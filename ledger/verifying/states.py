@@ -185,7 +185,8 @@ class StateFile:
             state = State(**told)
         except (ValueError, TypeError, RecursionError):
             raise self._bad("it does not say what a state says") from None
-        if len(state.root) != HASH_BYTES or state.size < 0 or set(attestation) != set(Report("").attestation):
+        counted = (state.size, state.signatures, state.under_mandate, *attestation.values())
+        if len(state.root) != HASH_BYTES or min(counted) < 0 or set(attestation) != set(Report("").attestation):
             raise self._bad("it does not say what a state says")
         if state.rules != RULES:
             what = f"it was verified by version {state.rules} of the rules, and these are version {RULES}"
