@@ -51,6 +51,7 @@ class Bank:
         self.clock = clock
         self._cache: Cache = {}
         self._plans: Plans = {}
+        self._judged: dict[Any, bool] = {}
         self._cached_size = -1
         self._gone: list[bytes] = []
         self._head_file = folder.head
@@ -97,7 +98,7 @@ class Bank:
 
         try:
             with self.store.writing(again=again, likely=rereading(self._cache)) as log:
-                page = self._page(log, keyring, self._fresh_cache(log), self._plans)
+                page = self._page(log, keyring, self._fresh_cache(log), self._plans, self._judged)
                 if not reopens:
                     self._refuse_older_database(page)
                     if on_a_new_day:
@@ -127,18 +128,19 @@ class Bank:
             self.store.wipe(self._gone)
         self._gone.clear()
 
-    def _page(self, log: Log, keyring: Keyring | None, cache: Cache | None = None, plans: Plans | None = None) -> Page:
+    def _page(self, log: Log, keyring: Keyring | None, *remembered: Any) -> Page:
         from ledger.page import Page
 
-        return Page(log, self.clock, keyring, cache, plans)
+        return Page(log, self.clock, keyring, *remembered)
 
     def _fresh_cache(self, log: Writing) -> Cache:
-        """What is remembered of the tables, as it is now; who signs is chosen anew if somebody else wrote."""
+        """What is remembered of the tables, as it is now; if somebody else wrote, all is chosen and judged anew."""
         from ledger.store.tables import empty_cache, reread
 
         if log.size() != self._cached_size:
             self._cache = reread(log.db, self._cache) if self._cached_size > 0 else empty_cache()
             self._plans.clear()
+            self._judged.clear()
         return self._cache
 
     def _refuse_older_database(self, page: Page) -> None:

@@ -91,8 +91,11 @@ class Page(Reading):
         keyring: Keyring | None,
         cache: Cache | None = None,
         plans: Plans | None = None,
+        judged: dict[Any, bool] | None = None,
     ) -> None:
         super().__init__(log, clock, cache)
+        if judged is not None:
+            self.book.judged = judged
         self.keyring = keyring
         #: the index of the first entry that may be added here
         self.first = self.size

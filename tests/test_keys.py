@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from ledger.errors import Invalid
 from ledger.format import keys
 from ledger.format.keys import HeldKey, PublicKey, check, key_id, parse_vkey, public_from_ssh, ssh_line, vkey
-from ledger.processes.sodium import fastest_check
+from ledger.processes.sodium import fastest_check, fastest_signer
 
 VECTORS = Path(__file__).parent / "vectors" / "ed25519"
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -117,7 +117,19 @@ def test_rfc_8032_signatures_are_made_again_byte_for_byte() -> None:
     for v in load("rfc8032.json"):
         held = HeldKey(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(v["seed"])))
         assert held.public.raw.hex() == v["key"]
-        assert held.sign(bytes.fromhex(v["msg"])).hex() == v["sig"]
+        for signer in (held, fastest_signer(held)):
+            assert signer.sign(bytes.fromhex(v["msg"])).hex() == v["sig"]
+
+
+@given(seed=st.binary(min_size=32, max_size=32), message=st.binary(max_size=2000))
+def test_libsodium_signs_as_cryptography_does(seed: bytes, message: bytes) -> None:
+    pytest.importorskip("nacl")
+    held = HeldKey.imported(seed)
+    fast = fastest_signer(held)
+    assert type(fast) is not HeldKey
+    assert fast.sign(message) == held.sign(message)
+    assert isinstance(fast, HeldKey)
+    assert (fast.public, fast.export()) == (held.public, seed)
 
 
 def test_the_list_of_small_order_encodings_is_the_published_one() -> None:

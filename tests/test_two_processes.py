@@ -20,6 +20,7 @@ from ledger.founding import Plan, found_bank
 from ledger.keeping.backup import backup
 from ledger.keeping.rebuild import rebuild
 from ledger.keeping.restore import restore
+from ledger.page import Page
 from ledger.store import Store
 from ledger.verifying.audit import audit
 from tests import children
@@ -115,6 +116,37 @@ def record_for_ever(send: Send, folder: Path) -> None:
         pair.reverse()
         recorded = village.exchange(pair[0], pair[1], 1)
         send((recorded.index, recorded.entry.id))
+
+
+def test_what_was_judged_before_is_judged_anew_once_anything_decides_it_otherwise(folder: Path) -> None:
+    """By another program, by this one, and by a page of which nothing was kept."""
+    ours, theirs = village_in(folder), village_in(folder)
+    with ours.bank.reading() as page:
+        ada, bo = page.account_of("ada"), page.account_of("bo")
+
+    def refused() -> bool:
+        with pytest.raises(Problem) as caught:
+            ours.exchange(ada, bo, 1)
+        return caught.value.code == "account_suspended"
+
+    def thrown_away(page: Page) -> None:
+        page.add(e.AccountResumed(bo))
+        page.add(ours.help(ada, bo, 1))
+        raise KeyError
+
+    for village in (theirs, ours):
+        ours.exchange(ada, bo, 1)
+        ours.exchange(ada, bo, 1)
+        village.add(e.AccountSuspended(bo))
+        assert refused()
+        with pytest.raises(KeyError):
+            ours.write(thrown_away)
+        assert refused()
+        village.add(e.AccountResumed(bo))
+    ours.exchange(ada, bo, 1)
+    check(ours.bank)
+    for village in (ours, theirs):
+        village.bank.store.close()
 
 
 def test_one_process_is_killed_while_another_records(folder: Path) -> None:

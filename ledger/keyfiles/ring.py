@@ -6,14 +6,18 @@ tried on every file that needs one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ledger.errors import Problem, Usage
 from ledger.format.keys import HeldKey, Signer
 from ledger.keyfiles.files import load_key, read_public
+from ledger.processes.sodium import fastest_signer
 
 AskPassphrase = Callable[[Path], bytes]
+#: signatures from which on a faster library is worth its import
+MANY = 500
 
 
 class Keyring:
@@ -23,6 +27,7 @@ class Keyring:
         self._files = {read_public(path).hash: path for path in files}
         self._ask = ask
         self._open: dict[str, Signer] = {}
+        self._times: Counter[str] = Counter()
         self._phrase: bytes | None = None
 
     def at_hand(self, key: str) -> bool:
@@ -33,6 +38,9 @@ class Keyring:
         """The key, opened; asks for the passphrase when the file has one."""
         if key not in self._open:
             self._open[key] = self._load(self._files[key])
+        self._times[key] += 1
+        if self._times[key] == MANY:
+            self._open[key] = fastest_signer(self._open[key])
         return self._open[key]
 
     def held(self) -> dict[str, HeldKey]:

@@ -1,9 +1,9 @@
 """Processes beside this one, for work that is worth a second core.
 
 child        whose the interrupt is, and when such a process ends
+sodium       signatures checked and made by libsodium
 scribe       writes and signs entries while this one goes on to the next
 foreread     reads a log ahead of whoever folds it
-sodium       the strict rule of keys, judged by libsodium
 worker       checks signatures, in batches, until they end
 signatures   many signatures, checked on every core
 """

@@ -7,7 +7,7 @@ ends; what it cannot do, because there can be no process or it died, is done her
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Executor
 from typing import Any, NamedTuple, Self
 
@@ -15,10 +15,12 @@ from ledger.drafts import committed, draft_entry
 from ledger.facts.entries import Entry, Signer, format_entry, text_hash
 from ledger.facts.events import ExchangeRecorded
 from ledger.format.keys import HeldKey
+from ledger.format.keys import Signer as Pen
 from ledger.format.merkle import leaf_hash
 from ledger.format.notes import sign_text
 from ledger.format.openings import Opening
 from ledger.processes.child import ends_with_parent
+from ledger.processes.sodium import fastest_signer
 
 Keys = dict[str, HeldKey]
 
@@ -59,7 +61,7 @@ class Scribe:
 
         lent = self._origin, {name: key.export() for name, key in self._keys.items()}
         try:
-            self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_take_pen, initargs=lent)
+            self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_take_pens, initargs=lent)
         except (OSError, ImportError, ValueError):
             self._pool = None
         return self
@@ -91,7 +93,7 @@ class Scribe:
         return wait
 
 
-def _write(job: Job, origin: str, keys: Keys) -> Written:
+def _write(job: Job, origin: str, keys: Mapping[str, Pen]) -> Written:
     text, hashed = job.text, b""
     if not text:
         entry: Entry = draft_entry(origin, committed(job.fact, job.openings), job.at, job.id, job.signers)
@@ -102,19 +104,19 @@ def _write(job: Job, origin: str, keys: Keys) -> Written:
 
 
 _origin = ""
-_pen: Keys = {}
+_pens: dict[str, Pen] = {}
 
 
-def _take_pen(origin: str, secrets: dict[str, bytes]) -> None:
+def _take_pens(origin: str, secrets: dict[str, bytes]) -> None:
     """In the process."""
-    global _origin  # noqa: PLW0603 — a process of its own is lent one pen
+    global _origin  # noqa: PLW0603 — a process of its own is lent its pens once
     ends_with_parent()
     _origin = origin
-    _pen.update({name: HeldKey.imported(secret) for name, secret in secrets.items()})
+    _pens.update({name: fastest_signer(HeldKey.imported(secret)) for name, secret in secrets.items()})
 
 
 def _write_lent(sent: list[Sent]) -> list[Written]:
-    return [_write(_unfolded(one), _origin, _pen) for one in sent]
+    return [_write(_unfolded(one), _origin, _pens) for one in sent]
 
 
 def _folded(job: Job) -> Sent:
