@@ -398,7 +398,8 @@ class Store:
             raise Invalid("foreign_origin", f"{shown(self.where)} holds the log {origin}, not {self.origin}")
         if stands.moved is not None:
             raise Unavailable("store_moved", f"the bank has left {shown(self.where)}: it is in {stands.moved}")
-        log.known_size = as_size(stands.size)
+        if stands.size is None or type(stands.size) is int:  # what is no number is found damaged by who asks for it
+            log.known_size = as_size(stands.size)
         return stands
 
     def _must_be_whole(self, stands: _Stands) -> None:
