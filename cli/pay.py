@@ -133,7 +133,8 @@ def list_payments(bank_dir: Path | None, *, only_open: bool, incoming: bool, as_
 
     JSON: payments: [number, pid, payer, payee, neighbour, minutes, memo, state (ordered, offered, posted, voided,
     cancelled), words, ordered_on, sent_on, ended_on, days, aged (0, 7, 30 or 60 days), reason, released, refunds];
-    with --received: [number, pid, neighbour, payee (empty: not taken), minutes, memo, decided_on].
+    with --received: [number, pid, neighbour, payee (empty: not taken), minutes, memo, decided_on, refunds (the pid of
+    ours that it gives back), refunded (the number of that one's entry, or null)].
     """
     from federation import paying
 
@@ -159,7 +160,12 @@ def _cells(row: PaymentRow) -> tuple[str, ...]:
 
 def _received_cells(row: ReceivedRow) -> tuple[str, ...]:
     payee = row.payee or "(not taken)"
-    return row.neighbour, payee, show_minutes(row.minutes), row.decided_on, row.pid[-8:], row.memo
+    back = f"gives back payment {row.refunded}" if row.refunded is not None else ""
+    memo = f"{row.memo} ({back})" if row.memo and back else row.memo or back
+    return row.neighbour, payee, show_minutes(row.minutes), row.decided_on, row.pid[-8:], memo
+
+
+_SHOWN = ("number", "pid", "payer", "payee", "minutes", "memo", "refunds", "words", "ordered_on", "sent_on", "ended_on")
 
 
 @payment.command()
@@ -182,7 +188,7 @@ def show(number: str, bank_dir: Path | None, *, as_json: bool) -> None:
         print_json(row._asdict())
         return
     shown = row._asdict() | {"minutes": show_minutes(row.minutes), "payee": f"{row.payee}@{row.neighbour}"}
-    for key in ("number", "pid", "payer", "payee", "minutes", "memo", "words", "ordered_on", "sent_on", "ended_on"):
+    for key in _SHOWN:
         if shown[key] != "":
             click.echo(f"{key.replace('_', ' '):10} {shown[key]}")
     if row.aged:

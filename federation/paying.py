@@ -228,7 +228,10 @@ class PaymentRow(NamedTuple):
 
 
 class ReceivedRow(NamedTuple):
-    """One payment of a neighbour's member that was decided here; `payee` is empty if it was not taken."""
+    """One payment of a neighbour's member that was decided here; `payee` is empty if it was not taken.
+
+    `refunds`: the pid of the payment of ours that it gives back, and `refunded` the number of that one's entry.
+    """
 
     number: int
     pid: str
@@ -237,6 +240,8 @@ class ReceivedRow(NamedTuple):
     minutes: int
     memo: str
     decided_on: str
+    refunds: str = ""
+    refunded: int | None = None
 
 
 def payments(page: Reading, *, only_open: bool = False) -> list[PaymentRow]:
@@ -358,7 +363,7 @@ def _words(page: Reading, payment: Payment, side: Side, name: str, sent_on: str,
         return f"released, the bank stands in; {waiting}" if payment.released != NEVER else waiting
     ended = _day(page, payment.until)
     if payment.state == "posted":
-        return f"paid on {ended}"
+        return f"paid on {ended}" + (", by the bank that stood in" if payment.released != NEVER else "")
     if payment.state == "cancelled":
         return f"withdrawn on {ended}"
     return f"not taken, on {ended}: {_REASONS.get(reason, reason)}"
@@ -372,18 +377,35 @@ def _ago(page: Reading, day: str) -> str:
 def received(page: Reading) -> list[ReceivedRow]:
     """All payments of neighbours' members that were decided here, oldest first."""
     keys = [str(key) for (key,) in page.db.rows("SELECT id FROM book WHERE kind = 'incoming'")]
-    rows = [_received_row(page, *key.split("/")) for key in keys]
+    given_back = _given_back(page)
+    rows = [_received_row(page, link, pid, given_back) for link, _, pid in [key.partition("/") for key in keys]]
     return sorted(rows, key=lambda row: (row.number, row.pid))
 
 
-def _received_row(page: Reading, link: str, pid: str) -> ReceivedRow:
+def _given_back(page: Reading) -> dict[tuple[str, str], str]:
+    """By link and pid, which payment of ours one of theirs gives back, as its offer says."""
+    frames = [entry.fact for _, entry in page.log.of_kinds(("link.received/1",), page.log.size())]
+    offers = [(fact.link, item) for fact in frames if '"refunds"' in fact.said for item in parse_said(fact.said).items]
+    return {(link, item.pid): item.refunds for link, item in offers if isinstance(item, Offer) and item.refunds}
+
+
+def _received_row(page: Reading, link: str, pid: str, given_back: dict[tuple[str, str], str]) -> ReceivedRow:
     record = page.book.incoming(link, pid)
     if record is None:
         raise Refused("unknown_payment", f"no payment {pid[:12]} came from there")
-    payee = called(page, record.account) if record.account else ""
-    memo = kept.memo(page.db, link, pid)
-    name = called_neighbour(page, link)
-    return ReceivedRow(record.leaf, pid, name, payee, record.minutes, memo, _day(page, record.leaf))
+    refunds = given_back.get((link, pid), "")
+    first = page.book.payment(refunds) if refunds else None
+    return ReceivedRow(
+        number=record.leaf,
+        pid=pid,
+        neighbour=called_neighbour(page, link),
+        payee=called(page, record.account) if record.account else "",
+        minutes=record.minutes,
+        memo=kept.memo(page.db, link, pid),
+        decided_on=_day(page, record.leaf),
+        refunds=refunds,
+        refunded=first.since if first is not None and first.link == link else None,
+    )
 
 
 def find_received(page: Reading, word: str, link: str) -> ReceivedRow:

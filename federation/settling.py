@@ -42,6 +42,10 @@ from ledger.reading import Reading
 
 HEADER = "timebank/account/v1"
 MOST_BYTES = 10_000_000
+PAIR_AGAIN = (
+    "if they have a new one and the link was frozen before they could tell: pair again, and close it with the keys of"
+    " the new link (--by NEW --closes); see timebank neighbour settle --help"
+)
 
 
 @c.shape(
@@ -119,7 +123,13 @@ def open_account(raw: bytes, link: Link, by: Link) -> Account:
 
 
 def _check(text: str, signature: Signature, by: Link) -> None:
-    check_signature(text, _encoded(signature), by.link, PublicKey.parse(decode_key(by.their_key)))
+    try:
+        check_signature(text, _encoded(signature), by.link, PublicKey.parse(decode_key(by.their_key)))
+    except Invalid as error:
+        if error.code != "foreign_frame":
+            raise
+        what = "it is signed by another key than the one that this bank was told of"
+        raise Invalid("bad_settlement", what, PAIR_AGAIN) from None
 
 
 def _encoded(signature: Signature) -> str:
