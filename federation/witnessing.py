@@ -20,7 +20,7 @@ from ledger.errors import Invalid, Unavailable
 from ledger.facts.entries import parse_entry
 from ledger.facts.events import LogReopened
 from ledger.facts.links import Neighbour
-from ledger.format.checkpoint import Checkpoint, note_of_lines, open_checkpoint, parse_checkpoint
+from ledger.format.checkpoint import Checkpoint, note_of_lines, open_checkpoint, parse_checkpoint, read_head
 from ledger.format.cosignatures import Cosigner, cosign, cosignatures, with_lines
 from ledger.format.epochs import Reopening, epoch_of, first_origin, is_beyond, is_given_up, is_same_log, origin_at
 from ledger.format.keys import PublicKey, Signer, decode_key, encode_key
@@ -61,7 +61,7 @@ class Rollback(NamedTuple):
 
 def contradiction(heads: Fork | Rollback) -> tuple[str, str]:
     """The reason to freeze for two heads, as PROTOCOL.md §9 names it, and what is wrong."""
-    seen, shown = (parse_checkpoint(parse_note(note)[0]).size for note in heads[:2])
+    seen, shown = (read_head(note).size for note in heads[:2])
     if isinstance(heads, Fork):
         beyond = f"a head is signed over {shown} entries that does not go on from the one seen, over {seen}"
         return "heads", "two different heads of one size are signed" if seen == shown else beyond
@@ -98,12 +98,12 @@ def look_at(
         goes_back = was is not None and says is not None and was.life == says.life and was.seconds < says.seconds
         return Rollback(standing.head, head.checkpoint) if goes_back else Older(found.size, standing.size)
     if found.size == standing.size:
-        seen = parse_checkpoint(parse_note(standing.head)[0]) if standing.head else found
+        seen = read_head(standing.head) if standing.head else found
         return None if seen.root == found.root else Fork(standing.head, head.checkpoint)
     if not standing.size:
         return head.checkpoint
     path = _path_between(standing, found, head, tile_of)
-    seen = parse_checkpoint(parse_note(standing.head)[0])
+    seen = read_head(standing.head)
     goes_on = prefix_root(seen.size, found.size, found.root, path) == seen.root
     return head.checkpoint if goes_on else Fork(standing.head, head.checkpoint, tuple(path))
 
@@ -113,7 +113,7 @@ def _path_between(standing: Standing, found: Checkpoint, head: Head, tile_of: Ti
 
     The proof that came with it, or what the tiles that it is published with give: whichever leads to the signed root.
     """
-    seen = parse_checkpoint(parse_note(standing.head)[0])
+    seen = read_head(standing.head)
     why = ""
 
     def sent() -> Sequence[bytes]:
@@ -171,7 +171,7 @@ def look_at_reopening(standing: Standing, origin: str, keys: Sequence[PublicKey]
     Who signed the entry cannot be judged here, where the committee's keys are not known: words are for that.
     `Invalid` where it does not hold.
     """
-    says = parse_checkpoint(parse_note(head.checkpoint)[0]) if head.checkpoint else None
+    says = read_head(head.checkpoint) if head.checkpoint else None
     if head.reopened is None or says is None or not is_same_log(says.origin, origin):
         return None
     if epoch_of(says.origin)[1] <= epoch_of(origin)[1]:
@@ -182,10 +182,10 @@ def look_at_reopening(standing: Standing, origin: str, keys: Sequence[PublicKey]
         raise Invalid("foreign_origin", f"what it shows is not the entry by which {says.origin} began")
     check_inclusion(leaf_hash(raw), entry.fact.size, found.size, proof, found.root)
     old = note_of_lines(entry.fact.head)
-    declared = open_theirs(old, parse_checkpoint(parse_note(old)[0]).origin, keys)
+    declared = open_theirs(old, read_head(old).origin, keys)
     beyond, untrue = standing.size > entry.fact.size and declared.origin == origin, ""
     if beyond:
-        seen = parse_checkpoint(parse_note(standing.head)[0])
+        seen = read_head(standing.head)
         if seen.size > declared.size or (seen.size == declared.size and seen.root != declared.root):
             untrue = f"it declares its head over {declared.size} entries lost, and another over {seen.size} was seen"
     hashed, left = encode_key(entry.hash), entry.fact.size
@@ -228,7 +228,7 @@ def date_head(log: Writing, signer: Signer, now: int, drawn: str) -> None:
 
 def replace_seen(log: Writing, link: str, old: Standing, note: bytes) -> bool:
     """Keep a cosigned head in the place of the one it goes on from."""
-    return kept.keep_head(log.db, link, old.size, parse_checkpoint(parse_note(note)[0]).size, note)
+    return kept.keep_head(log.db, link, old.size, read_head(note).size, note)
 
 
 def heeded(
@@ -275,6 +275,6 @@ def own_checkpoint(log: Log, standing: Standing) -> tuple[bytes, int, tuple[byte
     raw = with_lines(log.head(), log.meta(_DATED).encode()) if log.head() else b""
     if not raw:
         return b"", 0, ()
-    size = parse_checkpoint(parse_note(raw)[0]).size
+    size = read_head(raw).size
     since = standing.witnessed if standing.witnessed <= size else 0
     return raw, since, tuple(consistency_proof(since, size, log.read_tile)) if 0 < since < size else ()

@@ -27,11 +27,10 @@ from federation.protocol.settlement import open_settlement, settlement_start
 from federation.witnessing import Fork, Rollback, dated
 from ledger.errors import Invalid
 from ledger.format import canonical as c
-from ledger.format.checkpoint import open_checkpoint, parse_checkpoint
+from ledger.format.checkpoint import open_checkpoint, read_head
 from ledger.format.epochs import first_origin
 from ledger.format.keys import PublicKey, decode_base64, decode_key, encode_base64, encode_key
 from ledger.format.merkle import prefix_root
-from ledger.format.notes import parse_note
 
 HEADER = "timebank/evidence/v1"
 PATH = "timebank/consistency/v1"
@@ -145,7 +144,7 @@ def _two_heads(charge: Charge, notes: Sequence[bytes]) -> str:
     path = _parse_path(notes[2]) if len(notes) > 2 and notes[2].startswith(f"{PATH}\n".encode()) else []
     changes = [open_statement(charge.accused, note) for note in notes[3 if path else 2 :]]
     known = known_keys(encode_key(_key_of(charge).raw), changes)
-    origins = [parse_checkpoint(parse_note(note)[0]).origin for note in notes[:2]]
+    origins = [read_head(note).origin for note in notes[:2]]
     one, other = (
         open_checkpoint(note, [(name, key) for key in known]) for note, name in zip(notes, origins, strict=False)
     )
@@ -178,7 +177,7 @@ def _smaller_later(charge: Charge, notes: Sequence[bytes]) -> str:
     if len(notes) != 2:
         raise _bad("two heads are needed")
     first, second = (dated(note, charge.accused, _key_of(charge)) for note in notes)
-    one, other = (parse_checkpoint(parse_note(note)[0]) for note in notes)
+    one, other = (read_head(note) for note in notes)
     if first is None or second is None or first.life != second.life:
         raise _bad("the accused did not date both heads in one life of its log")
     if first_origin(one.origin) != charge.accused or other.origin != one.origin:

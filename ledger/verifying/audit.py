@@ -23,7 +23,7 @@ from ledger.facts import events as e
 from ledger.facts.entries import signature_check
 from ledger.format import canonical as c
 from ledger.format.canonical import made
-from ledger.format.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from ledger.format.checkpoint import Checkpoint, open_checkpoint, read_head
 from ledger.format.epochs import Reopening, is_beyond, is_given_up, is_same_log, origin_at
 from ledger.format.merkle import HASH_BYTES, TILE_HASHES, tile_path
 from ledger.format.notes import known_keys, known_signatures, parse_note
@@ -264,7 +264,7 @@ def _judged_head(walk: Walk) -> tuple[int, list[Finding]]:
 def _judged(walk: Walk, raw: bytes, where: str, ahead: str, differs: str) -> tuple[int, list[Finding]]:
     """How many entries a head proves, and what is wrong with it."""
     try:
-        head = parse_checkpoint(parse_note(raw)[0])
+        head = read_head(raw)
     except Invalid as problem:
         return 0, [said(problem, where=f"{where}: ")]
     if not is_same_log(head.origin, walk.source.origin):
@@ -299,7 +299,7 @@ def _of_another_epoch(walk: Walk, head: Checkpoint, reopened: Sequence[Reopening
 
 def _check_signed(walk: Walk, raw: bytes, size: int) -> None:
     """The checkpoint key valid at a size signed the head, and no other checkpoint key's signature is bad."""
-    origin, keys = parse_checkpoint(parse_note(raw)[0]).origin, checkpoint_keys(walk.book)
+    origin, keys = read_head(raw).origin, checkpoint_keys(walk.book)
     open_checkpoint(raw, [(origin, key) for key, since, until in keys if since < size <= until])
     for key, _, _ in keys:
         known_signatures(*parse_note(raw), known_keys([(origin, key)]))

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ledger.errors import Invalid, Problem
-from ledger.format.checkpoint import parse_checkpoint
+from ledger.format.checkpoint import parse_checkpoint, read_head
 from ledger.format.cosignatures import Cosigner, cosignatures
 from ledger.format.epochs import first_origin, origin_at
 from ledger.format.keys import PublicKey, decode_key
@@ -75,7 +75,7 @@ def pinned_key_leads_here(
 def _handed_over(walk: Walk, handover: bytes, note: bytes) -> list[PublicKey]:
     """The two keys that signed a handover: the one that was to at its size, and the one before; `Invalid`."""
     text, lines = parse_note(handover)
-    told, head = parse_checkpoint(text), parse_checkpoint(parse_note(note)[0])
+    told, head = parse_checkpoint(text), read_head(note)
     reopened = walk.book.bank.reopened if walk.book.bank is not None else ()
     if told.origin != origin_at(head.origin, reopened, told.size):
         raise Invalid("foreign_origin", f"one is of the log {told.origin[:80]!r}")

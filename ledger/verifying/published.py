@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ledger.errors import Invalid, Problem, Usage
-from ledger.format.checkpoint import Checkpoint, parse_checkpoint
+from ledger.format.checkpoint import Checkpoint, read_head
 from ledger.format.epochs import is_same_log
 from ledger.format.merkle import EMPTY, check_consistency, consistency_proof, root_from_tiles
-from ledger.format.notes import parse_note
 from ledger.publishing.shelf import PublishedLog
 from ledger.verifying.audit import Case, LogCheck, audit
 from ledger.verifying.findings import Finding, Fork, Report, finding, said
@@ -88,7 +87,7 @@ def root_at(source: Source, note: bytes, size: int) -> bytes:
 
     `Usage("bad_size")`; `Invalid` where the source cannot prove it.
     """
-    head = parse_checkpoint(parse_note(note)[0])
+    head = read_head(note)
     if not 1 <= size <= head.size:
         raise Usage("bad_size", f"the head is over {head.size} entries, so --at is 1 to {head.size}")
     found = root_from_tiles(size, source.read_tile)
