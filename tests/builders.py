@@ -196,7 +196,22 @@ def live_village(path: Path, database: str = "") -> Village:
     return village
 
 
+def small_village(path: Path) -> Path:
+    """The folder of a bank with two members, one exchange and a signed head, closed."""
+    village = found(path)
+    ada, bo = village.open("ada"), village.open("bo")
+    village.exchange(ada, bo, 30, memo="lighter curtains")
+    village.sign_head()
+    village.bank.store.close()
+    return village.bank.folder.path
+
+
+def village_in(folder: Path, days: int = 0) -> Village:
+    """The bank in a folder, opened anew, so many days after the first."""
+    settings = open_folder(folder)
+    return Village(Bank(settings, Store(settings.where, settings.origin), Clock(FIRST_DAY + timedelta(days=days))))
+
+
 def copy_of(folder: Path, path: Path) -> Village:
     """A bank made by another test, closed by now, copied to `path` and opened there."""
-    settings = open_folder(stores.copied(folder, path))
-    return Village(Bank(settings, Store(settings.where, settings.origin), Clock(FIRST_DAY + timedelta(days=1))))
+    return village_in(stores.copied(folder, path), days=1)

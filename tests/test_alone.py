@@ -7,13 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.bank import Bank
-from ledger.clock import Clock
 from ledger.errors import Unavailable
-from ledger.folder import open_folder
 from ledger.page import Page
-from ledger.store import Store
-from tests.builders import FIRST_DAY, Village, found
+from tests.builders import found, village_in
 from tests.lines import Line, line_to
 
 pytestmark = pytest.mark.postgres
@@ -26,8 +22,7 @@ class Two:
         self.village = found(path, database=line.url)
         self.ada, self.bo = self.village.open("ada"), self.village.open("bo")
         self.line = line
-        settings = open_folder(self.village.bank.folder.path)
-        self.other = Village(Bank(settings, Store(settings.where, settings.origin), Clock(FIRST_DAY)))
+        self.other = village_in(self.village.bank.folder.path)
         self.records()  # what it reads for that it remembers
 
     def records(self, meanwhile: Callable[[], object] = lambda: None) -> int:

@@ -23,24 +23,16 @@ import pytest
 from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.errors import Problem, Refused, Unavailable
-from ledger.folder import open_folder
 from ledger.format.checkpoint import Checkpoint, read_head
 from ledger.founding import Plan, found_bank
 from ledger.keeping.backup import backup
 from ledger.keeping.rebuild import rebuild
 from ledger.keeping.restore import restore
-from ledger.store import Store
 from ledger.verifying.audit import audit
 from tests import children
-from tests.builders import FIRST_DAY, ORIGIN, Village, found
+from tests.builders import FIRST_DAY, ORIGIN, Village, found, small_village, village_in
 
 Send = Callable[[object], None]
-
-
-def village_in(folder: Path) -> Village:
-    """The bank in a folder, opened anew."""
-    settings = open_folder(folder)
-    return Village(Bank(settings, Store(settings.where, settings.origin), Clock(FIRST_DAY)))
 
 
 def check(bank: Bank) -> int:
@@ -70,13 +62,8 @@ def has(village: Village, index: int, entry_id: str) -> bool:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The folder of a bank with two members and a signed head."""
-    village = found(tmp_path)
-    ada, bo = village.open("ada"), village.open("bo")
-    village.exchange(ada, bo, 30, memo="lighter curtains")
-    village.sign_head()
-    village.bank.store.close()
-    return village.bank.folder.path
+    """The folder of a small bank."""
+    return small_village(tmp_path)
 
 
 def copy_of(folder: Path, name: str) -> Path:

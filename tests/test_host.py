@@ -24,9 +24,8 @@ from ledger.founding import Plan, found_bank
 from ledger.page import Page
 from ledger.store import sql
 from tests import children, stores
-from tests.builders import FIRST_DAY, Village, live_village
+from tests.builders import FIRST_DAY, Village, live_village, village_in
 from tests.terminal import Terminal
-from tests.test_two_processes import village_in
 
 Send = Callable[[object], None]
 NAMES = ("amber", "birch", "cedar")

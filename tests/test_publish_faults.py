@@ -23,8 +23,8 @@ from ledger.publishing.shelf import open_folder_shelf
 from ledger.verifying.pins import Pins
 from ledger.verifying.published import verify_published
 from tests import children
-from tests.builders import Village, found
-from tests.test_faults import Send, village_in
+from tests.builders import Village, found, village_in
+from tests.test_faults import Send
 from tests.test_publish import files, grow, recovery
 
 OLD, NEW = 250, 270

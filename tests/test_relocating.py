@@ -21,7 +21,7 @@ from ledger.store.sql import table_names
 from tests import children
 from tests.across import Near, agree, paired, settle
 from tests.across import opened as near_in
-from tests.builders import FIRST_DAY, Village, found, live_village
+from tests.builders import FIRST_DAY, Village, found, live_village, small_village, village_in
 from tests.test_keep import check, contents
 from tests.test_reopened_neighbours import Two
 
@@ -42,12 +42,6 @@ def village(tmp_path: Path) -> Iterator[Village]:
     made.bank.store.close()
 
 
-def opened(folder: Path) -> Village:
-    """The bank in a folder, as anybody would open it."""
-    settings = open_folder(folder)
-    return Village(Bank(settings, Store(settings.where, settings.origin), Clock(FIRST_DAY)))
-
-
 def code_of(work: Callable[[], object]) -> str:
     with pytest.raises(Problem) as caught:
         work()
@@ -59,7 +53,7 @@ def test_there_and_back_everything_is_the_same(village: Village, other: str) -> 
     steps: list[tuple[int, int]] = []
     move(village.bank, other, lambda done, of: steps.append((done, of)))
     assert steps[-1] == (len(before["log"]), len(before["log"]))
-    there = opened(path)
+    there = village_in(path)
     assert contents(there.bank.store) == before
     check(there.bank)
     there.bank.clock = village.bank.clock
@@ -67,12 +61,12 @@ def test_there_and_back_everything_is_the_same(village: Village, other: str) -> 
     there.sign_head()
     before = contents(there.bank.store)
     move(there.bank, DATABASE)
-    back = opened(path)
+    back = village_in(path)
     assert back.bank.store.is_sqlite
     assert contents(back.bank.store) == before
     check(back.bank)
     move(back.bank, other)
-    again = opened(path)
+    again = village_in(path)
     assert contents(again.bank.store) == before
     assert move(again.bank, other) == again.bank.folder
     for one in (there, back, again):
@@ -80,7 +74,7 @@ def test_there_and_back_everything_is_the_same(village: Village, other: str) -> 
 
 
 def test_the_database_that_was_left_refuses_everything(village: Village, other: str) -> None:
-    stale = opened(village.bank.folder.path)
+    stale = village_in(village.bank.folder.path)
     left = Store(village.bank.store.where, village.bank.folder.origin)
     move(village.bank, other)
     assert code_of(lambda: stale.open("dee")) == "store_moved"
@@ -114,27 +108,17 @@ def test_what_does_not_hold_is_not_moved(village: Village, other: str) -> None:
     village.open("dee")
 
 
-def small(path: Path) -> Path:
-    """A bank with one exchange, closed."""
-    village = found(path)
-    ada, bo = village.open("ada"), village.open("bo")
-    village.exchange(ada, bo, 30, memo="lighter curtains")
-    village.sign_head()
-    village.bank.store.close()
-    return village.bank.folder.path
-
-
 def moving(send: Callable[[object], None], folder: Path, place: str, step: int) -> None:
     """Move, and die at a step; say how many there were."""
-    bank = opened(folder).bank
+    bank = village_in(folder).bank
     with children.at_step(step, children.die) as steps:
         move(bank, place)
     send(steps)
 
 
 def test_killed_anywhere_the_bank_is_in_one_place_and_goes_on(tmp_path: Path, other: str) -> None:
-    made = small(tmp_path / "made")
-    before = of_the_bank(opened(made))
+    made = small_village(tmp_path / "made")
+    before = of_the_bank(village_in(made))
     whole = tmp_path / "whole"
     shutil.copytree(made, whole)
     (steps,) = children.run(moving, whole, "other.db", 0).sent
@@ -146,7 +130,7 @@ def test_killed_anywhere_the_bank_is_in_one_place_and_goes_on(tmp_path: Path, ot
         place = other if other == "other.db" else f"{other}_{number}"
         outcome = children.run(moving, folder, place, number)
         assert outcome.exit_code in (children.KILLED, 0)
-        here = opened(folder)
+        here = village_in(folder)
         places.add(here.bank.folder.database)
         assert of_the_bank(here) == before
         ada, bo = accounts(here)
@@ -156,7 +140,7 @@ def test_killed_anywhere_the_bank_is_in_one_place_and_goes_on(tmp_path: Path, ot
         else:
             move(here.bank, place)
             here.bank.store.close()
-            here = opened(folder)
+            here = village_in(folder)
         check(here.bank)
         here.bank.store.close()
     assert len(places) > 1

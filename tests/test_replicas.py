@@ -22,9 +22,9 @@ from ledger.format.checkpoint import read_head
 from ledger.format.merkle import root_from_tiles
 from ledger.founding import Plan, found_bank
 from tests import children, postgres
-from tests.builders import FIRST_DAY, ORIGIN, Village, found
+from tests.builders import FIRST_DAY, ORIGIN, Village, found, village_in
 from tests.postgres import Server
-from tests.test_two_processes import check, village_in
+from tests.test_two_processes import check
 
 pytestmark = pytest.mark.postgres
 

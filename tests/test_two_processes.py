@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.errors import Problem
 from ledger.facts import events as e
-from ledger.folder import made_beside, open_folder
+from ledger.folder import made_beside
 from ledger.format.checkpoint import read_head
 from ledger.format.merkle import root_from_tiles
 from ledger.founding import Plan, found_bank
@@ -21,10 +20,9 @@ from ledger.keeping.backup import backup
 from ledger.keeping.rebuild import rebuild
 from ledger.keeping.restore import restore
 from ledger.page import Page
-from ledger.store import Store
 from ledger.verifying.audit import audit
 from tests import children
-from tests.builders import FIRST_DAY, ORIGIN, Village
+from tests.builders import FIRST_DAY, ORIGIN, Village, village_in
 
 Send = Callable[[object], None]
 
@@ -42,11 +40,6 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     village.open("bo")
     village.bank.store.close()
     return village.bank.folder.path
-
-
-def village_in(folder: Path, days: int = 0) -> Village:
-    settings = open_folder(folder)
-    return Village(Bank(settings, Store(settings.where, settings.origin), Clock(FIRST_DAY + timedelta(days=days))))
 
 
 def check(bank: Bank) -> int:

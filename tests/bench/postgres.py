@@ -20,15 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from ledger.bank import Bank
-from ledger.clock import Clock
-from ledger.folder import open_folder
 from ledger.page import Page
-from ledger.store import Store
 from ledger.store.address import connecting
 from ledger.views.statements import balance_of
 from tests import stores
 from tests.bench.banks import recorded_bank
-from tests.builders import FIRST_DAY, Village, found
+from tests.builders import Village, found, village_in
 from tests.postgres import temporary_cluster
 
 RECORDS = 100
@@ -139,8 +136,7 @@ def insertions(village: Village, url: str) -> Callable[[], float]:
 
 def write_many(folder: Path, count: int, waits: Any, together: Any) -> None:
     """In a process of its own: when all are ready, record one after another, and tell the longest wait."""
-    settings = open_folder(folder)
-    village = Village(Bank(settings, Store(settings.where, settings.origin), Clock(FIRST_DAY)))
+    village = village_in(folder)
     with village.bank.reading() as page:
         ada, bo = page.account_of("ada"), page.account_of("bo")
     village.exchange(ada, bo, 1)
