@@ -59,11 +59,12 @@ def sync(
     that it held. Exit status: 5 when a neighbour signed what cannot be true (the link is frozen, and a file of
     evidence is written), 4 when something of theirs was refused, 1 when one could not be reached.
 
-    JSON: neighbours: [name, sent, received (frames), offered, accepted, rejected, posted, voided (payments: [pid,
-    minutes], the rejected and voided by pid alone), recalled, resumed, waits, refused: [code, message, hint, file,
-    line], more, frozen, why, evidence, files, unproven (why their newest head was not cosigned: as refused), error],
-    export. Of each list the first 300; more: {list: how many there were besides}. With --all: {bank: {status, result
-    (these two), error, talk}}.
+    JSON: neighbours: [name, sent, received (frames), offered (payments of ours: [[pid, minutes]]), accepted, rejected
+    (payments of theirs, decided here: [[pid, minutes]], [pid]), posted, voided (ours, that they took, or did not:
+    [[pid, minutes]], [pid]), recalled (frames of ours brought back after a restore), resumed (whether that was asked
+    for), waits (what for), refused: [code, message, hint, file, line], more, frozen, why, evidence, files (how many
+    were published), unproven (why their newest head was not cosigned: as refused), error], export. Of each list the
+    first 300; more: {list: how many there were besides}. With --all: {bank: {status, result (these two), error, talk}}.
     """
     if host is not None:
         from cli.host import run_for_every_bank

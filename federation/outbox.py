@@ -2,9 +2,9 @@
 
     PUBLISHED/links/DROP/f/INC/SEQ, r/INC/N, head          (PROTOCOL.md §10)
 
-What is missing there is published again, from the bytes kept when it was sealed: a frame until it is acknowledged, and
-the head, are compared with what was kept, so that a power cut need not find them flushed. A head that says nothing new
-is not written. `bundle` packs what the neighbour has not acknowledged as one file.
+What is missing there is published again, from the bytes kept when it was sealed: a frame that the neighbour has yet to
+hear, and the head, are compared with what was kept, so that a power cut need not find them flushed. A head that says
+nothing new is not written. `bundle` packs what the neighbour has yet to hear as one file.
 
 The log is published in the same folder first, as hashes and sealed copy: no head leaves that a lost disk could not be
 healed up to.
@@ -23,6 +23,7 @@ from federation.carriers.reading import format_bundle
 from federation.kept import BACK, OURS, Sealed
 from federation.pairing import WITNESS, held_key
 from federation.protocol.frames import Mark
+from federation.protocol.link import Link
 from federation.protocol.parcels import (
     Head,
     Parcel,
@@ -124,7 +125,7 @@ def publish_link(bank: Bank, keyring: Keyring, root: Path, link: str, following:
             for folder, place in wanting.frames:
                 sealed = kept.frame_at(page.db, link, folder, place)
                 if sealed is not None:
-                    out.put(frame_path(side.drops[0], folder, place), sealed.content, lasting=folder == BACK)
+                    out.put(frame_path(side.drops[0], folder, place), sealed.content, lasting=False)
         out.settle()
         if wanting.head:
             sealed_head = seal_head(wanting.head, _way(side), side.link.their_seal)
@@ -141,25 +142,34 @@ def _way(side: Side) -> Way:
 
 
 def _wanting(page: Reading, root: Path, side: Side) -> _Wanting:
-    """Every frame that is not acknowledged and not there whole; of older ones, those newer than the newest that is."""
+    """Every frame yet to be heard that is not there whole; of older ones, those newer than the newest that is there."""
     drop, link = side.drops[0], side.link
     frames: list[tuple[str, Place]] = []
-    for folder, acked in ((OURS, link.acked.place), (BACK, (-1, 0))):
+    for folder, heard in _heard(link):
         for place in kept.places(page.db, link.link, folder):
             path = root / frame_path(drop, folder, place)
-            if place > acked and folder == OURS:
+            if place > heard:
                 sealed = kept.frame_at(page.db, link.link, folder, place)
                 there = sealed is not None and _digest(path) == hashlib.sha256(sealed.content).hexdigest()
             else:
                 there = path.exists()
             if not there:
                 frames.append((folder, place))
-            elif place <= acked or folder == BACK:
+            elif place <= heard:
                 break
     said = format_head(head_of(page, side))
     standing = kept.standing(page.db, link.link)
     is_said = standing.said == f"{_digest(root / head_path(drop))} {said}"
     return _Wanting(sorted(frames), "" if is_said else said)
+
+
+def _heard(link: Link) -> tuple[tuple[str, Place], tuple[str, Place]]:
+    """Of each folder the place beyond which the neighbour has yet to hear.
+
+    What is given back it needs from its request to resume, the first frame of an incarnation, to its next frame.
+    """
+    inc, seq = link.got.place
+    return (OURS, link.acked.place), (BACK, (inc, 0) if seq == 1 else (inc + 1, 0))
 
 
 def _digest(path: Path) -> str:
@@ -212,11 +222,11 @@ def _seal_again(bank: Bank, link: str) -> None:
 
 
 def bundle(page: Reading, link: str) -> bytes:
-    """All that the neighbour has not acknowledged, and the head, as one file."""
+    """All that the neighbour has yet to hear, and the head, as one file."""
     side = side_of(page, link)
 
     def files() -> Iterator[tuple[str, bytes]]:
-        for folder, after in ((OURS, side.link.acked.place), (BACK, (-1, 0))):
+        for folder, after in _heard(side.link):
             for sealed in kept.frames(page.db, link, folder, after):
                 yield frame_path(side.drops[0], folder, sealed.place), sealed.content
         said = format_head(head_of(page, side))

@@ -283,6 +283,48 @@ def test_what_a_restored_bank_lost_comes_back_from_its_neighbour(banks: tuple[Ne
     agree(oak, elm)
 
 
+def test_a_frame_given_back_is_looked_after_until_the_restored_bank_has_taken_it(
+    banks: tuple[Near, ...], tmp_path: Path
+) -> None:
+    oak, elm = banks
+    saved = oak.backup(tmp_path / "oak.backup")
+    for _ in range(3):
+        oak.pay("ann", elm, "mary", 10)
+        settle(oak, elm, heads=False)
+    oak.bank.store.close()
+    shutil.rmtree(oak.published)
+    oak = oak.restored(saved, tmp_path / "again")
+    oak.sync()
+    elm.sync()
+    given = [path for path in elm.files(oak) if path.parts[-3] == "r"]
+    assert len(given) > 2
+    before = {path: path.read_bytes() for path in given}
+    middle, newest = given[1], given[-1]
+    whole = before[middle]
+    for path, spoiled in (
+        (middle, whole[:-3]),
+        (middle, whole[:40] + bytes([whole[40] ^ 1]) + whole[41:]),
+        (newest, b""),
+        (middle, None),
+    ):
+        path.unlink()
+        if spoiled is not None:
+            path.write_bytes(spoiled)
+        if path == middle:
+            assert oak.sync()[0].done.recalled <= 1  # the first, and none beyond what is spoiled
+            assert oak.side(elm).link.requests
+        elm.sync()
+        assert {path: path.read_bytes() for path in given} == before
+        assert elm.sync()[0].files == 0
+    settle(oak, elm)
+    assert oak.side(elm).link.requests == ()
+    assert (oak.owes(elm), elm.owes(oak)) == (30, -30)
+    agree(oak, elm)
+    middle.write_bytes(b"")  # nobody reads it any more
+    assert elm.sync()[0].files == 0
+    assert [path for path in parse_bundle(exported(elm, oak)) if "/r/" in path] == []
+
+
 def test_what_is_first_heard_together_with_the_request_to_resume_is_given_back(
     banks: tuple[Near, ...], tmp_path: Path
 ) -> None:
