@@ -1136,6 +1136,10 @@ CODES: dict[str, tuple[str, str]] = {
         "an account is in no list of accounts that was given",
         "give the other list too",
     ),
+    "unopened_community": (
+        "an import has a community account beside the pot that is not open here",
+        "open it first: timebank account open HANDLE --name NAME --kind community",
+    ),
     "unproven_head": (
         "nothing shows that a neighbour's newest head goes on from the one seen",
         "sync where their hashes are, in their folder, or send them ours first; if it stays so, ask them why",

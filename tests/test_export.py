@@ -123,6 +123,34 @@ def test_the_lines_move_into_a_fresh_bank_with_the_same_kinds_and_balances(conso
     assert kinds[1] < kinds[0]
 
 
+@pytest.mark.parametrize("form", ["csv", pytest.param("hledger", marks=needs_hledger)])
+def test_a_second_community_account_moves_in_once_the_committee_has_opened_it(console: Console, form: str) -> None:
+    console.type("timebank exchange donate bob fund 10m")
+    assert balances(console)["fund"] == 10
+    console.type(f"timebank export {form} > ../hours.{form}")
+    console.type("timebank init ../fresh --name Fresh --origin fresh.example/hours --no-passphrase")
+    bring, opened = f"timebank import {form} ../hours.{form} --bank ../fresh", "timebank account open fund --name fund"
+    for other in ("", f"{opened} --bank ../fresh"):  # a person who is called so does not take its hours
+        if other:
+            assert console.type(other).status == 0
+        before = balances(console, "--bank ../fresh")
+        done = console.type(bring)
+        assert (done.status, "unopened_community" in done.stdout + done.stderr) == (3, True), done
+        assert f"{opened} --kind community" in " ".join((done.stdout + done.stderr).split())
+        assert balances(console, "--bank ../fresh") == before
+    shutil.rmtree(console.folder / "../fresh")
+    console.type("timebank init ../fresh --name Fresh --origin fresh.example/hours --no-passphrase")
+    assert console.type(f"{opened} --kind community --bank ../fresh").status == 0
+    done = console.type(bring)
+    assert done.status == 0, done
+    kinds = [
+        {(one["handle"], one["kind"], one["minutes"]) for one in json.loads(console.type(command).stdout)["accounts"]}
+        for command in ("timebank balance --json", "timebank balance --json --bank ../fresh")
+    ]
+    assert kinds[0] == kinds[1]
+    assert "nothing new" in console.type(bring).stdout.lower()
+
+
 def test_an_erased_memo_reads_withheld(console: Console) -> None:
     console.type("sqlite3 bank.db \"DELETE FROM openings WHERE field = 'memo'\" || true")
     with_memo = json.loads(console.type("timebank export json").stdout)["exchanges"][0]["memo"]

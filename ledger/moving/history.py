@@ -23,6 +23,8 @@ from ledger.moving.findings import Finding, Findings
 from ledger.moving.text import Source
 
 POT = "pot"
+#: an account of the community beside the pot: the committee opens it, no import does
+COMMUNITY = "community"
 #: what a row in the scratch file is: `rows.status`
 BOOKED, REPEATED, REFUSED, WITNESS = range(4)
 
@@ -34,7 +36,7 @@ class Member:
     number: int
     key: str
     name: str
-    kind: str  # person, institution, or pot: the old community account
+    kind: str  # person, institution, community, or pot: the old community account
     handle: str = ""
     contact: str = ""
     state: str = ""  # active, inactive, or "" where no file says

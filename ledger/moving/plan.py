@@ -8,6 +8,7 @@ and a grown export adds what is new.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from ledger.founding import random_account
 from ledger.hours import show_minutes
 from ledger.moving.findings import MOST_OF_A_CODE, Finding
 from ledger.moving.gathering import digest
-from ledger.moving.history import POT, Exchange, History, Member
+from ledger.moving.history import COMMUNITY, POT, Exchange, History, Member
 from ledger.moving.naming import free_handle
 from ledger.people.register import everyone
 from ledger.reading import Reading
@@ -46,6 +47,7 @@ class Mover:
     """A member of the old system, and the account that stands for it here."""
 
     member: Member
+    #: "" where only the committee can open it, and has not
     account: str
     handle: str
     #: the fact that opens the account, and its private details; None if it is here already
@@ -134,10 +136,10 @@ def abandoning_fact(page: Reading) -> tuple[e.ImportAbandoned, dict[str, str]]:
     return e.ImportAbandoned(begun), {}
 
 
-def _reject(plan: Plan, code: str, message: str, file: str = "", line: int = 0) -> None:
+def _reject(plan: Plan, code: str, message: str, file: str = "", line: int = 0, hint: str = "") -> None:
     plan.counts[code] += 1
     if plan.counts[code] <= MOST_OF_A_CODE:
-        plan.findings.append(Finding("reject", code, file, line, line, message, CODES[code][1], whole=True))
+        plan.findings.append(Finding("reject", code, file, line, line, message, hint or CODES[code][1], whole=True))
 
 
 def _movers(page: Reading, history: History, wish: Wish) -> Iterator[Mover]:
@@ -153,7 +155,10 @@ def _movers(page: Reading, history: History, wish: Wish) -> Iterator[Mover]:
         account = pot if member.kind == POT else known.get(key, "")
         if not account:
             found = handles.get(fold_handle(member.handle), "")
-            account = found if found and found not in claimed and _may_be(page, found) else ""
+            account = found if found and found not in claimed and _may_be(page, found, member.kind) else ""
+        if not account and member.kind == COMMUNITY:
+            yield Mover(member, "", member.handle, kind=COMMUNITY)
+            continue
         if not account:
             yield _newcomer(page, member, free_handle(member.handle, taken), wish)
             continue
@@ -168,10 +173,10 @@ def _movers(page: Reading, history: History, wish: Wish) -> Iterator[Mover]:
         yield mover
 
 
-def _may_be(page: Reading, account: str) -> bool:
-    """No member is taken for the community's own account because of a name."""
+def _may_be(page: Reading, account: str, kind: str) -> bool:
+    """No member is taken for an account of the community because of a name, and no such account for a member."""
     record = page.book.account(account)
-    return record is not None and record.kind != "community"
+    return record is not None and (record.kind == COMMUNITY) == (kind == COMMUNITY) and account != page.book.founded.pot
 
 
 def _known_members(page: Reading, system: str) -> dict[str, str]:
@@ -218,7 +223,7 @@ class _Rows:
                 receiver.lowest = min(receiver.lowest, receiver.minutes)
             giver.new_rows += 1
             receiver.new_rows += 1
-            if giver.account == receiver.account:
+            if giver.account == receiver.account != "":
                 told = f"{quote(row.giver.name)} and {quote(row.receiver.name)} are the same account here"
                 _reject(self.plan, "self_payment", told, row.file, row.line)
             if row.served_on < self.founded_on:
@@ -258,7 +263,9 @@ class _Rows:
             message = f"{count} exchange{'s' if count > 1 else ''} {many if count > 1 else one}, the first of them here"
             self._warn(code, message, row.file, row.line)
         for mover in self.plan.movers.values():
-            if mover.new_rows and mover.status != "open":
+            if not mover.account:
+                self._ask_for_opening(mover.member)
+            elif mover.new_rows and mover.status != "open":
                 told = f"{mover.handle} is {mover.status} here, and {mover.new_rows} new rows are of it"
                 _reject(self.plan, f"account_{mover.status}", told, mover.member.file, mover.member.line)
             limits: e.KindPolicy = getattr(self.page.book.policy, mover.kind)
@@ -268,6 +275,13 @@ class _Rows:
             if limits.ceiling_minutes is not None and mover.highest > max(limits.ceiling_minutes, mover.before):
                 told = f"{mover.handle} rose to {show_minutes(mover.highest)}, above the ceiling here"
                 self._warn("ceiling", told, mover.member.file, mover.member.line)
+
+    def _ask_for_opening(self, member: Member) -> None:
+        told = f"{quote(member.name)} is a community account beside the pot, and {quote(member.handle)} is none here"
+        called = f"{shlex.quote(member.handle)} --name {shlex.quote(member.name)}"
+        hint = f"open it first: timebank account open {called} --kind community"
+        hint += f"; or, if it is the pot itself: --pot {shlex.quote(member.key)}"
+        _reject(self.plan, "unopened_community", told, member.file, member.line, hint)
 
     def _warn(self, code: str, message: str, file: str, line: int) -> None:
         self.plan.findings.append(Finding("warn", code, file, line, line, message, "", whole=True))

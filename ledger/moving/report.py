@@ -88,7 +88,9 @@ def _summary(told: Told) -> Iterator[str]:
     files = [(f.name, f.shape or "not read", str(f.rows), f.digest[:16], f"{f.size:,}") for f in history.files]
     yield from columns(("file", "what", "rows", "sha-256", "bytes"), files, right=(2, 4))
     if plan is not None:
-        matched = sum(mover.fact is None and mover.member.kind != POT for mover in plan.movers.values())
+        matched = sum(
+            mover.fact is None and mover.account != "" and mover.member.kind != POT for mover in plan.movers.values()
+        )
         here = f", {matched} here already" if matched else ""
         yield f"accounts   {len(plan.movers)}: {len(plan.newcomers)} to open{here}"
     dates = f", from {history.first_day} to {history.last_day}" if history.count else ""
@@ -234,7 +236,7 @@ def _balance_json(told: Told, one: Account) -> dict[str, Any]:
         "key": one.member.key,
         "name": one.member.name,
         "handle": mover.handle if mover else None,
-        "account": mover.account if mover else None,
+        "account": mover.account or None if mover else None,
         "opens": bool(mover and mover.fact is not None),
         "stated": one.declared_text or None,
         "derived": one.derived,

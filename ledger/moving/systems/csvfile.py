@@ -11,8 +11,9 @@ themselves are given (`nature` gift or starting, and whatever has the pot on one
 debited, as in `exchange donate FROM TO`. A time is 1h30, 1:30, 90m or 1.5h; a bare number counts what its column is
 called, `minutes` (as `export csv` writes them) or `hours`, else it needs --unit. `ref` is the old system's own number;
 without it equal lines are told apart by counting. `giver_kind` and `receiver_kind` (`export csv` writes them) say who
-is an institution, where there is no second file. `pot` is the community account; `free` is yes for help without
-credit; `entered` is the day it was written down.
+is an institution or a second community account, where there is no second file. `pot` is the community account; another
+of kind `community` must be open here first, for its opening is the committee's. `free` is yes for help without credit;
+`entered` is the day it was written down.
 """
 
 from __future__ import annotations
@@ -25,15 +26,16 @@ from ledger.hours import parse_time
 from ledger.moving.amounts import MINUTE, Amount, bounded
 from ledger.moving.findings import Fault
 from ledger.moving.gathering import Gathering, Remembered, System, Told, digest
+from ledger.moving.history import COMMUNITY
 from ledger.moving.naming import category_word
 from ledger.moving.table import Shape, Table
 from ledger.words import quote
 
 POT_KEY = "pot"
 _YES = {"yes": True, "y": True, "1": True, "x": True, "": False, "no": False, "n": False, "0": False}
-_KINDS = {"": "person", "person": "person", "institution": "institution", "pot": "pot", "community": "pot"}
+_KINDS = {"": "person", "person": "person", "institution": "institution", "pot": "pot", "community": COMMUNITY}
 #: kinds of account beside a line of an exchange; a bank's own accounts for its neighbours come in as institutions
-_KINDS_TOLD = dict.fromkeys(("institution", "neighbour", "risk", "loss"), "institution")
+_KINDS_TOLD = {COMMUNITY: COMMUNITY, **dict.fromkeys(("institution", "neighbour", "risk", "loss"), "institution")}
 
 
 def read_accounts(table: Table, to: Gathering) -> None:
@@ -45,7 +47,13 @@ def read_accounts(table: Table, to: Gathering) -> None:
             to.report(table, row, Fault("reject", "bad_row", f"{quote(kind or key)} is no kind of account"))
             continue
         kind = "pot" if _is_pot(to, key) else _KINDS[kind.casefold()]
+        if kind == "pot" and to.pot_number is not None and to.find(key) != to.pot_number:
+            told = f"{quote(key)} is a second community account"
+            to.report(table, row, Fault("ask", "ambiguous_name", told, "give the kind community to all but the pot"))
+            continue
         member = to.tell_of(table, row, key, name or key, kind, contact=contact, handle=key)
+        if member is not None and kind == "pot":
+            to.pot_number = member.number
         if member is not None and balance:
             to.declare(table, row, member, balance, lambda text: _stated(text, times))
     to.complete = True
@@ -87,7 +95,10 @@ def _odd_word(nature: str, free: str) -> Fault | None:
 def _side(to: Gathering, key: str, kind: str = "") -> int | Fault:
     if _is_pot(to, key):
         return to.pot(POT_KEY, key)
-    number = to.party(key, kind=_KINDS_TOLD.get(kind.casefold(), "person"), handle=key)
+    kind = _KINDS_TOLD.get(kind.casefold(), "person")
+    number = to.party(key, kind=kind, handle=key)
+    if isinstance(number, int) and not to.members[number].file and to.members[number].kind == "person":
+        to.members[number].kind = kind  # where one line does not say it, another may
     return number if isinstance(number, Fault) else to.lookalike(key) or number
 
 

@@ -8,9 +8,10 @@
         person:राजेश पटेल (4)
 
 Source: hledger 1.25 (`hledger print -O csv`) and its manual. Date is the day it was done, date2 when it was entered.
-The first part of an account says what it is (person, institution, community; a bank's own accounts for its neighbours,
-neighbour, risk and loss, come in as institutions); the last part is its name. With several
-postings one of a side shared among the other's is one exchange each. Assertions at the end are the stated balances.
+The first part of an account says what it is (person, institution, community; fund, a second community account, must be
+open here first; a bank's own accounts for its neighbours, neighbour, risk and loss, come in as institutions); the last
+part is its name. With several postings one of a side shared among the other's is one exchange each. Assertions at the
+end are the stated balances.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from itertools import groupby
 from ledger.moving.amounts import TICKS, Number, bounded, read_hours, read_number, read_whole, show_number
 from ledger.moving.findings import Fault
 from ledger.moving.gathering import Gathering, System, Told, digest
-from ledger.moving.history import Declared
+from ledger.moving.history import COMMUNITY, Declared
 from ledger.moving.systems.installed import run
 from ledger.moving.systems.journal import Assertion, Place, blocks_of, mark_included, opener, pieces
 from ledger.moving.table import Row, Shape, Table, recognise
@@ -39,6 +40,7 @@ _UNITS = {
 _KINDS = {
     **dict.fromkeys(("institution", "institutions", "neighbour", "risk", "loss"), "institution"),
     **dict.fromkeys(("community", "pot"), "pot"),
+    "fund": COMMUNITY,
 }
 _DATED = re.compile(r"[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}(?:[=\s]|$)")
 _DIRECTIVE = re.compile(r"(?:include|commodity|account|comment|alias|apply|decimal-mark|tag|payee)\b|[DPY] ?[0-9]")
@@ -112,7 +114,8 @@ def _book(table: Table, row: Row, postings: list[tuple[str, ...]], to: Gathering
         giver, receiver = (account, downs[0][0]) if len(downs) == 1 else (ups[0][0], account)
         printed = Number(abs(number.digits), number.decimals)
         sides = _side(to, giver), _side(to, receiver)
-        nature = "gift" if any(_kind(to, side) == "pot" for side in (giver, receiver)) else "service"
+        shared = {_kind(to, giver), _kind(to, receiver)} & {"pot", COMMUNITY}
+        nature = "gift" if shared else "service"
         ref = "h" + digest(date, date2, code, text, giver, receiver, show_number(printed), str(part))
         amount = read_hours(printed, 0) if unit == "hours" else read_whole(printed, unit)
         amount = bounded(amount, show_number(printed))
@@ -130,9 +133,10 @@ def _amount(text: str, commodity: str) -> tuple[Number, str] | Fault:
 
 
 def _kind(to: Gathering, account: str) -> str:
-    if to.options.pot:
-        return "pot" if account == to.options.pot else "person"
-    return _KINDS.get(account.split(":", maxsplit=1)[0].casefold(), "person")
+    kind = _KINDS.get(account.split(":", maxsplit=1)[0].casefold(), "person")
+    if not to.options.pot:
+        return kind
+    return "pot" if account == to.options.pot else COMMUNITY if kind == "pot" else kind
 
 
 def _side(to: Gathering, account: str) -> int | Fault:
