@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ledger.keyfiles.ring import Keyring
     from ledger.page import Page
     from ledger.reading import Reading
-    from ledger.store import Store
+    from ledger.store.database import Store
 
 T = TypeVar("T")
 LONGEST_PASSPHRASE = 65_536
@@ -110,7 +110,7 @@ def tell_of_password(database: str) -> None:
 
 
 def _store(folder: Folder) -> Store:
-    from ledger.store import Store
+    from ledger.store.database import Store
 
     store = Store(folder.where, folder.origin)
 

@@ -63,8 +63,8 @@ def move(to: str, bank_dir: Path | None, *, as_json: bool) -> None:
     """
     from ledger.format.merkle import root_from_tiles
     from ledger.keeping.relocating import move as move_database
-    from ledger.store import Store
     from ledger.store.address import told
+    from ledger.store.database import Store
 
     bank = open_bank(bank_dir)
     with progress("moving") as reached:

@@ -34,7 +34,7 @@ from ledger.hours import limit_minutes
 from ledger.keyfiles.files import load_key, make_key, read_public
 from ledger.page import Page
 from ledger.reading import Reading
-from ledger.store import Db
+from ledger.store.sql import Db
 from ledger.views.statements import called
 from ledger.words import clean_handle
 

@@ -24,7 +24,7 @@ from ledger.format.checkpoint import note_of_lines
 from ledger.format.epochs import is_same_log
 from ledger.format.keys import encode_key
 from ledger.reading import Reading
-from ledger.store import Db
+from ledger.store.sql import Db
 
 KINDS = tuple(
     f"{name}/1"

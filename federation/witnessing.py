@@ -35,7 +35,8 @@ from ledger.format.merkle import (
 )
 from ledger.format.notes import format_note, parse_note
 from ledger.publishing.heads import keep_cosigned
-from ledger.store import Log, Writing
+from ledger.store.log import Log
+from ledger.store.writing import Writing
 
 #: in the table `meta`: our newest head that left, a note, with our own cosignature
 _DATED = "dated"

@@ -29,7 +29,10 @@ from ledger.format.checkpoint import (
 from ledger.format.epochs import is_beyond
 from ledger.format.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
 from ledger.format.notes import MAX_NOTE_BYTES, sign_note
-from ledger.store import UNWIPED, Log, Overtaken, Store, Writing
+from ledger.store.database import Store
+from ledger.store.log import Log
+from ledger.store.sql import UNWIPED, Overtaken
+from ledger.store.writing import Writing
 
 if TYPE_CHECKING:
     from ledger.keyfiles.ring import Keyring

@@ -21,8 +21,8 @@ from ledger.format.epochs import MOST_ORIGIN, first_origin
 from ledger.format.keys import encode_key
 from ledger.keyfiles.files import make_key
 from ledger.keyfiles.ring import Keyring, key_files
-from ledger.store import Store
 from ledger.store.address import is_url
+from ledger.store.database import Store
 from ledger.words import clean_text, quote
 
 _ORIGIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9._-]+)+")

@@ -38,8 +38,10 @@ from ledger.people.register import person, save_openings
 from ledger.processes.scribe import Job, Scribe, Written, written
 from ledger.reading import Reading
 from ledger.rules import admission, signers
-from ledger.store import UNWIPED, Log, Writing
+from ledger.store.log import Log
+from ledger.store.sql import UNWIPED
 from ledger.store.tables import Cache
+from ledger.store.writing import Writing
 
 T = TypeVar("T")
 #: who signs what kind of exchange or payment with the keys of a ring, until an entry of another kind is added

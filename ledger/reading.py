@@ -8,7 +8,7 @@ from ledger.clock import Clock
 from ledger.facts.entries import Entry
 from ledger.people.naming import WITHHELD
 from ledger.people.register import everyone, openings_of, person, resolve
-from ledger.store import Log
+from ledger.store.log import Log
 from ledger.store.tables import Cache, SqlTables
 
 

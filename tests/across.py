@@ -30,7 +30,7 @@ from ledger.folder import open_folder
 from ledger.founding import FIRST_POLICY, Plan, found_bank
 from ledger.keeping.backup import backup
 from ledger.keeping.restore import restore
-from ledger.store import Store
+from ledger.store.database import Store
 from ledger.verifying.findings import Report
 from tests import stores
 from tests.builders import FIRST_DAY, Village

@@ -34,7 +34,7 @@ from ledger.folder import open_folder
 from ledger.keyfiles.ring import Keyring, key_files
 from ledger.page import Page
 from ledger.publishing.heads import FIRST
-from ledger.store import Store
+from ledger.store.database import Store
 from tests import children, faulty
 from tests.console import CLOCK, Console, Done
 from tests.faulty import Fault

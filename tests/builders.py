@@ -29,7 +29,7 @@ from ledger.founding import FIRST_POLICY, Plan, found_bank, random_account
 from ledger.keyfiles.files import make_key
 from ledger.keyfiles.ring import Keyring, key_files
 from ledger.page import Page, Recorded
-from ledger.store import Store
+from ledger.store.database import Store
 from ledger.verifying.audit import audit
 from ledger.verifying.findings import Report
 from tests import stores

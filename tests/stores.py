@@ -18,8 +18,8 @@ from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.folder import DATABASE, open_folder, write_config
 from ledger.keeping.relocating import move
-from ledger.store import Store
 from ledger.store.address import connecting, is_url, schema_of
+from ledger.store.database import Store
 from tests.postgres import fresh_schema
 
 #: the URL of the cluster in which banks are kept now; empty for files

@@ -19,8 +19,8 @@ from ledger.keeping.rebuild import rebuild
 from ledger.keeping.restore import restore
 from ledger.people.register import openings_of
 from ledger.publishing.folder import publish
-from ledger.store import UNWIPED
 from ledger.store.address import connecting
+from ledger.store.sql import UNWIPED
 from tests.across import agree, paired, settle
 from tests.builders import Village, found
 from tests.console import Console, Done

@@ -26,7 +26,7 @@ from ledger.publishing.heads import newest_head
 from ledger.publishing.pack import PackShelf, pack
 from ledger.publishing.receipt import check_receipt, format_receipt, make_receipt, parse_receipt
 from ledger.publishing.shelf import PublishedLog, open_folder_shelf
-from ledger.store import Store
+from ledger.store.database import Store
 from ledger.verifying.audit import audit
 from ledger.verifying.pins import Pins
 from ledger.verifying.published import verify_published

@@ -17,7 +17,7 @@ from ledger.keeping.restore import Restored, restore
 from ledger.keyfiles.files import make_key
 from ledger.publishing import escrow
 from ledger.publishing.folder import publish
-from ledger.store import Store
+from ledger.store.database import Store
 from tests.builders import FIRST_DAY, Village, live_village
 from tests.test_publish import files, grow
 

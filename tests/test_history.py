@@ -38,7 +38,7 @@ from ledger.folder import open_folder
 from ledger.founding import FIRST_POLICY
 from ledger.keeping.rebuild import rebuild
 from ledger.page import Page, Recorded
-from ledger.store import Store
+from ledger.store.database import Store
 from ledger.verifying.audit import audit
 from ledger.views import statements
 from ledger.views.points import AsOf, find_point

@@ -19,7 +19,7 @@ from ledger.clock import Clock
 from ledger.drafts import draft_entry
 from ledger.facts import events as e
 from ledger.folder import open_folder
-from ledger.store import Store
+from ledger.store.database import Store
 from tests.builders import Village
 from tests.console import Console, Done
 

@@ -27,7 +27,8 @@ from ledger.keeping.backup import NEIGHBOURLY, backup
 from ledger.keeping.doctor import Patient, examine
 from ledger.keeping.rebuild import rebuild
 from ledger.keeping.restore import Restored, restore
-from ledger.store import Log, Store
+from ledger.store.database import Store
+from ledger.store.log import Log
 from ledger.store.sql import PROJECTIONS
 from ledger.verifying.audit import audit
 from tests import stores

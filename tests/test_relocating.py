@@ -16,7 +16,7 @@ from ledger.errors import Invalid, Problem, Unavailable
 from ledger.folder import DATABASE, open_folder
 from ledger.format.merkle import root_from_tiles
 from ledger.keeping.relocating import move
-from ledger.store import Store
+from ledger.store.database import Store
 from ledger.store.sql import table_names
 from tests import children
 from tests.across import Near, agree, paired, settle

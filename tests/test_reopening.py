@@ -23,7 +23,7 @@ from ledger.keeping.reopening import old_heads, reopening_fact
 from ledger.page import Page, Recorded
 from ledger.publishing.folder import publish
 from ledger.publishing.heads import read_checkpoint
-from ledger.store import Store
+from ledger.store.database import Store
 from ledger.verifying.audit import audit
 from tests.builders import ORIGIN, Village, found
 from tests.console import Console, Done

@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import Invalid, Problem, Refused, Unavailable, Usage
-from ledger.store import Store, Writing, address, sql
+from ledger.store import address, sql
+from ledger.store.database import Store
 from ledger.store.sql import SCHEMA
+from ledger.store.writing import Writing
 from tests import children
 from tests.builders import ORIGIN, found
 

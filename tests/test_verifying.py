@@ -32,7 +32,7 @@ from ledger.publishing.pack import PackShelf, pack
 from ledger.publishing.receipt import check_receipt, format_receipt, make_receipt, parse_receipt
 from ledger.publishing.shelf import PublishedLog, open_folder_shelf
 from ledger.reading import Reading
-from ledger.store import Store
+from ledger.store.database import Store
 from ledger.verifying.own import verify_bank
 from ledger.verifying.pins import Pins
 from ledger.verifying.published import Verified, verify_published

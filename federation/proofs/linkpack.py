@@ -22,7 +22,7 @@ from ledger.format.keys import PublicKey, decode_base64, encode_base64
 from ledger.format.merkle import HASH_BYTES
 from ledger.format.notes import MAX_NOTE_BYTES
 from ledger.publishing.receipt import Receipt, check_receipt, make_receipt
-from ledger.store import Log
+from ledger.store.log import Log
 
 HEADER = "timebank/link-pack/v1"
 #: the facts that make the state of a link

@@ -33,7 +33,8 @@ from ledger.format.merkle import EMPTY, TILE_HASHES, Frontier, leaf_hash
 from ledger.keeping.rebuild import Progress
 from ledger.keyfiles.ring import key_files
 from ledger.page import BATCH
-from ledger.store import Log, explained
+from ledger.store.log import Log
+from ledger.store.troubles import explained
 
 #: the name in `meta` of the day of the last backup
 BACKED_UP = "backed-up"

@@ -26,8 +26,9 @@ from ledger.keyfiles.ring import key_files
 from ledger.publishing.heads import own_folder
 from ledger.publishing.healing import published_head
 from ledger.reading import Reading
-from ledger.store import UNWIPED, explained
 from ledger.store.address import told
+from ledger.store.sql import UNWIPED
+from ledger.store.troubles import explained
 from ledger.verifying.foreign import foreign_objects
 from ledger.views.points import checkpoint_keys
 

@@ -28,9 +28,12 @@ from ledger.format.merkle import EMPTY, root_from_tiles
 from ledger.keeping.backup import chunks
 from ledger.keeping.rebuild import Fold, Progress
 from ledger.reading import Reading
-from ledger.store import Log, Store, Writing, explained
+from ledger.store.database import Store
+from ledger.store.log import Log
 from ledger.store.sql import ARRIVING, MOVED, OF_THE_PLACE, PROJECTIONS, Row, table_names
+from ledger.store.troubles import explained
 from ledger.store.wiping import cut_log
+from ledger.store.writing import Writing
 from ledger.verifying.differences import differences, in_order
 from ledger.views.points import checkpoint_keys
 

@@ -48,8 +48,9 @@ from ledger.keyfiles.ring import AskPassphrase, Keyring, key_files
 from ledger.publishing.escrow import PRIVATE, Batch
 from ledger.publishing.healing import PublishedCopy, published_head
 from ledger.publishing.shelf import FolderShelf
-from ledger.store import Db, Store, Writing
-from ledger.store.sql import OF_THE_PLACE
+from ledger.store.database import Store
+from ledger.store.sql import OF_THE_PLACE, Db
+from ledger.store.writing import Writing
 
 
 class Restored(NamedTuple):

@@ -15,7 +15,8 @@ from ledger.facts import events as e
 from ledger.format.openings import Opening
 from ledger.people.naming import NAMING, account_named, rename_account
 from ledger.people.register import openings_of
-from ledger.store import UNWIPED, Db, Writing
+from ledger.store.sql import UNWIPED, Db
+from ledger.store.writing import Writing
 
 #: rows of `imported` about members: what another system calls them
 _MEMBERS = "leaf = ? AND ref >= '@' AND ref < 'A'"

@@ -14,7 +14,8 @@ from ledger.book.records import Account
 from ledger.facts import events as e
 from ledger.facts import links as lf
 from ledger.people.register import call, openings_of, person
-from ledger.store import Db, Log, Writing
+from ledger.store.log import Log
+from ledger.store.sql import Db
 
 #: the kinds of fact that say how an account is called
 NAMING = (e.BankFounded, e.AccountOpened, e.AccountEdited, lf.LinkOpened)
@@ -69,7 +70,7 @@ def named_at(log: Log, account: str, record: Account, size: int) -> Named:
     return Named(last, found)
 
 
-def rename_account(log: Writing, account: str, record: Account) -> None:
+def rename_account(log: Log, account: str, record: Account) -> None:
     """Project anew how an account is called, after details of it were erased."""
     named = named_at(log, account, record, log.size())
     log.db.run("DELETE FROM people WHERE account = ?", (account,))

@@ -19,7 +19,8 @@ from ledger.facts.everyday import KIND, read_everyday
 from ledger.format.canonical import made
 from ledger.format.merkle import leaf_hash
 from ledger.processes.child import ends_with_parent
-from ledger.store import Log, Store
+from ledger.store.database import Store
+from ledger.store.log import Log
 
 #: index, topic, the entry or the bytes that it is still to be read from, leaf hash
 Read = tuple[int, str, Entry | bytes, bytes]

@@ -42,7 +42,7 @@ from ledger.publishing.bundles import format_bundle
 from ledger.publishing.heads import CHECKPOINT, FIRST, newest_head, own_folder, read_checkpoint
 from ledger.publishing.outgoing import Outgoing
 from ledger.publishing.shelf import FolderShelf
-from ledger.store import Log
+from ledger.store.log import Log
 
 Progress = Callable[[int, int], None]
 

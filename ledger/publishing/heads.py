@@ -12,7 +12,8 @@ from ledger.errors import Unavailable
 from ledger.format.cosignatures import with_lines
 from ledger.format.epochs import is_same_log
 from ledger.format.notes import MAX_NOTE_BYTES, parse_note
-from ledger.store import Log, Writing
+from ledger.store.log import Log
+from ledger.store.writing import Writing
 
 CHECKPOINT = "checkpoint"
 #: in the table `meta`: the folder named for neighbours (and what it is called, where none is), and the first of all

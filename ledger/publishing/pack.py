@@ -43,7 +43,7 @@ from ledger.format.notes import MAX_NOTE_BYTES
 from ledger.publishing.bundles import MOST_BUNDLE_BYTES, format_bundle
 from ledger.publishing.heads import CHECKPOINT
 from ledger.reading import Reading
-from ledger.store import Log
+from ledger.store.log import Log
 
 OPENINGS = "openings"
 BLOCK = 512

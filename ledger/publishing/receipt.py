@@ -24,7 +24,7 @@ from ledger.format.checkpoint import Checkpoint, open_checkpoint, read_head
 from ledger.format.keys import PublicKey, decode_base64, encode_base64
 from ledger.format.merkle import HASH_BYTES, check_inclusion, inclusion_proof, leaf_hash
 from ledger.format.notes import MAX_NOTE_BYTES
-from ledger.store import Log
+from ledger.store.log import Log
 
 HEADER = "c2sp.org/tlog-proof@v1"
 MOST_PROOF = 63

@@ -31,8 +31,9 @@ from ledger.format.openings import check_openings
 from ledger.processes.signatures import Checker
 from ledger.rules import admission, signers
 from ledger.rules.votes import reserved
-from ledger.store import Log, explained, log_id
+from ledger.store.log import Log, log_id
 from ledger.store.sql import PROJECTIONS, Db, Row, SqliteDb
+from ledger.store.troubles import explained
 from ledger.verifying.beside import damage, listed_imports, stray_imports, stray_referrals, stray_sheets
 from ledger.verifying.differences import differences, in_order
 from ledger.verifying.findings import Finding, Holders, Report, Rule, finding, said

@@ -16,8 +16,8 @@ from ledger.facts.entries import Entry, parse_entry
 from ledger.facts.events import ExchangeRecorded
 from ledger.facts.helping import ReferralMade, ReferralTakenUp
 from ledger.people.naming import NAMING, account_named
-from ledger.store import Db, Log, log_id
-from ledger.store.sql import Row
+from ledger.store.log import Log, log_id
+from ledger.store.sql import Db, Row
 from ledger.verifying.findings import Finding, finding
 
 _EXCHANGE = "exchange.recorded/1"

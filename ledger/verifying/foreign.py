@@ -12,8 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from ledger.store import Db
-from ledger.store.sql import create_statements, table_names
+from ledger.store.sql import Db, create_statements, table_names
 from ledger.verifying.findings import Finding, finding
 
 _LOG = "stored_events"

@@ -13,7 +13,7 @@ from ledger.format.epochs import origin_at
 from ledger.format.merkle import HASH_BYTES, TILE_HASHES, leaf_hash, root_from_tiles
 from ledger.publishing import escrow
 from ledger.publishing.shelf import PublishedLog, open_folder_shelf
-from ledger.store import Log
+from ledger.store.log import Log
 from ledger.verifying.audit import Case, LogCheck, audit
 from ledger.verifying.findings import Finding, Fork, finding, said
 from ledger.verifying.hashes import tiles_are_a_tree

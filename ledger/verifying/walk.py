@@ -24,9 +24,10 @@ from ledger.format.merkle import HASH_BYTES, leaf_hash, root_from_tiles, tile_gr
 from ledger.format.openings import Opening, check_openings
 from ledger.people.naming import NAMING, name_account
 from ledger.processes.signatures import Checker
-from ledger.store import Log, explained
+from ledger.store.log import Log
 from ledger.store.sql import Db, Row, create_statements
 from ledger.store.tables import SqlTables
+from ledger.store.troubles import explained
 from ledger.verifying.findings import Finding, Report, finding, said
 from ledger.verifying.scratch import ScratchTables, make_runs
 

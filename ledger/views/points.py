@@ -24,7 +24,7 @@ from ledger.format.keys import PublicKey
 from ledger.format.merkle import EMPTY, root_from_tiles
 from ledger.people.naming import named_at
 from ledger.reading import Reading
-from ledger.store import Log
+from ledger.store.log import Log
 from ledger.words import fold_handle, parse_date, quote
 
 MOST_CHECKPOINT_BYTES = 100_000

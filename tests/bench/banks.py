@@ -16,7 +16,7 @@ from ledger.folder import open_folder
 from ledger.founding import FIRST_POLICY
 from ledger.keyfiles.ring import Keyring, key_files
 from ledger.page import Page
-from ledger.store import Store
+from ledger.store.database import Store
 from tests.builders import found
 
 MEMBERS = 42  # the median bank

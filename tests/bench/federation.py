@@ -42,7 +42,7 @@ from ledger.format.keys import HeldKey, PublicKey, Signer
 from ledger.format.notes import sign_text
 from ledger.page import Page
 from ledger.processes import signatures, sodium
-from ledger.store import Store
+from ledger.store.database import Store
 from tests.across import Near, paired, settle
 from tests.bench.banks import keyring_of
 from tests.builders import FIRST_DAY

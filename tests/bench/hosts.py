@@ -29,8 +29,8 @@ from ledger.clock import Clock
 from ledger.folder import open_folder
 from ledger.founding import Plan, found_bank
 from ledger.page import Page
-from ledger.store import Store
 from ledger.store.address import connecting, schema_of
+from ledger.store.database import Store
 from tests import postgres, stores
 from tests.across import Near, pair
 from tests.bench.banks import DAYS, POLICY, facts

@@ -69,7 +69,7 @@ def make_bank(path: Path, exchanges: int) -> Bank:
     from ledger.bank import Bank
     from ledger.clock import Clock
     from ledger.folder import open_folder
-    from ledger.store import Store
+    from ledger.store.database import Store
     from tests.builders import found
 
     if (path / "bank").exists():

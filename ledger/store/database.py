@@ -1,0 +1,376 @@
+"""A bank's database: read in one snapshot, written in one transaction, each after a look at how it stands.
+
+Who only reads starts fast: what writes, and what finds out about a lost answer, is imported where it is needed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ledger.errors import Invalid, Refused, Unavailable
+from ledger.format.epochs import is_same_log
+from ledger.store.address import is_url, settings, shown
+from ledger.store.log import SIZE, Log, as_bytes, as_size, log_id
+from ledger.store.sql import (
+    ARRIVING,
+    MOVED,
+    SCHEMA,
+    Ahead,
+    Asked,
+    Db,
+    Overtaken,
+    SqliteDb,
+    Unguarded,
+    UnknownOutcome,
+    create_statements,
+    patiently,
+    table_names,
+)
+from ledger.store.troubles import explained
+
+if TYPE_CHECKING:
+    from ledger.store.writing import Writing
+
+
+class Store:
+    """One bank's database: `where` is a file's path or a postgresql:// URL."""
+
+    def __init__(self, where: str, origin: str = "") -> None:
+        self.where = where
+        self.origin = origin
+        self._recorder: Any = None
+        self._server: Any = None
+        self._left: _Left | None = None
+        self._lasting = False
+        self._resting: sqlite3.Connection | None = None
+        #: how much of an SQLite database a transaction that writes may keep in memory, if not the usual
+        self.cache_kib = 0
+        #: called when another program's lock holds this one up for more than a moment
+        self.waiting: Callable[[], None] = lambda: None
+
+    @property
+    def shown(self) -> str:
+        """Where it is, as it may be shown."""
+        return shown(self.where)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return not is_url(self.where)
+
+    def create(self, origin: str) -> None:
+        """Make the tables of an empty bank; `Refused("bank_exists")` where a log has begun.
+
+        What a creation that was cut off left in a PostgreSQL database is gone on with.
+        """
+        from ledger.store.writing import Writing
+
+        self.origin = origin
+        with self._working():
+            if self.is_sqlite:
+                with suppress(OSError):  # SQLite says it, if it cannot be made
+                    Path(self.where).touch(mode=0o600)  # as the files that SQLite makes beside it: private
+            recorder = self._open(create=True)
+            with recorder.appending(self.waiting) as db:
+                if db.row("SELECT 1 FROM stored_events LIMIT 1"):
+                    hint = "" if self.is_sqlite else "name another schema in the URL: ?schema=NAME"
+                    raise Refused("bank_exists", f"{shown(self.where)} already holds the log of a bank", hint)
+                if not db.has_table("meta"):
+                    for statement in create_statements(db.dialect):
+                        db.run(statement)
+                writing = Writing(db, origin, recorder)
+                writing.set_meta("schema", str(SCHEMA))
+                writing.set_meta("origin", origin)
+
+    @contextmanager
+    def reading(self) -> Iterator[Log]:
+        """One read-only snapshot."""
+        question = self._question(_STANDS)
+        with explained(self.where), self._reading_db([question]) as db:
+            log = Log(db, self.origin)
+            self._must_be_whole(self._checked(log, question))
+            yield log
+
+    @contextmanager
+    def writing(self, *, older: bool = False, again: bool = False, likely: Sequence[Asked] = ()) -> Iterator[Writing]:
+        """One transaction with the write lock taken first; commits when the block ends well, else leaves nothing.
+
+        `older`: a database of an earlier version is taken, too; `make_whole` is for whoever then rebuilds it. Who can
+        run the block `again` may be told `Overtaken`: on a server the lock is then not taken where nobody else wrote
+        since this program did, twice; and where somebody has, that is the answer. What is `likely` to be asked then is
+        asked with the lock.
+        """
+        from ledger.store.writing import Writing
+
+        log: Writing | None = None
+        left, self._left = self._left, None
+        foreseen = left.ahead if again and left and left.alone else None
+        question = self._question(_STANDS if foreseen else _STANDS_WITH_TILE)
+        with self._working():
+            self._must_exist()
+            try:
+                asked = [question] if foreseen else [question, *likely]
+                with self._open(create=False).appending(self.waiting, asked, foreseen) as db:
+                    log = Writing(db, self.origin, self._recorder)
+                    stands = self._checked(log, question)
+                    if not older:
+                        self._must_be_whole(stands)
+                    if stands.arriving is not None:
+                        self._settle(log, stands.arriving)
+                    alone = left is not None and left.size == log.size()
+                    if left is not None and alone:
+                        log.partial = left.partial
+                    elif stands.tile is not None:
+                        log.partial[0] = log.size() >> 8, as_bytes(stands.tile, "a tile")
+                    yield log
+            except UnknownOutcome as error:
+                from ledger.store.lost import was_kept, what_to_say
+
+                unguarded = isinstance(error, Unguarded)
+                last = log.last if log else None
+                if unguarded or not last or not was_kept(self.where, self.origin, self._afresh, last):
+                    if unguarded or not foreseen:
+                        raise what_to_say(self.where, error, last) from None
+                    raise Overtaken from None
+            else:
+                self._left = self._as_left(log, stands, alone=alone)
+
+    def _as_left(self, log: Writing, stands: _Stands, *, alone: bool) -> _Left | None:
+        """What this program will find if nobody else writes; None where that is not worth knowing."""
+        if self.is_sqlite or stands[:4] != (str(SCHEMA), log.origin, None, None):
+            return None
+        return _Left(log.size(), {self._question(_STANDS): [(*stands[:4], log.size())]}, log.partial, alone)
+
+    def _settle(self, log: Writing, left: str) -> None:
+        """End a move that was cut off when the bank had come here: say so in the database it left, if it is there."""
+        old = Store(left, log.origin)
+        old.waiting = self.waiting
+        try:
+            old.leave(shown(self.where), log.size())
+        except Unavailable as problem:
+            if problem.code not in ("store_moved", "database_missing"):
+                raise
+        finally:
+            old.close()
+        log.db.run("DELETE FROM meta WHERE name = ?", (ARRIVING,))
+
+    def leave(self, to: str, size: int) -> None:
+        """Say in this database that its bank, of `size` entries, lives elsewhere; nobody reads or writes it then."""
+        with self.writing(older=True) as log:
+            if log.size() != size:
+                what = f"{shown(self.where)}, which the bank has left, has {log.size()} entries and it {size}"
+                raise Invalid("store_forked", what)
+            log.set_meta(MOVED, to)
+
+    @contextmanager
+    def looking(self) -> Iterator[tuple[Log, dict[str, str]] | None]:
+        """The log and what `meta` says, whatever that is; None where there is no database yet, or an empty one."""
+        if self.is_sqlite and not Path(self.where).exists():
+            yield None
+            return
+        with explained(self.where), self._reading_db() as db:
+            said: dict[str, str] = dict(db.rows("SELECT name, value FROM meta")) if db.has_table("meta") else {}
+            yield (Log(db, said.get("origin", "")), said) if said else None
+
+    def clear(self) -> None:
+        """Drop the tables of a bank from its schema of a PostgreSQL database."""
+        with self._working(), self._opened_server().connection() as connection, connection.transaction():
+            for name in ("stored_events", *table_names()):
+                connection.execute(f"DROP TABLE IF EXISTS {name}")
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """After any failure but a refusal let go of the database, so that the next write begins with a fresh look.
+
+        The library's pool keeps a connection that broke, and its own write lock when opening one failed.
+        """
+        with explained(self.where):
+            try:
+                yield
+            except (Refused, Overtaken):
+                raise
+            except BaseException as error:
+                with suppress(Exception):
+                    self.close()
+                if isinstance(error, UnknownOutcome):
+                    from ledger.store.lost import what_to_say
+
+                    raise what_to_say(self.where, error, None) from None
+                raise
+
+    @contextmanager
+    def lasting(self) -> Iterator[None]:
+        """While this lasts, a snapshot of an SQLite database is read on the connection of the one before it."""
+        before, self._lasting = self._lasting, True
+        try:
+            yield
+        finally:
+            self._lasting = before
+            if not before:
+                self._rest()
+
+    def _rest(self) -> None:
+        resting, self._resting = self._resting, None
+        if resting is not None:
+            resting.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._rest()
+        recorder, self._recorder = self._recorder, None
+        server, self._server = self._server, None
+        if recorder is not None:
+            recorder.datastore.close()
+        if server is not None:
+            server.close()
+
+    def wipe(self, gone: Sequence[bytes] = ()) -> None:
+        """Overwrite what erased details left in the free space of the database's files; `gone`: their bytes, if known.
+
+        `Unavailable("database_locked")` while another program reads or writes; then `meta` keeps saying it is to do.
+        """
+        from ledger.store.wiping import wipe_postgres, wipe_sqlite
+
+        self.close()
+        with explained(self.where):
+            if self.is_sqlite:
+                self._must_exist()
+                wipe_sqlite(self.where, gone, self.waiting)
+            else:
+                wipe_postgres(self.where)
+
+    def _open(self, *, create: bool) -> Any:
+        if self._recorder is None:
+            from ledger.store import recorders
+
+            if self.is_sqlite:
+                self._recorder = recorders.open_sqlite(self.where, create=create)
+            else:
+                self._recorder = recorders.open_postgres(self._opened_server(), create=create)
+        if self.cache_kib:
+            self._recorder.cache_kib = self.cache_kib
+        return self._recorder
+
+    def _afresh(self) -> AbstractContextManager[Db]:
+        """A transaction with the write lock taken first, on a connection of its own."""
+        self.close()
+        appending: AbstractContextManager[Db] = self._open(create=False).appending(self.waiting)
+        return appending
+
+    def _opened_server(self) -> Any:
+        if self._server is None:
+            settings(self.where)  # says it if psycopg is not installed
+            from ledger.store.postgres import Server
+
+            self._server = Server(self.where)
+        return self._server
+
+    @contextmanager
+    def _reading_db(self, asked: Sequence[Asked] = ()) -> Iterator[Db]:
+        if not self.is_sqlite:
+            with self._opened_server().reading(asked) as db:
+                yield db
+            return
+        self._must_exist()
+        connection, self._resting = self._resting, None
+        if connection is None:
+            connection = _connect_read_only(self.where, self.waiting)
+        else:
+            patiently(connection, ("SELECT 1 FROM sqlite_master",), self.waiting)
+        try:
+            connection.execute("BEGIN")
+            db = SqliteDb(connection)
+            yield db
+            if self._lasting and self._resting is None:
+                db.end()
+                self._resting = connection
+        finally:
+            if self._resting is not connection:
+                connection.close()
+
+    def _question(self, asked: str) -> Asked:
+        """What every transaction begins by asking."""
+        log = log_id(self.origin)
+        return asked, (log.hex if self.is_sqlite else log,) * asked.count("?")
+
+    def _must_exist(self) -> None:
+        if self.is_sqlite and not Path(self.where).is_file():
+            raise Unavailable("database_missing", f"no database at {self.where}")
+
+    def _checked(self, log: Log, question: Asked) -> _Stands:
+        """How the database stands; refused if it is of a newer version, of another bank, or was left."""
+        stands = _Stands(*log.db.rows(*question)[0])
+        schema, origin = str(stands.schema or ""), stands.origin
+        if not schema.isdecimal() or not origin:
+            raise Invalid("not_a_database", f"{shown(self.where)} is not the database of a time bank")
+        if int(schema) > SCHEMA:
+            what = f"{shown(self.where)} is of version {schema}, and this program knows {SCHEMA}"
+            raise Unavailable("newer_version", what)
+        log.origin = origin
+        if self.origin and not is_same_log(origin, self.origin):
+            raise Invalid("foreign_origin", f"{shown(self.where)} holds the log {origin}, not {self.origin}")
+        if stands.moved is not None:
+            raise Unavailable("store_moved", f"the bank has left {shown(self.where)}: it is in {stands.moved}")
+        if stands.size is None or type(stands.size) is int:  # what is no number is found damaged by who asks for it
+            log.known_size = as_size(stands.size)
+        return stands
+
+    def _must_be_whole(self, stands: _Stands) -> None:
+        """`Unavailable("older_version")` where tables lack what this version finds in the log."""
+        if int(stands.schema) < SCHEMA:
+            raise Unavailable("older_version", f"{shown(self.where)} was made by an earlier version of timebank")
+
+
+class _Stands(NamedTuple):
+    """How a database stands: what `meta` says of it, the highest number of an entry, and the last tile of leaves."""
+
+    schema: Any
+    origin: Any
+    moved: Any
+    arriving: Any
+    size: Any
+    tile: Any = None
+
+
+class _Left(NamedTuple):
+    """A server's database as this program left it; `alone` if nobody else had written since the time before."""
+
+    size: int
+    ahead: Ahead
+    partial: dict[int, tuple[int, bytes]]
+    alone: bool
+
+
+_MARKS = [f"(SELECT value FROM meta WHERE name = '{name}')" for name in ("schema", "origin", MOVED, ARRIVING)]
+#: how a database stands, in one row; with the tile of leaves that is written on next
+_STANDS = f"SELECT {', '.join(_MARKS)}, ({SIZE})"
+_STANDS_WITH_TILE = f"{_STANDS}, (SELECT hashes FROM tiles WHERE level = 0 AND number = ({SIZE}) >> 8)"
+
+
+def make_whole(log: Writing) -> None:
+    """Make the tables that a database of an earlier version lacks; what follows from the log is to be rebuilt."""
+    for statement in create_statements(log.db.dialect):
+        if not log.db.has_table(statement.split()[2]):
+            log.db.run(statement)
+    log.set_meta("schema", str(SCHEMA))
+
+
+def _connect_read_only(path: str, waiting: Callable[[], None]) -> sqlite3.Connection:
+    """Open for reading; a folder that cannot be written and has no WAL beside it is read as it lies."""
+    uri = Path(path).absolute().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, isolation_level=None)
+    try:
+        patiently(connection, ("SELECT 1 FROM sqlite_master",), waiting)
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode & 0xFF not in _NOT_WRITABLE or Path(f"{path}-wal").exists():
+            raise
+        connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, isolation_level=None)
+    return connection
+
+
+#: what SQLite says of a folder in which it may not make the files beside a database
+_NOT_WRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
