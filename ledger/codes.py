@@ -444,6 +444,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a file of this name exists and is not overwritten",
         "choose another name, or move the old file away",
     ),
+    "file_mode": (
+        "others on this machine can read a file with private details",
+        "run chmod 600 on the file; what others may have copied stays with them",
+    ),
     "file_unavailable": (
         "a file cannot be read or written",
         "check that it exists and that you may use it",

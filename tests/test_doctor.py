@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -146,6 +147,8 @@ def a_foreign_head(village: Village) -> None:
 BREAKS: dict[str, tuple[str, int, Callable[[Village], None]]] = {
     "no key folder": ("key_file_missing", 2, without("keys")),
     "a key that others may read": ("key_file_mode", 2, lambda v: (v.bank.folder.keys / "bank").chmod(0o644)),
+    "a database that others may read": ("file_mode", 2, lambda v: Path(v.bank.folder.where).chmod(0o644)),
+    "a report that others may read": ("file_mode", 2, written("import-2026-03-01.txt", b"bob  1 h", 0o640)),
     "a key file that was cut": ("key_file_format", 2, written("keys/bank", b"-----BEGIN OPENSSH PRIVATE KEY-----\nb")),
     "no checkpoint key": ("checkpoint_key_missing", 3, without("keys/checkpoint-2")),
     "no recovery key": (
@@ -260,6 +263,20 @@ def test_typed_it_exits_with_the_worst_and_speaks_json(village: Village) -> None
     found = json.loads(told.stdout)
     assert (told.status, found["ok"]) == (4, False)
     assert {one["code"] for one in found["found"] if one["status"]} == {"key_file_mode", "missing_head"}
+
+
+def test_each_file_that_others_may_read_is_named_with_what_to_type(village: Village) -> None:
+    database = Path(village.bank.folder.where)
+    with village.bank.store.reading():  # or SQLite takes away what lies beside it
+        files = [Path(f"{database}{end}") for end in ("", "-wal", "-shm")]
+        for path in files:
+            path.chmod(0o604)
+        told = [one for one in examine(Patient(village.bank)) if one.code == "file_mode"]
+        assert [one.hint for one in told] == [f"run chmod 600 {path}" for path in files]
+        assert all(f"{path} has mode 0604" in one.message for path, one in zip(files, told, strict=True))
+        for one in told:
+            subprocess.run(one.hint.removeprefix("run ").split(), check=True)
+    assert "file_mode" not in found(village)
 
 
 def test_every_look_says_what_is_well() -> None:

@@ -5,6 +5,7 @@ found has a code, plain words, the next step, and the exit status it is worth: 0
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -12,16 +13,17 @@ from contextlib import closing, suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any, NamedTuple
 
 from ledger.bank import Bank
 from ledger.codes import CODES
-from ledger.errors import Invalid, Problem, Refused, Unavailable
-from ledger.folder import CONFIG, RECOVERY, left_files
+from ledger.errors import Invalid, Problem, Refused, Unavailable, Usage
+from ledger.folder import CONFIG, PASSWORDS, RECOVERY, left_files
 from ledger.format.checkpoint import open_checkpoint, read_head
 from ledger.format.epochs import is_beyond, is_given_up, origin_at
 from ledger.format.merkle import leaf_hash, root_from_tiles
-from ledger.keyfiles.files import check_key_file, read_public
+from ledger.keyfiles.files import OTHERS, check_key_file, read_public
 from ledger.keyfiles.ring import key_files
 from ledger.publishing.heads import own_folder
 from ledger.publishing.healing import published_head
@@ -105,6 +107,20 @@ def key_files_are_private_and_whole(patient: Patient) -> Iterator[Ailment]:
                 yield _of(problem)
 
 
+def private_details_are_the_owners_alone(patient: Patient) -> Iterator[Ailment]:
+    """What holds private details is read by its owner only: the database, what lies beside it, reports of imports."""
+    folder, store = patient.bank.folder, patient.bank.store
+    files = [folder.path / PASSWORDS, *sorted(folder.path.glob("import-*.txt"))]
+    if store.is_sqlite:
+        files = [*(Path(f"{store.where}{end}") for end in ("", "-wal", "-shm", "-journal")), *files]
+    for path in files:
+        with suppress(FileNotFoundError):
+            mode = S_IMODE(path.stat().st_mode)
+            if mode & OTHERS:
+                what = f"{path} has mode {mode:04o}: others can read it"
+                yield _ill("file_mode", what, Usage.exit_status, f"run chmod 600 {shlex.quote(str(path))}")
+
+
 def no_password_lies_open(patient: Patient) -> Iterator[Ailment]:
     """The database's password is not in timebank.toml, which others may read and people send about."""
     database = patient.bank.folder.database
@@ -168,6 +184,7 @@ def _holders(database: Path) -> list[str]:
 
 LOOKS: tuple[Callable[[Patient], Iterator[Ailment]], ...] = (
     key_files_are_private_and_whole,
+    private_details_are_the_owners_alone,
     no_password_lies_open,
     nothing_is_left_over,
     the_disk_has_room,

@@ -56,7 +56,8 @@ _BEGIN = "-----BEGIN OPENSSH PRIVATE KEY-----"
 _END = "-----END OPENSSH PRIVATE KEY-----"
 _MAGIC = b"openssh-key-v1\0"
 _ONE = b"\0\0\0\1"
-_OTHERS = 0o077
+#: the bits of a mode by which others than the owner may read, write or run a file
+OTHERS = 0o077
 _LIST, _IDENTITIES, _SIGN, _SIGNED = 11, 12, 13, 14
 
 
@@ -101,7 +102,7 @@ def check_key_file(path: Path) -> None:
 
 def _checked(path: Path) -> _PrivateFile:
     found = _read_private(path)
-    if found.mode & _OTHERS:
+    if found.mode & OTHERS:
         raise Usage("key_file_mode", f"{path} has mode {found.mode:04o}: others can read it", f"run chmod 600 {path}")
     return found
 
