@@ -20,7 +20,7 @@ from ledger.facts.links import LinkOpened, Neighbour
 from ledger.format.checkpoint import Checkpoint, format_checkpoint, read_head
 from ledger.format.cosignatures import Cosigner, cosign
 from ledger.format.keys import PublicKey, encode_base64, encode_key
-from ledger.format.merkle import entries_path
+from ledger.format.merkle import EMPTY, entries_path
 from ledger.format.notes import format_note, parse_note, sign_note
 from ledger.founding import FIRST_POLICY
 from ledger.keyfiles.files import load_key, make_key
@@ -123,6 +123,14 @@ def test_hashes_hold_by_the_pinned_key_alone(healthy: Path, village: Village) ->
     assert done.report.size == SIZE
     with pytest.raises(Problem) as problem:
         checked(healthy / "hashes", founded(village))
+    assert problem.value.exit_status == 2
+
+
+def test_an_empty_log_holds_no_founding(village: Village, tmp_path: Path) -> None:
+    head = sign_note(format_checkpoint(Checkpoint(ORIGIN, 0, EMPTY)), [(ORIGIN, village.signer("checkpoint"))])
+    (tmp_path / "checkpoint").write_bytes(head)
+    with pytest.raises(Problem, match="this log is empty") as problem:
+        checked(tmp_path, founded(village))
     assert problem.value.exit_status == 2
 
 

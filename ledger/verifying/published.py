@@ -48,6 +48,9 @@ def verify_published(
     Raises `Usage` where the pins do not suffice for what is there, and `Invalid("state_mismatch")`.
     """
     entries = source.has_entries()
+    if not entries and pins.key is None and not source.size():
+        hint = "ask the bank to publish again: nothing stands under this head"
+        raise Usage("usage", "this log is empty: no founding is in it", hint)
     if not entries and pins.key is None:
         hint = "pin the bank's key: --key VKEY; a founding is followed through entries, which are not here"
         raise Usage("usage", "this folder holds hashes alone", hint)
