@@ -44,8 +44,11 @@ def note(raw: bytes) -> None:
 
 
 def handovers(raw: bytes) -> None:
-    """The heads with which checkpoint keys handed over, one after the other."""
-    assert format_handovers(parse_handovers(raw)) == raw
+    """The heads with which checkpoint keys handed over, one after the other, and each as a head."""
+    heads = parse_handovers(raw)
+    assert format_handovers(heads) == raw
+    for head in heads:
+        note(head)
 
 
 def body(raw: bytes) -> None:
