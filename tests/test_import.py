@@ -78,6 +78,19 @@ def test_a_history_moves_in_and_every_balance_follows(console: Console) -> None:
     assert "import of 1 file of csv begun" in console.type("timebank log entries").stdout
 
 
+def test_two_accounts_of_the_community_are_not_made_one(console: Console) -> None:
+    people = "account,name,kind\nbob,Bob,person\nroof,Roof,pot\ncare,Care,{}\n"
+    rows = "bob,roof,1h,2025-03-01,gift\nroof,care,10m,2025-03-02,gift\n"
+    write(console, "history.csv", "giver,receiver,time,on,nature\n" + rows)
+    for kind, code in (("pot", "ambiguous_name"), ("community", "unopened_community")):
+        write(console, "people.csv", people.format(kind))
+        done = console.type("timebank import csv people.csv history.csv")
+        assert (done.status, f"error[{code}]" in done.stderr) == (3, True), done
+    assert console.type("timebank account open care --name Care --kind community").status == 0
+    imported(console, "csv people.csv history.csv")
+    assert balances(console) == {"bob": -60, "pot": 50, "care": 10}
+
+
 @pytest.mark.in_files
 def test_what_is_kept_of_an_import_is_checked_against_its_entries(console: Console) -> None:
     write(console, "history.csv", HEADING + ROWS)
