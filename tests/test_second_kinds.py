@@ -222,7 +222,7 @@ def test_a_published_folder_whose_checkpoint_key_was_rotated_holds_by_the_key_be
     assert good.count(ORIGIN.encode() + b"\n") == 2
     for changed, well in (
         (good, True),
-        (good[:-20] + b"A" + good[-19:], False),
+        (good[:-20] + (b"B" if good[-20:-19] == b"A" else b"A") + good[-19:], False),
         (good.replace(b"\n16\n", b"\n15\n"), False),
     ):
         handed.write_bytes(changed)
