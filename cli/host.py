@@ -53,6 +53,7 @@ class Each(NamedTuple):
 
 
 _BANK = ("ledger.bank", "ledger.page", "ledger.keyfiles.ring", "ledger.reading", "ledger.store.recorders")
+_VERIFYING = ("ledger.verifying.own", "ledger.verifying.kinds", "ledger.verifying.states")
 _STATE, _FOLDER = "{bank}.state", "{bank}"
 #: the commands for many banks, as they are typed
 HOSTED = {
@@ -61,7 +62,7 @@ HOSTED = {
     "verify": Each(
         ("witnesses", "quorum"),
         (("since", _STATE), ("save", _STATE), ("published", _FOLDER)),
-        (*_BANK, "ledger.verifying.own", "ledger.verifying.kinds", "ledger.verifying.states", "federation.history"),
+        (*_BANK, *_VERIFYING, "federation.proofs.checking"),
     ),
     "backup": Each(("no_keys",), (("file", "{bank}-{day}.backup"),), (*_BANK, "ledger.keeping.backup")),
     "doctor": Each((), (("published", _FOLDER),), (*_BANK, "ledger.keeping.doctor")),
@@ -171,9 +172,11 @@ def _import_all(needs: Sequence[str], folders: Sequence[Path]) -> None:
             if not (folder / CONFIG).is_file():
                 continue  # to open it might take for ever
             served = served or is_url(open_folder(folder).where)
-    for module in (*needs, *(("ledger.store.pglog",) if served else ())):
-        with suppress(ImportError):
-            import_module(module)
+    for module in needs:
+        import_module(module)
+    if served:
+        with suppress(ImportError):  # which its own process will tell
+            import_module("ledger.store.pglog")
     gc.collect()  # garbage may hold a database open, which must not go into another process
 
 

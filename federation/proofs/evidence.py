@@ -8,10 +8,10 @@
 `banks` are the two banks, each with the key by which it signs and the hash its frames begin from (a card's, or a
 settlement's). A `fork` is two frames of the accused that contradict each other; `heads` are two heads of one size, or
 the smaller one, the larger and the path from one to the other; each change of the checkpoint key between them stands
-behind (`headkeys`); a `rollback` is two heads that the accused dated by
-its witness key, the later over fewer entries. Else the notes are both banks' frames from the beginning, or from the
-last settlement, which then comes first, signed by both; and the last, of the accused, is the first that cannot be. The
-accuser cannot have bent his own: the accused's `ack` names their hashes.
+behind (`headkeys`); a `rollback` is two heads that the accused dated by its witness key, the later over fewer entries.
+Else the notes are both banks' frames from the beginning, or from the last settlement, which then comes first, signed by
+both; and the last, of the accused, is the first that cannot be. The accuser cannot have bent his own: the accused's
+`ack` names their hashes.
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
