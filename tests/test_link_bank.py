@@ -9,6 +9,7 @@ import pytest
 
 from ledger.book.fold import Book
 from ledger.book.tables import MemoryTables
+from ledger.desk.keyholders import ORDER
 from ledger.facts import events as e
 from ledger.facts import links as lf
 from ledger.facts.entries import parse_entry
@@ -194,3 +195,10 @@ def test_a_bank_has_one_account_of_each_kind_for_two_neighbours(tmp_path: Path) 
     assert [line.split()[2] for line in typed(village, "statement ada")[2:-1]] == ["oakhill", "elmhill"]
     assert first.link == LINK
     assert village.audit().ok
+
+
+def test_the_keys_of_links_are_listed_after_those_of_offices(lived: Path) -> None:
+    listed = json.loads(Console(lived).type("timebank key list --all --json").stdout)["keys"]
+    assert [row["purpose"] for row in listed] == sorted((row["purpose"] for row in listed), key=ORDER.index)
+    assert "link" in {row["purpose"] for row in listed}
+    assert sorted(ORDER) == sorted(e.PURPOSES)

@@ -54,10 +54,10 @@ def key_rows(page: Reading, account: str = "", *, ended: bool = False) -> list[K
         for hashed, key in _every_key(page)
         if (ended or key.active) and (not account or key.account == account)
     ]
-    return sorted(found, key=lambda row: (_RANK[row.purpose], row.holder.casefold(), row.name, row.since))
+    return sorted(found, key=lambda row: (ORDER.index(row.purpose), row.holder.casefold(), row.name, row.since))
 
 
-_RANK = {purpose: rank for rank, purpose in enumerate(("checkpoint", "bank", "committee", "broker", "member"))}
+ORDER = ("checkpoint", "bank", "committee", "broker", "link", "witness", "member")
 
 
 def _every_key(page: Reading) -> Iterable[tuple[str, Key]]:
