@@ -356,6 +356,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the settings in a folder that may be anybody's name a database that is no file in it",
         "ask for an audit pack or a published folder; if the bank is your own, name it: timebank verify --bank DIR",
     ),
+    "database_encoding": (
+        "the database does not keep every name: it is not in UTF8",
+        "make one that does, and name it in the URL: createdb --encoding UTF8 --template template0 NAME",
+    ),
     "database_error": (
         "the database reports an error",
         "run the command again; if it stays, look at the database's own log",
@@ -366,7 +370,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "database_login": (
         "the database server lets nobody in with this user, password and database",
-        "check user and database in timebank.toml, and the password: in ~/.pgpass, PGPASSWORD or database.pgpass",
+        "check user and database in the URL, and the password: in ~/.pgpass, PGPASSWORD or database.pgpass",
     ),
     "database_missing": (
         "there is no database where one should be",
@@ -384,9 +388,13 @@ CODES: dict[str, tuple[str, str]] = {
         "the database role lacks a right",
         "have its owner grant it: CREATE on the database, or a schema of its own: CREATE SCHEMA ... AUTHORIZATION ...",
     ),
+    "database_timeout": (
+        "the database server ended the work before it was done",
+        "run it again; if it stays, have the server allow more time: ALTER ROLE USER SET statement_timeout = 0",
+    ),
     "database_unreachable": (
         "the database server does not answer",
-        "check that PostgreSQL runs and that the URL in timebank.toml is right",
+        "check that PostgreSQL runs and that the URL is right, as it was typed or in timebank.toml",
     ),
     "day_not_later": (
         "a ledger day must come after the one before",

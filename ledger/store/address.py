@@ -3,8 +3,8 @@
     postgresql://banks@db.example/hours?schema=rushey_green_example_hours
 
 All of a URL but `schema` is libpq's, and means there what it means to it: .pgpass, PGPASSWORD, service files, several
-hosts, sslmode. What is shown of a URL is its host, its database and its schema; never a password, even one that was
-typed so that a part of it stands where a host should.
+hosts, sslmode; only that text travels as UTF8 is not to be changed. What is shown of a URL is its host, its database
+and its schema; never a password, even one that was typed so that a part of it stands where a host should.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ CONNECT_SECONDS = 10
 IDLE_SECONDS = 600  # a person may be confirming a signature
 #: what a server is told once, when a connection is opened; a network that is gone is noticed in half a minute
 _LIVELY = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
+#: a history takes as long as it takes to verify; who wants it otherwise says so in the URL
+_UNHURRIED = "-c statement_timeout=0"
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _SCHEMA = re.compile(r"([?&])schema=([^&]*)(&|$)")
+_SCHEMA_SAID = re.compile("[?&]schema=")
+_THE_SERVERS = ("pg_", "information_schema")
 _USER = re.compile(r"^(\w+://[^:/?@]*):[^@]*@")
 _PASSWORD = re.compile(r"([?&])password=[^&]*(&|$)")
 _LONGEST = 63
@@ -38,9 +42,12 @@ def schema_of(url: str) -> str:
 
     found = _SCHEMA.search(url)
     name = unquote(found[2]) if found else DEFAULT_SCHEMA
-    if not _NAME.fullmatch(name) or name.startswith("pg_"):
+    if not _NAME.fullmatch(name) or name.startswith(_THE_SERVERS):
         hint = "name one in the URL, as in ?schema=rushey_green, or leave it out: then it is named after the bank"
-        raise Usage("bad_config", f"{name[:80]!r} is no name for a schema: small letters, digits and _ make one", hint)
+        why = "it is the server's own" if name.startswith(_THE_SERVERS) else "small letters, digits and _ make one"
+        raise Usage("bad_config", f"{name[:80]!r} is no name for a schema: {why}", hint)
+    if len(_SCHEMA_SAID.findall(url)) > 1:
+        raise Usage("bad_config", "the database URL names a schema twice", "leave one of them out")
     return name
 
 
@@ -90,6 +97,8 @@ def settings(url: str) -> dict[str, Any]:
         from psycopg.conninfo import conninfo_to_dict
     except ImportError:
         raise Unavailable("extra_missing", "PostgreSQL needs psycopg, which is not installed") from None
+    if not url.isprintable():
+        raise _not_understood(": it holds the end of a line, or another sign that is not printed")
     try:
         said = {name: str(value) for name, value in conninfo_to_dict(_SCHEMA.sub(_joined, url)).items()}
     except Error as error:
@@ -114,8 +123,9 @@ def connecting(url: str) -> dict[str, Any]:
     """What psycopg is to connect with."""
     said = settings(url)
     ours = f"-c search_path={schema_of(url)} -c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}"
-    known = {"connect_timeout": CONNECT_SECONDS, "client_encoding": "UTF8", "application_name": "timebank", **_LIVELY}
-    return known | said | {"options": f"{said.get('options', '')} {ours}".strip()}
+    known = {"connect_timeout": CONNECT_SECONDS, "application_name": "timebank", **_LIVELY}
+    options = " ".join(filter(None, (_UNHURRIED, said.get("options", ""), ours)))
+    return known | said | {"options": options, "client_encoding": "UTF8"}
 
 
 def shown(where: str) -> str:

@@ -7,13 +7,15 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
-from psycopg.sql import SQL, Composed
+from psycopg.sql import SQL, Composed, Identifier
 
 from ledger.store.postgres import Server
 from ledger.store.sql import Ahead, Asked, Db
 
 if TYPE_CHECKING:
     from eventsourcing.persistence import StoredEvent
+
+_ANY_NAME = "Zoë 東京 𐌰"
 
 
 class OneConnection(PostgresDatastore):
@@ -45,8 +47,9 @@ class PostgresLog(PostgresApplicationRecorder):
         schema = self.datastore.schema
         with self.datastore.get_connection() as connection, connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"timebank {schema}",))
+            connection.execute("SELECT %s", (_ANY_NAME,))  # a database that cannot keep every name says so now
             if connection.execute("SELECT to_regnamespace(%s)", (schema,)).fetchone()[0] is None:
-                connection.execute(f"CREATE SCHEMA {schema}")
+                connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
             for statement in self.sql_create_statements:
                 if _text(statement).startswith(("CREATE TABLE", "CREATE UNIQUE INDEX")):
                     connection.execute(statement)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ledger.errors import Invalid, Problem, Unavailable
-from ledger.store.address import shown
+from ledger.errors import Invalid, Problem, Unavailable, Usage
+from ledger.store.address import connecting, is_url, schema_of, shown
 
 
 @contextmanager
@@ -66,8 +66,10 @@ def _sqlite_problem(error: sqlite3.Error, where: str) -> Problem:
 #: SQLSTATE, or its class, and the code (PostgreSQL's documentation, appendix A)
 _POSTGRES_CODES = {
     "08": "database_unreachable",
+    "22P05": "database_encoding",
     "25006": "database_replica",
-    "25P03": "database_unreachable",  # it waited too long for us
+    "25P03": "database_timeout",  # it waited too long for us
+    "25P04": "database_timeout",
     "28": "database_login",
     "3D": "database_login",
     "3F": "not_a_database",
@@ -78,19 +80,31 @@ _POSTGRES_CODES = {
     "53300": "database_unreachable",
     "55000": "database_replica",  # of LOCK TABLE: "while recovery is in progress"
     "55P03": "database_locked",
+    "57014": "database_timeout",
     "57P": "database_unreachable",
+    "57P05": "database_timeout",
     "58030": "disk_error",
     "XX00": "database_damaged",
 }
-#: a schema that one may not use looks like one that is not there
-_NO_TABLES = "check the schema's name, and that the user may use it: GRANT USAGE ON SCHEMA …; or restore a backup"
 #: what every transaction asks for first is there, and another table is not
 _INSIDE = re.compile(r'relation "(?!(meta|stored_events)")\w+" does not exist')
+#: what a right is lacked to, and the next step; to a database, the code's own
+_RIGHTS = (
+    (re.compile("for sequence"), "let the tables' owner work here, or GRANT ALL ON ALL SEQUENCES IN SCHEMA"),
+    (re.compile("for table|owner of"), "let the tables' owner work here, or GRANT ALL ON ALL TABLES IN SCHEMA"),
+    (re.compile("for schema"), "have its owner say: GRANT USAGE, CREATE ON SCHEMA"),
+)
+_IS_HERE = "check the schema's name in the URL, or restore a backup: timebank restore FILE DIR --store URL"
 #: of a connection that was not made libpq gives words only; the server's own begin so
 _FATAL = re.compile(r"FATAL:\s*([^\n]*)")
-_FAILED = re.compile(r"failed: ([^\n]*)")
-_PASSING = re.compile("starting up|shutting down|recovery|not.* accept|too many|remaining connection", re.IGNORECASE)
+_FAILED = re.compile(r"^connection (?:failed|is bad): ([^\n]*)", re.MULTILINE)
+_PASSING = re.compile("starting up|shutting down|recovery|not.* accept", re.IGNORECASE)
+_CROWDED = re.compile("too many|remaining connection", re.IGNORECASE)
 _REPLICA = re.compile("read-only|hot standby", re.IGNORECASE)
+#: what libpq, or the server, finds wrong with the settings of a URL
+_SETTING = re.compile("^(invalid |could not match |definition of service |.*service file)|parameter|command-line arg")
+_WAIT = "wait a moment, then run the same command again"
+_TAKE_TURNS = "wait until others have finished, or have max_connections of the server or the user's limit raised"
 
 
 def _postgres_problem(error: BaseException, where: str) -> Problem:
@@ -98,24 +112,52 @@ def _postgres_problem(error: BaseException, where: str) -> Problem:
     if not state:
         return _unconnected(error, where)
     codes = (_POSTGRES_CODES[key] for length in (5, 4, 3, 2) if (key := state[:length]) in _POSTGRES_CODES)
-    code = next(codes, "database_error")
-    if code == "not_a_database" and _INSIDE.search(str(error)):
-        code = "database_damaged"
-    problem: type[Problem] = Invalid if code in ("not_a_database", "database_damaged") else Unavailable
-    hint = _NO_TABLES if code == "not_a_database" else ""
-    return problem(code, f"{shown(where)}: {str(error).splitlines()[0]}", hint)
+    code, said = next(codes, "database_error"), str(error).splitlines()[0]
+    if code == "not_a_database":
+        return Invalid("database_damaged", f"{shown(where)}: {said}") if _INSIDE.search(said) else _unseen(said, where)
+    if code == "database_rights":
+        return Unavailable(code, f"{shown(where)}: {said}", _right_wanted(said, where))
+    return (Invalid if code == "database_damaged" else Unavailable)(code, f"{shown(where)}: {said}")
+
+
+def _unseen(said: str, where: str) -> Problem:
+    """There is no bank where one was looked for: nor a schema, or it may not be looked into, which looks the same."""
+    found: list[tuple[bool]] = []
+    if is_url(where):
+        import psycopg
+
+        asking = "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = %s"
+        with suppress(psycopg.Error), psycopg.connect(**connecting(where)) as connection:
+            found = connection.execute(asking, (schema_of(where),)).fetchall()
+            if not found:
+                said = "there is no such schema"
+    if found == [(False,)]:
+        said = f"permission denied for schema {schema_of(where)}"
+        return Unavailable("database_rights", f"{shown(where)}: {said}", _right_wanted(said, where))
+    return Invalid("not_a_database", f"{shown(where)}: {said}", _IS_HERE)
+
+
+def _right_wanted(said: str, where: str) -> str:
+    if not is_url(where):
+        return ""
+    return next((f"{step} {schema_of(where)} TO ..." for lacked, step in _RIGHTS if lacked.search(said)), "")
 
 
 def _unconnected(error: BaseException, where: str) -> Problem:
     """There is no connection: nobody answered, or somebody said no, or the one there was broke."""
     said = str(error)
-    fatal = _FATAL.search(said)
-    tried = getattr(error, "pgconn", None)
-    if fatal or getattr(tried, "needs_password", False) or getattr(tried, "used_password", False):
-        why = fatal[1] if fatal else "it wants a password"
-        code = "database_unreachable" if _PASSING.search(why) else "database_login"
-        return Unavailable(code, f"{shown(where)} lets nobody in: {why}")
-    failed = _FAILED.search(said)
-    why = (failed[1] if failed else said.partition("\n")[0]) or type(error).__name__
-    code = "database_replica" if _REPLICA.search(why) else "database_unreachable"
-    return Unavailable(code, f"{shown(where)} cannot be reached: {why}")
+    failed, fatal = _FAILED.search(said), _FATAL.search(said)
+    why = (fatal or failed or [said, said.partition("\n")[0]])[1] or type(error).__name__
+    if _SETTING.search(why):
+        return Usage("bad_config", f"{shown(where)}: {why}", "put the URL right, as it was typed or in timebank.toml")
+    if _REPLICA.search(why):
+        return Unavailable("database_replica", f"{shown(where)} cannot be used: {why}")
+    if _CROWDED.search(why):
+        return Unavailable("database_unreachable", f"{shown(where)} lets nobody in: {why}", _TAKE_TURNS)
+    if _PASSING.search(why):
+        return Unavailable("database_unreachable", f"{shown(where)} lets nobody in: {why}", _WAIT)
+    if fatal:
+        return Unavailable("database_login", f"{shown(where)} lets nobody in: {why}")
+    if getattr(getattr(error, "pgconn", None), "needs_password", False):
+        return Unavailable("database_login", f"{shown(where)} lets nobody in: it wants a password")
+    return Unavailable("database_unreachable", f"{shown(where)} cannot be reached: {why}")

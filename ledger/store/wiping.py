@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ledger.errors import Unavailable
-from ledger.store.address import connecting
+from ledger.store.address import connecting, shown
 from ledger.store.sql import UNWIPED, patiently
 
 CHUNK = 1 << 20
@@ -70,7 +70,11 @@ def wipe_postgres(url: str) -> None:
     """Write the tables that hold private details anew."""
     import psycopg
 
+    passed_over: list[str] = []  # of a table that is not the user's own the server only warns
     with psycopg.connect(**connecting(url), autocommit=True) as connection:
+        connection.add_notice_handler(lambda said: passed_over.append(said.message_primary or ""))
         for table in _PRIVATE:
             connection.execute(f"VACUUM FULL {table}")
+        if passed_over:
+            raise Unavailable("database_rights", f"{shown(url)}: {passed_over[0]}", "let the owner of its tables do it")
         connection.execute(_DONE)
