@@ -12,6 +12,7 @@ Files are replaced whole: written beside, flushed to disk, renamed.
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import time
 import tomllib
@@ -223,12 +224,13 @@ def made_folder(path: Path, mode: int = 0o777) -> None:
 
 
 @contextmanager
-def made_beside(path: Path, word: str, *, clear: bool) -> Iterator[Path]:
+def made_beside(path: Path, word: str, *, clear: bool, begun: str = "") -> Iterator[Path]:
     """A new folder beside `path` that takes its name when the block ends well, and is removed when it does not.
 
-    With `clear`, what a program that was killed at the same has left is removed first: nobody holds its lock.
+    With `clear`, what a program that was killed at the same has left is removed first: nobody holds its lock. One in
+    which the file `begun` stands by then is left as it is, to be gone on with.
     """
-    start = f".{path.name}.{word}-"
+    start = _start(path, word)
     beside = path.with_name(start + _any_word())
     with ExitStack() as held:
         try:
@@ -237,7 +239,7 @@ def made_beside(path: Path, word: str, *, clear: bool) -> Iterator[Path]:
                 _lock(above, wait=True)  # nobody sees a folder that is made and not locked yet
                 for left in [one for one in path.parent.iterdir() if clear and one.name.startswith(start)]:
                     if _is_left(left):
-                        _remove(left)
+                        remove_folder(left)
                 beside.mkdir()
                 _lock(held.enter_context(opened(beside)), wait=True)
         except OSError as error:
@@ -246,15 +248,29 @@ def made_beside(path: Path, word: str, *, clear: bool) -> Iterator[Path]:
             yield beside
             move_in(beside, path)
         except BaseException:
-            _remove(beside)
+            if not begun or not (beside / begun).exists():
+                remove_folder(beside)
             raise
+
+
+@contextmanager
+def left_beside(path: Path, word: str) -> Iterator[list[Path]]:
+    """The folders that programs have left at `made_beside`; nobody else gets hold of them meanwhile."""
+    with ExitStack() as held:
+        there = sorted(path.parent.glob(f"{glob.escape(_start(path, word))}*"))
+        yield [one for one in there if _lock(held.enter_context(opened(one)), wait=False)]
+
+
+def _start(path: Path, word: str) -> str:
+    return f".{path.name}.{word}-"
 
 
 def _any_word() -> str:
     return os.urandom(4).hex()
 
 
-def _remove(folder: Path) -> None:
+def remove_folder(folder: Path) -> None:
+    """Remove a folder and all in it, as far as the disk lets it."""
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,32 +1,53 @@
 """Found a bank: its folder, its keys, its database, and entry 0, whole or not at all.
 
 Everything is made in a folder beside the one asked for and renamed at the end, so a founding that is cut off leaves
-no half bank behind.
+no half bank behind. On a server, where the log is not in that folder, one that is cut off at its commit leaves it: it
+holds the only keys to a log that may have begun. Whoever types the same again then has the bank of that log, if there
+is one, and founds another if there is none.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.bank import Bank
 from ledger.clock import Clock
-from ledger.errors import Refused, Unavailable, Usage
+from ledger.errors import Invalid, Problem, Refused, Unavailable, Usage
 from ledger.facts import events as e
-from ledger.folder import CONFIG, DATABASE, KEYS, RECOVERY, Folder, made_beside, open_folder, settled, write_config
+from ledger.folder import (
+    CONFIG,
+    DATABASE,
+    KEYS,
+    RECOVERY,
+    Folder,
+    left_beside,
+    made_beside,
+    move_in,
+    open_folder,
+    remove_folder,
+    settled,
+    write_config,
+)
 from ledger.format.epochs import MOST_ORIGIN, first_origin
 from ledger.format.keys import encode_key
-from ledger.keyfiles.files import make_key
+from ledger.keyfiles.files import load_key, make_key
 from ledger.keyfiles.ring import Keyring, key_files
-from ledger.store.address import is_url
+from ledger.page import Page, Recorded
+from ledger.store.address import is_url, with_schema, without_password
 from ledger.store.database import Store
+from ledger.store.lost import TOUCH
 from ledger.words import clean_text, quote
 
 _ORIGIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9._-]+)+")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+#: in the name of the folder in which a bank on a server is made
+_UNFINISHED = "unfinished"
+#: what is said of a commit that was kept, or may have been
+_MAYBE_KEPT = ("commit_unknown", "standby_missing")
 
 #: what a new bank starts with: no rounding, the debited party's word, ten hours of debt for people
 FIRST_POLICY = e.Policy(
@@ -60,13 +81,19 @@ def random_account() -> str:
 
 
 def found_bank(path: Path, plan: Plan, clock: Clock) -> Bank:
-    """Found a bank in `path`, which must not exist or be empty; returns it, open."""
+    """Found a bank in `path`, which must not exist or be empty; returns it, open.
+
+    `Unavailable("commit_unknown")` and `("standby_missing")`: the bank may be founded, or is; the same again finds out.
+    """
     name = clean_text("the bank's name", plan.name, 200)
     path = path.resolve()
     _check_plan(path, plan)
-    in_file = not is_url(plan.database)  # else what a founding left may hold the only keys to a log that was begun
-    with made_beside(path, "founding" if in_file else "unfinished", clear=in_file) as beside:
-        _build(beside, plan, name, clock)
+    if not is_url(plan.database):
+        with made_beside(path, "founding", clear=True) as beside:
+            _build(beside, plan, name, clock)
+    elif not _gone_on_with(path, plan, name, clock):
+        with made_beside(path, _UNFINISHED, clear=False, begun=CONFIG) as beside:
+            _build(beside, plan, name, clock)
     folder = open_folder(path)
     return Bank(folder, Store(folder.where, folder.origin), clock)
 
@@ -103,14 +130,92 @@ def _build(path: Path, plan: Plan, name: str, clock: Clock) -> None:
         raise Refused("future_date", f"the bank cannot have been founded on {founded.founded_on}, after today")
     folder = Folder(path, name, plan.origin, settled(path, plan.database, plan.origin), "founding", "broker-1")
     store = Store(folder.where)
-    store.create(plan.origin)
     bank = Bank(folder, store, clock)
     keyring = Keyring(key_files(keys), lambda _: plan.passphrase or b"")
-    recorded = bank.write(lambda page: page.add(founded, {"handle": "pot", "name": "Community pot"}), keyring)
+
+    def begin(page: Page) -> Recorded:
+        recorded = page.add(founded, {"handle": "pot", "name": "Community pot"})
+        write_config(folder._replace(founding=recorded.entry.hash.hex()))  # what is begun can be gone on with
+        return recorded
+
+    try:
+        store.create(plan.origin)
+        bank.write(begin, keyring)
+    except Problem as problem:
+        if problem.code in _MAYBE_KEPT:
+            raise Unavailable(problem.code, problem.message, _THE_SAME) from None
+        (path / CONFIG).unlink(missing_ok=True)
+        raise
+    _sign_first_head(bank, keyring)
+    store.close()
+
+
+_THE_SAME = "run the same command again when the server answers: it finds out, and goes on with what was begun"
+
+
+def _sign_first_head(bank: Bank, keyring: Keyring) -> None:
     with suppress(Unavailable):  # what is recorded is not given up for a head, which the next command signs
         bank.sign_head(keyring)
-    store.close()
-    write_config(folder._replace(founding=recorded.entry.hash.hex()))
+
+
+def _gone_on_with(path: Path, plan: Plan, name: str, clock: Clock) -> bool:
+    """Whether a founding of this bank that was cut off turns out to be recorded; then it is the bank in `path`.
+
+    What was begun and is not recorded is removed; what is of another bank is left alone.
+    """
+    of_this_bank = plan.origin, without_password(with_schema(plan.database, plan.origin))[0]
+    with left_beside(path, _UNFINISHED) as folders:
+        for left in folders:
+            if not (left / CONFIG).exists():
+                continue
+            folder = open_folder(left)
+            if (folder.origin, folder.database) != of_this_bank:
+                continue
+            with closing(Store(folder.where, folder.origin)) as store:
+                try:
+                    founded = _recorded(store, folder)
+                except Invalid:
+                    continue  # the schema is another's by now, or nobody's
+                if founded is None:
+                    remove_folder(left)
+                    continue
+                _must_be_the_same(founded, folder, plan, name)
+                _sign_first_head(Bank(folder, store, clock), Keyring(key_files(folder.keys), lambda _: b""))
+            move_in(left, path)
+            return True
+    return False
+
+
+def _recorded(store: Store, folder: Folder) -> e.BankFounded | None:
+    """The founding that `folder` was made for, if it is in the log, and the server's standbys have it; else None."""
+    try:
+        with store.writing() as log:  # under the lock: a server that still worked on it has come to an end
+            first = log.entry(0) if log.size() else None
+            if first is None or first.hash.hex() != folder.founding:
+                return None
+            log.db.run(TOUCH)
+            founded: e.BankFounded = first.fact
+            return founded
+    except Problem as problem:
+        if problem.code in _MAYBE_KEPT:
+            raise Unavailable(problem.code, problem.message, _THE_SAME) from None
+        raise
+
+
+def _must_be_the_same(founded: e.BankFounded, folder: Folder, plan: Plan, name: str) -> None:
+    """Refuse to take a bank for the one that is asked for now, if it would not have its name, committee or phrase."""
+    phrased: list[Path] = []
+
+    def phrase(key: Path) -> bytes:
+        phrased.append(key)
+        return plan.passphrase or b""
+
+    load_key(folder.keys / "committee-1", phrase)
+    committee = sum(key.purpose == "committee" for key in founded.keys)
+    was, asked = (founded.name, committee, founded.threshold), (name, plan.committee, plan.threshold)
+    if was != asked or bool(phrased) != bool(plan.passphrase):
+        what = f"a founding of {quote(founded.name)} was cut off here, and is recorded; what was begun is {folder.path}"
+        raise Refused("bank_exists", what, "found it with the same name, committee and passphrase as then")
 
 
 _OFFICES = (("broker-1", "broker"), ("bank", "bank"), ("checkpoint", "checkpoint"))

@@ -10,9 +10,10 @@ All other lines are stdout. `...` (or more dots, to keep a table straight) stand
 on a line for any lines (what is printed and looks like prose, too); blank lines are for the eye.
 
 `timebank` alone runs in this process (`cli.main.run`), and so does `sqlite3 bank.db "STATEMENTS"`, which changes the
-bank's database wherever that is; all else in a shell. `cd DIR`, `export NAME=VALUE` and `unset NAME` hold for the
-commands after them; `source NAME` follows transcripts/beginnings/NAME.txt first. The clock stands still until `export
-TIMEBANK_CLOCK` moves it.
+bank's database wherever that is; all else in a shell. What `cp -r` copies is a bank of its own, and `cp DIR/bank.db
+DIR/` puts a database in the place of another, wherever they are. `cd DIR`, `export NAME=VALUE` and `unset NAME` hold
+for the commands after them; `source NAME` follows transcripts/beginnings/NAME.txt first. The clock stands still until
+`export TIMEBANK_CLOCK` moves it.
 """
 
 from __future__ import annotations
@@ -29,12 +30,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.main import run
-from ledger.folder import open_folder
+from ledger.folder import CONFIG, open_folder
 from tests import stores
 
 BEGINNINGS = Path(__file__).parent / "transcripts" / "beginnings"
 CLOCK = "2026-11-20T14:03:07Z"
 _ASSIGNMENT = re.compile(r"([A-Z_]+)=(.*)", re.DOTALL)
+_PUT_BACK = re.compile(r"cp (\S+)/bank\.db (\S+)/")
 _SHELL = re.compile(r"[|&;<>`*]|\$\(|\\$", re.MULTILINE)
 
 
@@ -112,6 +114,9 @@ class Console:
         if command.startswith('sqlite3 bank.db "') and command.endswith('"'):
             stores.vandalise(open_folder(self.folder).where, *shlex.split(command)[2].split("; "))
             return Done("", "", 0)
+        if put_back := _PUT_BACK.fullmatch(command):
+            stores.put(*(open_folder(self.folder / name).where for name in put_back.groups()))
+            return Done("", "", 0)
         words = [] if _SHELL.search(command) else shlex.split(command)
         given: dict[str, str] = {}
         while words and (assignment := _ASSIGNMENT.fullmatch(words[0])):
@@ -129,6 +134,8 @@ class Console:
         found = subprocess.run(
             ["sh", "-c", command], cwd=self.folder, env=self.variables, capture_output=True, check=False, text=True
         )
+        if words[:2] == ["cp", "-r"] and (self.folder / words[-1] / CONFIG).exists():
+            stores.own(self.folder / words[-1])
         return Done(found.stdout, found.stderr, found.returncode)
 
     def _remember(self, what: str, word: str) -> None:
@@ -152,7 +159,7 @@ class Console:
 
         On a server one that looks at the file `bank.db` is passed over.
         """
-        asked = step.command.removeprefix("sqlite3 bank.db")
+        asked = _PUT_BACK.sub("", step.command.removeprefix("sqlite3 bank.db"))
         if stores.cluster and any("bank.db" in said for said in (asked, *step.stdout)):
             return Done("", "", 0)
         done = self.type(step.command)

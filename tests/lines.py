@@ -31,7 +31,7 @@ class Line:
         assert found is not None
         self._server = f"{unquote(found[1])}/.s.PGSQL.5432"
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self._at, self._answered = 0, False
+        self._at, self._answered, self._for_good = 0, False, False
         self._act: Callable[[], object] = _nothing
         #: questions that clients asked since the last `cut`
         self.questions = 0
@@ -43,12 +43,14 @@ class Line:
         """Take no more calls."""
         self._listening.close()
 
-    def cut(self, at: int, *, answered: bool = False, act: Callable[[], object] = _nothing) -> None:
+    def cut(
+        self, at: int, *, answered: bool = False, act: Callable[[], object] = _nothing, for_good: bool = False
+    ) -> None:
         """From now on cut whoever asks the `at`-th question: before the server hears it, or when it has answered it.
 
-        Before the client finds out, `act` is done.
+        Before the client finds out, `act` is done. `for_good`: the server hears no question after that.
         """
-        self.questions, self._at, self._answered, self._act = 0, at, answered, act
+        self.questions, self._at, self._answered, self._act, self._for_good = 0, at, answered, act, for_good
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -72,10 +74,11 @@ class Line:
                     statement = not begun or message[:1] in b"QS"
                     begun = True
                     self.questions += statement
-                    if not statement or self.questions != self._at:
+                    gone = self._for_good and 0 < self._at < self.questions
+                    if not gone and (not statement or self.questions != self._at):
                         server.sendall(message)
                         continue
-                    if self._answered:
+                    if self._answered and not gone:
                         server.sendall(message)
                         server.recv(65536)
                     self._act()

@@ -1,8 +1,8 @@
 """Where the tests' banks keep their log: each in a file, or, while `kept_in` says so, in a schema on a server.
 
 A module whose tests are to run on both says `pytestmark = pytest.mark.usefixtures("kept_in")`, makes its banks by
-`tests.builders`, the terminal or the console, and copies them with `copied`. Its tests about the file itself are marked
-`in_files`.
+`tests.builders`, the terminal or the console, copies them with `copied`, restores them with `restore`, and keeps a
+database and puts it back with `aside` and `put`. Its tests about the file itself are marked `in_files`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from ledger.bank import Bank
 from ledger.clock import Clock
 from ledger.folder import DATABASE, open_folder, write_config
 from ledger.keeping.relocating import move
+from ledger.keeping.restore import Restored
+from ledger.keeping.restore import restore as restored_from
 from ledger.store.address import connecting, is_url, schema_of
 from ledger.store.database import Store
 from tests.postgres import fresh_schema
@@ -37,6 +40,11 @@ def typed(words: list[str]) -> list[str]:
     return [*words, "--store", new()] if cluster and makes else words
 
 
+def restore(file: Path, folder: Path, **also: Any) -> Restored:
+    """As `ledger.keeping.restore` does, where banks are kept now unless another `database` is named."""
+    return restored_from(file, folder, **{"database": new(), **also})
+
+
 def copied(folder: Path, path: Path) -> Path:
     """A copy of a bank that nobody has open, database and all, kept where banks are kept now; `path`."""
     shutil.copytree(folder, path)
@@ -48,12 +56,30 @@ def own(path: Path) -> None:
     """Give a bank's folder that was copied, and that nobody has open, a database of its own."""
     settings = open_folder(path)
     if is_url(settings.database):
-        settings = settings._replace(database=_copied_schema(settings.database))
+        settings = settings._replace(database=aside(settings.database))
         write_config(settings)
     if is_url(settings.database) != bool(cluster):
         bank = Bank(settings, Store(settings.where, settings.origin), Clock())
         move(bank, new())
         bank.store.close()
+
+
+def put(where: str, in_place_of: str) -> None:
+    """Make a database what another is, whatever it held; nobody has either open."""
+    if is_url(where):
+        _put_schema(where, in_place_of)
+        return
+    for end in ("", "-wal", "-shm"):
+        Path(in_place_of + end).unlink(missing_ok=True)
+        if Path(where + end).exists():
+            shutil.copy(where + end, in_place_of + end)
+
+
+def aside(where: str) -> str:
+    """A copy of a database that nobody has open, to be put back."""
+    place = fresh_schema(where.partition("&schema=")[0]) if is_url(where) else f"{where}.aside"
+    put(where, place)
+    return place
 
 
 @contextmanager
@@ -84,6 +110,11 @@ def _in_postgres(sql: str) -> str:
 
 
 _SPELLED = (
+    (
+        r"CREATE TRIGGER (\w+) (.*) BEGIN (.*); END",
+        r"""CREATE FUNCTION \1() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN \3; RETURN NULL; END';
+            CREATE TRIGGER \1 \2 EXECUTE FUNCTION \1()""",
+    ),
     (r"zeroblob\((\d+)\)", r"decode(repeat('00', \1), 'hex')"),
     (r"\bx'(\w*)'", r"'\\x\1'::bytea"),
     (r"CAST\(state AS TEXT\)", "convert_from(state, 'UTF8')"),
@@ -93,12 +124,10 @@ _SPELLED = (
 )
 
 
-def _copied_schema(url: str) -> str:
+def _put_schema(url: str, in_place_of: str) -> None:
     import psycopg
 
-    base, _, _ = url.partition("&schema=")
-    copy = fresh_schema(base)
-    old, made = schema_of(url), schema_of(copy)
+    old, made = schema_of(url), schema_of(in_place_of)
     with psycopg.connect(**connecting(url)) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (old,)).fetchall()
         copying = [
@@ -106,5 +135,12 @@ def _copied_schema(url: str) -> str:
             f" INSERT INTO {made}.{name} SELECT * FROM {old}.{name}"
             for (name,) in tables
         ]
-        connection.execute("; ".join((f"CREATE SCHEMA {made}", *copying)).encode())
-    return copy
+        dropping = f"SET client_min_messages = warning; DROP SCHEMA IF EXISTS {made} CASCADE"
+        numbers = f"{made}.stored_events_notification_id_seq"  # a copy of its own: the other one may be dropped
+        column = f"{made}.stored_events.notification_id"
+        numbering = (
+            f"CREATE SEQUENCE {numbers} OWNED BY {column}",
+            f"ALTER TABLE {made}.stored_events ALTER notification_id SET DEFAULT nextval('{numbers}')",
+            f"SELECT setval('{numbers}', (SELECT COALESCE(MAX(notification_id), 0) + 1 FROM {made}.stored_events))",
+        )
+        connection.execute("; ".join((dropping, f"CREATE SCHEMA {made}", *copying, *numbering)).encode())

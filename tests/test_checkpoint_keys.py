@@ -23,6 +23,8 @@ from tests.console import Console
 from tests.neighbours import ELM, LINK, OAK, key_of, pair
 from tests.test_federation_lies import lie
 
+pytestmark = pytest.mark.usefixtures("kept_in")
+
 OLD, NEW, NEXT = (key_of(f"elm checkpoint {number}") for number in range(3))
 
 

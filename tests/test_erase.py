@@ -16,7 +16,6 @@ from ledger.facts import events as e
 from ledger.format.openings import Opening, commitment
 from ledger.keeping.backup import backup
 from ledger.keeping.rebuild import rebuild
-from ledger.keeping.restore import restore
 from ledger.people.register import openings_of
 from ledger.publishing.folder import publish
 from ledger.store.address import connecting
@@ -24,6 +23,7 @@ from ledger.store.sql import UNWIPED
 from tests.across import agree, paired, settle
 from tests.builders import Village, found
 from tests.console import Console, Done
+from tests.stores import restore
 
 pytestmark = pytest.mark.usefixtures("kept_in")
 

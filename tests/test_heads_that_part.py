@@ -16,6 +16,8 @@ from ledger.format.keys import vkey
 from tests.across import Near, paired, settle
 from tests.console import Console
 
+pytestmark = pytest.mark.usefixtures("kept_in")
+
 
 def grown(bank: Near, entries: int) -> None:
     """Record so many exchanges, and sign a head over them."""

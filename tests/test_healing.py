@@ -13,13 +13,16 @@ from ledger.clock import Clock
 from ledger.errors import Problem
 from ledger.folder import RECOVERY
 from ledger.keeping.backup import backup
-from ledger.keeping.restore import Restored, restore
+from ledger.keeping.restore import Restored
 from ledger.keyfiles.files import make_key
 from ledger.publishing import escrow
 from ledger.publishing.folder import publish
 from ledger.store.database import Store
 from tests.builders import FIRST_DAY, Village, live_village
+from tests.stores import restore
 from tests.test_publish import files, grow
+
+pytestmark = pytest.mark.usefixtures("kept_in")
 
 
 @pytest.fixture

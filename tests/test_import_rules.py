@@ -14,6 +14,8 @@ from ledger.founding import random_account
 from ledger.verifying.audit import audit
 from tests.builders import Village, found
 
+pytestmark = pytest.mark.usefixtures("kept_in")
+
 FILES = (("ab" * 32, 17),)
 
 

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import Unavailable
+from ledger.format.keys import encode_key
+from ledger.keyfiles.files import read_public
+from ledger.store import lost
+from ledger.store.database import Store
 from tests import stores
 from tests.across import agree, mirrors, paired, settle
 from tests.lines import Line, line_to
@@ -128,6 +132,49 @@ def test_a_bank_is_founded_once_it_is_typed_again_wherever_the_line_is_cut(
         terminal.types(f"account open ada --name Ada --bank {bank}")
         assert terminal.reads(f"verify --bank {bank}")["size"] == 2
     assert ends == {0, 1}
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
+def test_a_founding_that_may_be_recorded_keeps_its_keys_and_is_gone_on_with(
+    terminal: Terminal, line: Line, monkeypatch: pytest.MonkeyPatch, *, answered: bool
+) -> None:
+    """The server stays away after the question, so that nobody can tell whether it heard COMMIT."""
+    monkeypatch.setattr(lost, "RETURN_SECONDS", 0.2)
+    base, ends = line.url.partition("&schema=")[0], set[tuple[str, bool]]()
+    for number in range(27, 35):
+        bank = terminal.folder / f"bank-{number}"
+        url = fresh_schema(base)
+        founding = f"init {bank} --name V --origin v.example/hours --no-passphrase --store {url}"
+        line.cut(number, answered=answered, for_good=True)
+        outcome = terminal.tries(founding)
+        line.cut(0)
+        beside = [path for path in terminal.folder.iterdir() if path.name.startswith(".")]
+        kept = [encode_key(read_public(path / "keys" / "broker-1.pub").raw) for path in beside]
+        code = outcome.err.partition(": ")[0]
+        if code == "error[commit_unknown]":
+            assert "hint: run the same command again" in outcome.err
+            assert len(beside) == 1
+            other = founding.replace("--name V", "--name W")
+            if answered:
+                assert "error[bank_exists]: a founding of 'V' was cut off here" in terminal.tries(other).err
+                assert "error[bank_exists]" in terminal.tries(other.replace(str(bank), f"{bank}-other")).err
+            else:  # as if it had been rolled back: the keys that were made are of no use to anybody
+                store = Store(url)
+                store.clear()
+                store.create("v.example/hours")
+                store.close()
+        else:
+            assert (code, beside) == ("error[database_unreachable]", []) or outcome.status == 0, outcome.err
+        if outcome.status:
+            terminal.types(founding)
+        assert [path for path in terminal.folder.iterdir() if path.name.startswith(".")] == []
+        terminal.types(f"account open ada --name Ada --bank {bank}")
+        told = terminal.reads(f"verify --bank {bank}")
+        assert (told["ok"], told["size"], told["unsigned"]) == (True, 2, 0)
+        there = encode_key(read_public(bank / "keys" / "broker-1.pub").raw)
+        ends.add((code, kept == [there]))
+    assert {one for one in ends if one[0] == "error[commit_unknown]"} == {("error[commit_unknown]", answered)}
+    assert len(ends) > 1
 
 
 def test_two_banks_agree_wherever_the_line_is_cut_during_a_sync(

@@ -14,6 +14,8 @@ from ledger.facts import links as lf
 from tests.across import Near, agree, paired, settle
 from tests.console import Console, Done
 
+pytestmark = pytest.mark.usefixtures("kept_in")
+
 
 def again(one: Near, other: Near, *, verified: bool = True) -> str:
     """Pair a second time, as `new`; the link."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from federation.statement import Month, months_of, statement_of
 from tests.across import Near, paired, settle
 from tests.console import Console
+
+pytestmark = pytest.mark.usefixtures("kept_in")
 
 
 def by_payment(bank: Near, link: str) -> tuple[Month, ...]:

@@ -26,6 +26,8 @@ from tests.across import agree, opened, paired, settle
 from tests.console import Console, Done
 from tests.neighbours import ELM, LINK, OAK, key_of
 
+pytestmark = pytest.mark.usefixtures("kept_in")
+
 
 class Two:
     """Oak and elm; elm pays oak, and oak is put back to what it was before."""

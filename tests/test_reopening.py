@@ -25,8 +25,11 @@ from ledger.publishing.folder import publish
 from ledger.publishing.heads import read_checkpoint
 from ledger.store.database import Store
 from ledger.verifying.audit import audit
+from tests import stores
 from tests.builders import ORIGIN, Village, found
 from tests.console import Console, Done
+
+pytestmark = pytest.mark.usefixtures("kept_in")
 
 SECOND = f"{ORIGIN}/epoch-2"
 
@@ -99,7 +102,7 @@ class Loss:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Loss:
+def made(kept_in: str, tmp_path_factory: pytest.TempPathFactory) -> Loss:
     """A bank that has lost what it published, and went on."""
     loss = Loss(tmp_path_factory.mktemp("loss"))
     loss.restored()
@@ -161,8 +164,7 @@ def village(tmp_path: Path) -> Village:
     with made.bank.store.reading() as log:
         size = log.size()
     made.bank.store.close()
-    database = made.bank.folder.path / "bank.db"
-    old = database.read_bytes()
+    old = stores.aside(made.bank.folder.where)
     ann, bo = (made.write(lambda page, name=name: page.account_of(name)) for name in ("ann", "bo"))  # type: ignore[misc]
     for minutes in (15, 30):
         made.exchange(ann, bo, minutes)
@@ -170,9 +172,7 @@ def village(tmp_path: Path) -> Village:
     with made.bank.store.reading() as log:
         made.lost = [log.raw(size), log.raw(size + 1)]  # type: ignore[attr-defined]
     made.bank.store.close()
-    for path in made.bank.folder.path.glob("bank.db-*"):
-        path.unlink()
-    database.write_bytes(old)
+    stores.put(old, made.bank.folder.where)
     made.bank.forget()
     return made
 
@@ -253,7 +253,7 @@ def test_a_head_beyond_the_declared_one_shows_that_the_loss_was_not_told_truly(v
 def test_a_log_may_be_reopened_twice(village: Village, tmp_path: Path) -> None:
     first = reopen(village)
     village.bank.store.close()
-    shutil.copytree(village.bank.folder.path, tmp_path / "copy")
+    stores.copied(village.bank.folder.path, tmp_path / "copy")
     village.open("cy")
     village.sign_head()
     head = village.bank.head_note()

@@ -14,6 +14,8 @@ from ledger.store.troubles import explained
 
 #: how long a server is waited for that may have kept an entry
 RETURN_SECONDS = 60
+#: a change of nothing: its commit is answered when a standby has all that was before
+TOUCH = "UPDATE meta SET value = value WHERE name = 'schema'"
 _PASSING = ("database_unreachable", "database_login", "database_replica")
 
 
@@ -33,7 +35,7 @@ def was_kept(
                 log = Log(db, origin)
                 kept = index < log.size() and log.raw(index) == raw
                 if kept:
-                    db.run("UPDATE meta SET value = value WHERE name = 'schema'")
+                    db.run(TOUCH)
         except (Problem, UnknownOutcome) as problem:
             if isinstance(problem, Unguarded):
                 raise what_to_say(where, problem, last) from None
