@@ -59,6 +59,7 @@ class Bank:
         self._gone: list[bytes] = []
         self._head_file = folder.head
         self._head_is, self._head_note = (0, 0, 0), b""
+        self._stood_by = b""
 
     @contextmanager
     def reading(self, keyring: Keyring | None = None) -> Iterator[Page]:
@@ -220,7 +221,17 @@ class Bank:
                 handovers = [*log.handovers(), note]
                 log.set_meta(HANDOVERS, format_handovers(handovers).decode())
             self._beside(note, head, highest)
-            return note
+        self._stood_by = note
+        return note
+
+    def stand_by(self, head: bytes) -> None:
+        """Before a signed head leaves the bank: come back when the standbys of its server have what it is over.
+
+        What this program signed they have; what another did may be on the primary alone.
+        """
+        if head != self._stood_by:
+            self.store.stand_by()
+            self._stood_by = head
 
     def _beside(self, note: bytes, head: Checkpoint, highest: Checkpoint) -> None:
         if head.size > highest.size or not self.head_note():

@@ -135,11 +135,11 @@ def test_the_primary_is_killed_and_the_standby_goes_on(servers: tuple[Server, Se
     village.bank.store.close()
 
 
-def type_record(send: Send, folder: Path) -> None:
-    """Record by the command that people type; its exit status, and what it said."""
+def type_in(send: Send, folder: Path, command: str) -> None:
+    """Type a command as people do; its exit status, and what it said."""
     talk = io.StringIO()
     with redirect_stderr(talk), redirect_stdout(talk):
-        status = run(["record", "ada", "bo", "1m", "--for", "tea", "--bank", str(folder)])
+        status = run([*command.split(), "--bank", str(folder)])
     send((status, talk.getvalue()))
 
 
@@ -156,26 +156,32 @@ def test_a_commit_whose_wait_for_a_standby_is_ended_is_told_as_it_is(
     village.bank.store.close()
     folder = village.bank.folder.path
     waits = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    told: list[tuple[int, str, str]] = []
     with closing(psycopg.connect(postgres_url, autocommit=True)) as server:
         server.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
         server.execute("SELECT pg_reload_conf()")
         try:
-            child = children.Child(type_record, folder)
-            until = time.monotonic() + 60
-            while not (waiting := server.execute(waits).fetchall()) and time.monotonic() < until:
-                time.sleep(0.05)
-            assert waiting
-            if how == "by the server":
-                server.execute("SELECT pg_cancel_backend(%s)", waiting[0])
-            else:
-                assert child.process.pid is not None
-                os.kill(child.process.pid, signal.SIGINT)
-            [(status, said)] = child.outcome().sent  # once is enough: nothing else is waited for
+            for command in ("record ada bo 1m --for tea", "log checkpoint", "log checkpoint"):
+                child = children.Child(type_in, folder, command)
+                until = time.monotonic() + 60
+                while not (waiting := server.execute(waits).fetchall()) and time.monotonic() < until:
+                    time.sleep(0.05)
+                assert waiting, command
+                if how == "by the server":
+                    server.execute("SELECT pg_cancel_backend(%s)", waiting[0])
+                else:
+                    assert child.process.pid is not None
+                    os.kill(child.process.pid, signal.SIGINT)
+                [(status, said)] = child.outcome().sent  # once is enough: nothing else is waited for
+                told.append((status, *said.partition(": ")[::2]))
         finally:
             server.execute("ALTER SYSTEM RESET synchronous_standby_names")
             server.execute("SELECT pg_reload_conf()")
-    assert (status, said.partition(": ")[0]) == (1, "error[standby_missing]"), said
-    assert "entry 4 is recorded in the database" in said  # after the day, which was opened with it
+    assert [one[:2] for one in told] == [(1, "error[standby_missing]")] * 3, told
+    assert told[0][2].startswith("entry 4 is recorded in the database")  # after the day, which was opened with it
+    assert "no standby is known to have it" in told[2][2]  # the head is signed by now, and still not safe
+    [(status, said)] = children.run(type_in, folder, "log checkpoint").sent
+    assert (status, f"{ORIGIN}\n5\n" in said) == (0, True), said
     after = village_in(folder)
     assert len_of(after) == 5
     after.sign_head()

@@ -67,7 +67,9 @@ def publish(
     wrong with the log), `Unavailable` when the disk will not: the folder then stands as it was, or can be gone on with.
     """
     recovery = recovery_key(bank)
-    bank.sign_head(keyring)
+    signed = bank.sign_head(keyring)
+    if read_checkpoint(folder) != signed:
+        bank.stand_by(signed)
     with Outgoing(folder) as out, bank.store.reading() as log:
         note = newest_head(log)
         head = read_head(note)
@@ -102,7 +104,7 @@ def hand_out(bank: Bank, keyring: Keyring, progress: Progress | None = None) -> 
     Where the bank publishes, that is brought up to the head first: raises as `publish`. None: it publishes nowhere yet,
     or has no recovery key, so that nothing sealed stands behind the head.
     """
-    bank.sign_head(keyring)
+    bank.stand_by(bank.sign_head(keyring))
     with bank.store.reading() as log:
         note, folder = newest_head(log), own_folder(log, bank.folder.path)
     if folder is None or not has_recovery_key(bank):

@@ -16,6 +16,8 @@ from ledger.store.troubles import explained
 RETURN_SECONDS = 60
 #: a change of nothing: its commit is answered when a standby has all that was before
 TOUCH = "UPDATE meta SET value = value WHERE name = 'schema'"
+#: whether a server waits for standbys; a standby itself does not
+WAITED_FOR = "SELECT current_setting('synchronous_standby_names') <> '' AND NOT pg_is_in_recovery()"
 _PASSING = ("database_unreachable", "database_login", "database_replica")
 
 
