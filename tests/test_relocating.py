@@ -16,9 +16,10 @@ from ledger.errors import Invalid, Problem, Unavailable
 from ledger.folder import DATABASE, open_folder
 from ledger.format.merkle import root_from_tiles
 from ledger.keeping.relocating import move
+from ledger.store.address import schema_of
 from ledger.store.database import Store
 from ledger.store.sql import table_names
-from tests import children
+from tests import children, stores
 from tests.across import Near, agree, paired, settle
 from tests.across import opened as near_in
 from tests.builders import FIRST_DAY, Village, found, live_village, small_village, village_in
@@ -106,6 +107,21 @@ def test_what_does_not_hold_is_not_moved(village: Village, other: str) -> None:
         move(village.bank, other)
     assert (village.bank.folder.path / "timebank.toml").read_bytes() == before
     village.open("dee")
+
+
+@pytest.mark.postgres
+def test_of_two_databases_the_damaged_one_is_named(village: Village, postgres_database: str) -> None:
+    damage, mended = "ALTER TABLE people RENAME COLUMN name TO was", "ALTER TABLE people RENAME COLUMN was TO name"
+    stores.vandalise(village.bank.store.where, damage)
+    with pytest.raises(Invalid, match=r"/bank\.db is damaged: no such column: name"):
+        move(village.bank, postgres_database)
+    stores.vandalise(village.bank.store.where, mended)
+    move(village.bank, postgres_database)
+    there = village_in(village.bank.folder.path)
+    stores.vandalise(postgres_database, damage)
+    with pytest.raises(Invalid, match=f'{schema_of(postgres_database)}: column "name" does not exist'):
+        move(there.bank, DATABASE)
+    there.bank.store.close()
 
 
 def moving(send: Callable[[object], None], folder: Path, place: str, step: int) -> None:

@@ -14,20 +14,22 @@ from ledger.store.address import connecting, is_url, schema_of, shown
 
 @contextmanager
 def explained(where: str) -> Iterator[None]:
-    """Turn what a database raises into a problem with a code."""
+    """Turn what a database raises into a problem with a code; where a bank moves between two, what is its own."""
     try:
         yield
     except Problem:
         raise
-    except sqlite3.Error as error:
-        raise _sqlite_problem(error, where) from error
     except Exception as error:
-        cause = error.__cause__ or error
+        cause = error if isinstance(error, sqlite3.Error) else error.__cause__ or error
         if isinstance(cause, sqlite3.Error):
+            if is_url(where):
+                raise  # it is the other one's
             raise _sqlite_problem(cause, where) from error
         if type(error).__name__ == "ConnectionUnavailableError":  # another thread of this process writes
             raise Unavailable("database_locked", f"{shown(where)} is in use by this program itself") from error
         if type(cause).__module__.startswith(("psycopg", "eventsourcing")):
+            if not is_url(where) and Path(where).exists():
+                raise  # it is the other one's
             raise _postgres_problem(cause, where) from error
         raise
 
@@ -90,9 +92,10 @@ _POSTGRES_CODES = {
 _INSIDE = re.compile(r'relation "(?!(meta|stored_events)")\w+" does not exist')
 #: what a right is lacked to, and the next step; to a database, the code's own
 _RIGHTS = (
-    (re.compile("for sequence"), "let the tables' owner work here, or GRANT ALL ON ALL SEQUENCES IN SCHEMA"),
-    (re.compile("for table|owner of"), "let the tables' owner work here, or GRANT ALL ON ALL TABLES IN SCHEMA"),
-    (re.compile("for schema"), "have its owner say: GRANT USAGE, CREATE ON SCHEMA"),
+    (re.compile("temporary"), "have its owner say: GRANT TEMPORARY ON DATABASE ... TO ..."),
+    (re.compile("for schema"), "have its owner say: GRANT USAGE, CREATE ON SCHEMA {} TO ..."),
+    (re.compile("for sequence"), "let their owner work here, or GRANT ALL ON ALL SEQUENCES IN SCHEMA {} TO ..."),
+    (re.compile("for (table|view)|owner"), "let their owner work here, or GRANT ALL ON ALL TABLES IN SCHEMA {} TO ..."),
 )
 _IS_HERE = "check the schema's name in the URL, or restore a backup: timebank restore FILE DIR --store URL"
 #: of a connection that was not made libpq gives words only; the server's own begin so
@@ -140,7 +143,7 @@ def _unseen(said: str, where: str) -> Problem:
 def _right_wanted(said: str, where: str) -> str:
     if not is_url(where):
         return ""
-    return next((f"{step} {schema_of(where)} TO ..." for lacked, step in _RIGHTS if lacked.search(said)), "")
+    return next((step.format(schema_of(where)) for lacked, step in _RIGHTS if lacked.search(said)), "")
 
 
 def _unconnected(error: BaseException, where: str) -> Problem:
