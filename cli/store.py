@@ -73,7 +73,8 @@ def move(to: str, bank_dir: Path | None, *, as_json: bool) -> None:
     with arrived.reading() as log:
         size, root = log.size(), root_from_tiles(log.size(), log.read_tile).hex()
     moved = folder != bank.folder
-    tell_of_password(to)
+    if moved:
+        tell_of_password(to)
     if as_json:
         before, now = told(bank.folder.database), told(folder.database)
         print_json({"moved": moved, "from": before, "to": now, "size": size, "root": root})

@@ -118,27 +118,35 @@ def write_config(folder: Folder) -> None:
 
 
 def settled(path: Path, database: str, origin: str) -> str:
-    """How `timebank.toml` in the folder `path` names a database: with the bank's own schema, without a password.
-
-    A password in a URL is kept in the folder's password file.
-    """
-    if not is_url(database):
-        kind, colon, _ = database.partition(":")
-        if colon:  # the rest may hold a password
-            hint = "give postgresql://USER@HOST/DATABASE, or the name of a file in the bank's folder"
-            raise Usage("bad_config", f"what begins with {kind[:40]}: is no database known here", hint)
-        return database
-    url, password = without_password(with_schema(database, origin))
-    if password:
-        said = settings(url)
-        host = said.get("host", "*")
-        fields = ("*" if "," in host else host, "*", said.get("dbname", "*"), said.get("user", "*"), password)
-        line = ":".join(field.replace("\\", "\\\\").replace(":", "\\:") for field in fields)
-        file = path / PASSWORDS
-        earlier = file.read_text().splitlines() if file.exists() else []
-        lines = [line, *(one for one in earlier if one != line)]  # of several that fit libpq takes the first
-        replace_file(file, "".join(f"{one}\n" for one in lines).encode(), 0o600)
+    """How `timebank.toml` in the folder `path` names a database, whose password is kept there."""
+    url, password = parted(database, origin)
+    keep_password(path, url, password)
     return url
+
+
+def parted(database: str, origin: str) -> tuple[str, str]:
+    """How `timebank.toml` names a database: with the bank's own schema, without a password; and the password."""
+    if is_url(database):
+        return without_password(with_schema(database, origin))
+    kind, colon, _ = database.partition(":")
+    if colon:  # the rest may hold a password
+        hint = "give postgresql://USER@HOST/DATABASE, or the name of a file in the bank's folder"
+        raise Usage("bad_config", f"what begins with {kind[:40]}: is no database known here", hint)
+    return database, ""
+
+
+def keep_password(path: Path, url: str, password: str) -> None:
+    """Put a database's password, if there is one, into the password file of the folder `path`."""
+    if not password:
+        return
+    said = settings(url)
+    host = said.get("host", "*")
+    fields = ("*" if "," in host else host, "*", said.get("dbname", "*"), said.get("user", "*"), password)
+    line = ":".join(field.replace("\\", "\\\\").replace(":", "\\:") for field in fields)
+    file = path / PASSWORDS
+    earlier = file.read_text().splitlines() if file.exists() else []
+    lines = [line, *(one for one in earlier if one != line)]  # of several that fit libpq takes the first
+    replace_file(file, "".join(f"{one}\n" for one in lines).encode(), 0o600)
 
 
 def _toml(text: str) -> str:

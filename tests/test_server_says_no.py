@@ -198,8 +198,12 @@ def test_a_password_is_asked_for_and_taken_from_where_it_is_kept(
     found = terminal.reads("store show")
     assert "sesame" not in json.dumps(found)
     other = typed.replace(schema_of(url), f"{schema_of(url)}_other")
+    assert "database_login" in terminal.tries(f"store move {other.replace('sesame', 'guess')}").err
+    assert not (terminal.bank / "database.pgpass").exists()  # a wrong one would keep the bank out of where it is
     terminal.types(f"store move {other}")  # the password goes into the folder's own file
     assert "sesame" not in config.read_text()
-    assert terminal.balance("ada") == 15
+    for guess in ("guess", "sesame"):  # where it is already, nothing is kept
+        assert "it is in" in terminal.types(f"store move {other.replace('sesame', guess)}")
+        assert terminal.balance("ada") == 15
     terminal.types("verify")
     rules.write_text(before)

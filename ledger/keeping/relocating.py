@@ -21,13 +21,14 @@ from pathlib import Path
 
 from ledger.bank import Bank
 from ledger.errors import Invalid, Problem, Refused
-from ledger.folder import Folder, cannot_write, opened, settled, sync_folder, write_config
+from ledger.folder import Folder, cannot_write, keep_password, opened, parted, sync_folder, write_config
 from ledger.format.checkpoint import open_checkpoint, read_head
 from ledger.format.epochs import is_same_log
 from ledger.format.merkle import EMPTY, root_from_tiles
 from ledger.keeping.backup import chunks
 from ledger.keeping.rebuild import Fold, Progress
 from ledger.reading import Reading
+from ledger.store.address import OTHER_SCHEMA, with_schema
 from ledger.store.database import Store
 from ledger.store.log import Log
 from ledger.store.sql import ARRIVING, MOVED, OF_THE_PLACE, PROJECTIONS, Row, table_names
@@ -49,16 +50,19 @@ def move(bank: Bank, to: str, progress: Progress | None = None) -> Folder:
     another bank is, or this one without having left; `Invalid` if anything does not hold, or would come out otherwise.
     """
     folder = bank.folder
-    moved = folder._replace(database=settled(folder.path, to, folder.origin))
+    database, password = parted(to, folder.origin)
+    moved = folder._replace(database=database)
     if moved.where == folder.where:
         return folder
+    where = with_schema(to, folder.origin) if password else moved.where
     in_charge = False
     try:
         with bank.store.writing() as old:
             if old.db.dialect == "postgresql":  # it lies idle while the new one is verified
                 old.db.run("SET LOCAL idle_in_transaction_session_timeout = 0")
-            with _made(moved, old) as new:
+            with _made(where, old) as new:
                 _fill(new, old, bank, progress)
+            keep_password(folder.path, database, password)  # only now: it may fit the old database, too
             write_config(moved)
             in_charge = True
             old.set_meta(MOVED, moved.database)
@@ -73,9 +77,9 @@ def move(bank: Bank, to: str, progress: Progress | None = None) -> Folder:
 
 
 @contextmanager
-def _made(folder: Folder, old: Log) -> Iterator[Store]:
+def _made(where: str, old: Log) -> Iterator[Store]:
     """The new database, empty; a file is made beside its place, and takes it when the block ends well."""
-    with closing(Store(folder.where)) as place:
+    with closing(Store(where)) as place:
         left = _left_there(place, old)
         if not place.is_sqlite:
             if left:
@@ -83,7 +87,7 @@ def _made(folder: Folder, old: Log) -> Iterator[Store]:
             place.create(old.origin)
             yield place
             return
-    path = Path(folder.where)
+    path = Path(where)
     beside = path.with_name(f".{path.name}.moving")
     try:
         _remove(beside)
@@ -112,7 +116,8 @@ def _left_there(place: Store, old: Log) -> bool:
         ours = is_same_log(there.origin, old.origin) and size <= old.size()
         marked = not size or MOVED in said or ARRIVING in said
         if not ours or not marked or _root(there, size) != _root(old, size):
-            raise Refused("bank_exists", f"{place.shown} holds a bank; nothing was changed")
+            hint = "" if place.is_sqlite else OTHER_SCHEMA
+            raise Refused("bank_exists", f"{place.shown} holds a bank; nothing was changed", hint)
     return True
 
 
@@ -137,7 +142,7 @@ def _remove(path: Path) -> None:
 
 def _fill(new: Store, old: Log, bank: Bank, progress: Progress | None) -> None:
     size = old.size()
-    with new.writing() as log:
+    with new.writing() as log, explained(bank.store.where, alone=False):
         for chunk in chunks(old.each(0, size)):
             log.append(chunk[0][0], [(kind, raw) for _, kind, raw in chunk])
         for table in _COPIED:

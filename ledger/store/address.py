@@ -29,6 +29,7 @@ _USER = re.compile(r"^(\w+://[^:/?@]*):[^@]*@")
 _PASSWORD = re.compile(r"([?&])password=[^&]*(&|$)")
 _LONGEST = 63
 DEFAULT_SCHEMA = "public"
+OTHER_SCHEMA = "name another schema in the URL: ?schema=NAME"
 
 
 def is_url(where: str) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.format.epochs import is_same_log
-from ledger.store.address import is_url, settings, shown
+from ledger.store.address import OTHER_SCHEMA, is_url, settings, shown
 from ledger.store.log import SIZE, Log, as_bytes, as_size, log_id
 from ledger.store.sql import (
     ARRIVING,
@@ -76,7 +76,7 @@ class Store:
             recorder = self._open(create=True)
             with recorder.appending(self.waiting) as db:
                 if db.row("SELECT 1 FROM stored_events LIMIT 1"):
-                    hint = "" if self.is_sqlite else "name another schema in the URL: ?schema=NAME"
+                    hint = "" if self.is_sqlite else OTHER_SCHEMA
                     raise Refused("bank_exists", f"{shown(self.where)} already holds the log of a bank", hint)
                 if not db.has_table("meta"):
                     for statement in create_statements(db.dialect):

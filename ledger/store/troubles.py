@@ -13,8 +13,8 @@ from ledger.store.address import connecting, is_url, schema_of, shown
 
 
 @contextmanager
-def explained(where: str) -> Iterator[None]:
-    """Turn what a database raises into a problem with a code; where a bank moves between two, what is its own."""
+def explained(where: str, *, alone: bool = True) -> Iterator[None]:
+    """Turn what a database raises into a problem with a code; if it is not `alone`, only what its own kind raises."""
     try:
         yield
     except Problem:
@@ -22,14 +22,14 @@ def explained(where: str) -> Iterator[None]:
     except Exception as error:
         cause = error if isinstance(error, sqlite3.Error) else error.__cause__ or error
         if isinstance(cause, sqlite3.Error):
-            if is_url(where):
-                raise  # it is the other one's
+            if is_url(where) and not alone:
+                raise
             raise _sqlite_problem(cause, where) from error
         if type(error).__name__ == "ConnectionUnavailableError":  # another thread of this process writes
             raise Unavailable("database_locked", f"{shown(where)} is in use by this program itself") from error
         if type(cause).__module__.startswith(("psycopg", "eventsourcing")):
-            if not is_url(where) and Path(where).exists():
-                raise  # it is the other one's
+            if not is_url(where) and not alone:
+                raise
             raise _postgres_problem(cause, where) from error
         raise
 
