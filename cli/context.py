@@ -110,15 +110,26 @@ def tell_of_password(database: str) -> None:
 
 
 def _store(folder: Folder) -> Store:
+    from ledger.store.address import shown
     from ledger.store.database import Store
+    from ledger.store.sql import NO_ANSWER
 
     store = Store(folder.where, folder.origin)
 
+    said: set[str] = set()
+
     def waiting() -> None:
+        said.add(NO_ANSWER)  # a server that waits for a lock, too, says nothing
         say(f"another program is using {folder.path}: waiting for it ...")
         held_up()
 
-    store.waiting = waiting
+    def silent(what: str) -> None:
+        if what not in said:
+            said.add(what)
+            say(f"{shown(folder.where)} {what} ...")
+            held_up()
+
+    store.waiting, store.silent = waiting, silent
     return store
 
 

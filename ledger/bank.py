@@ -30,7 +30,7 @@ from ledger.format.epochs import is_beyond
 from ledger.format.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
 from ledger.format.notes import MAX_NOTE_BYTES, sign_note
 from ledger.store.database import Store
-from ledger.store.log import Log
+from ledger.store.log import HEAD, Log
 from ledger.store.sql import UNWIPED, Overtaken
 from ledger.store.writing import Writing
 
@@ -79,6 +79,7 @@ class Bank:
             page = self._page(log, keyring)
             if not reopens:
                 self._refuse_older_database(page)
+                self._refuse_another_tree(log)
                 page.open_day()
             return work(page)
 
@@ -101,10 +102,12 @@ class Bank:
         from ledger.store.tables import rereading
 
         try:
-            with self.store.writing(again=again, likely=rereading(self._cache)) as log:
+            with self.store.writing(again=again, likely=[HEAD, *rereading(self._cache)]) as log:
                 page = self._page(log, keyring, self._fresh_cache(log), self._plans, self._judged)
                 if not reopens:
                     self._refuse_older_database(page)
+                    if not log.is_foreseen:
+                        self._refuse_another_tree(log)
                     if on_a_new_day:
                         page.open_day()
                 result = work(page)
@@ -155,6 +158,17 @@ class Bank:
                 "older_database",
                 f"this database has {page.size} entries, but a head over {highest.size} was signed",
             )
+
+    def _refuse_another_tree(self, log: Log) -> None:
+        """Refuse to add to a log that is not the one whose highest head this bank signed: another server's, it may be.
+
+        Where the head beside the database is the one in it, signing the next looks at the tree.
+        """
+        highest, raw = self.highest_head(), log.head()
+        if highest is None or highest.origin != log.origin or raw == self.head_note():
+            return
+        if root_from_tiles(highest.size, log.read_tile) != highest.root:
+            raise Invalid("fork", f"the first {highest.size} entries here are not those that a head was signed over")
 
     def highest_head(self) -> Checkpoint | None:
         """The highest head ever signed here, from the file beside the database; None when there is no such file."""

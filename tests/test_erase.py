@@ -18,6 +18,7 @@ from ledger.keeping.backup import backup
 from ledger.keeping.rebuild import rebuild
 from ledger.people.register import openings_of
 from ledger.publishing.folder import publish
+from ledger.store import sql, wiping
 from ledger.store.address import connecting
 from ledger.store.sql import UNWIPED
 from tests.across import agree, paired, settle
@@ -225,6 +226,29 @@ def test_somebody_who_reads_meanwhile_is_named_and_the_wiping_is_done_later(vill
     assert "warning: erased, but its bytes may still lie in the database" in done.stderr
     assert type_in(village, "rebuild").status == 0
     assert found_in(village.bank.folder.path, secrets) == []
+
+
+@pytest.mark.in_files
+@pytest.mark.postgres
+def test_who_reads_on_a_server_meanwhile_is_not_waited_for_without_end(
+    tmp_path: Path, postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    monkeypatch.setattr(sql, "QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(wiping, "LOCK_SECONDS", 0.3)
+    made = found(tmp_path, database=postgres_database)
+    made.open("ada")
+    made.bank.store.close()
+    with psycopg.connect(**connecting(postgres_database)) as reader:
+        reader.execute("SELECT * FROM people").fetchall()
+        done = type_in(made, "account erase ada")
+        assert (done.status, done.stderr.count("another program is using")) == (0, 1), done.stderr
+        assert "warning: erased, but its bytes may still lie in the database" in done.stderr
+    made.bank.wipe()
+    with made.bank.reading() as page:
+        assert page.log.meta(UNWIPED) == ""
+    made.bank.store.close()
 
 
 @pytest.mark.in_files

@@ -344,7 +344,7 @@ def test_a_head_on_disk_whose_commit_failed_is_signed_again_and_the_same(folder:
     assert_one_history(twin, [beside, twin.sign_head()])
 
 
-def test_another_history_over_the_same_size_is_never_signed(folder: Path) -> None:
+def test_another_history_over_the_same_size_is_never_signed_nor_added_to(folder: Path) -> None:
     """The database was put back to a copy that had gone on differently, no shorter than the highest head."""
     copy = copy_of(folder, "copy")
     ours, theirs = village_in(folder), village_in(copy)
@@ -359,9 +359,14 @@ def test_another_history_over_the_same_size_is_never_signed(folder: Path) -> Non
         theirs.bank.store.close()
         ours.bank.store.close()
         shutil.copy(theirs.bank.folder.where, ours.bank.folder.where)
-        with pytest.raises(Problem) as caught:
-            ours.sign_head()
-        assert caught.value.code == "fork"
+        with ours.bank.store.reading() as log:
+            before = log.size()
+        for work in (ours.sign_head, lambda: ours.exchange(ada, bo, 1), lambda: ours.bank.rehearse(str, ours.keyring)):
+            with pytest.raises(Problem) as caught:
+                work()
+            assert caught.value.code == "fork"
+        with ours.bank.store.reading() as log:
+            assert log.size() == before
 
 
 # A disk that is really full.

@@ -354,9 +354,7 @@ def test_a_rebuild_after_an_import_changes_nothing(console: Console) -> None:
 
 def test_a_committee_that_is_elsewhere_signs_a_proposal_first(tmp_path: Path) -> None:
     console = Console(tmp_path)
-    console.type(
-        "timebank init bank --name V --origin v.example/hours --no-passphrase --committee 2 --threshold 2"
-    )
+    console.type("timebank init bank --name V --origin v.example/hours --no-passphrase --committee 2 --threshold 2")
     console.type("cd bank")
     (console.folder / "keys/committee-2").rename(tmp_path / "committee-2")
     (console.folder / "keys/committee-2.pub").rename(tmp_path / "committee-2.pub")

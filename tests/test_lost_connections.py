@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from ledger.errors import Unavailable
 from ledger.format.keys import encode_key
 from ledger.keyfiles.files import read_public
-from ledger.store import lost
+from ledger.store import address, lost, postgres
 from ledger.store.database import Store
+from ledger.store.sql import NO_ANSWER, NO_STANDBY
 from tests import stores
 from tests.across import agree, mirrors, paired, settle
 from tests.lines import Line, line_to
@@ -205,6 +207,34 @@ def test_two_banks_agree_wherever_the_line_is_cut_during_a_sync(
         for one in (oak, elm):
             assert one.verified().problems == []
             one.bank.store.close()
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
+def test_a_server_that_falls_silent_is_told_of_and_not_waited_for_without_end(
+    bank: Terminal, line: Line, monkeypatch: pytest.MonkeyPatch, *, answered: bool
+) -> None:
+    for name, seconds in (("SILENT", 0.05), ("ANSWER", 0.3), ("STOP", 0.1)):
+        monkeypatch.setattr(postgres, f"{name}_SECONDS", seconds)
+    monkeypatch.setattr(address, "CONNECT_SECONDS", 2)
+    line.cut(0)
+    bank.types(RECORD)
+    made, told = 1, set[str]()
+    for number in range(2, line.questions + 1):
+        speaks = Event()
+        line.cut(number, answered=answered, act=speaks.wait)
+        outcome = bank.tries(RECORD)
+        line.cut(0)
+        speaks.set()
+        *talk, last = [one for one in outcome.err.splitlines() if not one.startswith("hint: ")]
+        told.add(talk[0].rpartition(" schema ")[2].partition(" ")[2] if talk else "")
+        if outcome.status:
+            assert last.startswith("error[database_unreachable]: "), outcome.err
+            assert bank.balance("ada") == made
+            bank.types(RECORD)
+        made += 1
+        assert bank.balance("ada") == made
+    assert told == {f"{NO_ANSWER} ...", f"{NO_STANDBY} ...", ""}  # of a connection that is not made libpq takes care
+    bank.types("verify")
 
 
 def test_readers_are_told_wherever_the_line_is_cut(bank: Terminal, line: Line) -> None:

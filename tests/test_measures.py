@@ -338,5 +338,3 @@ def test_a_damaged_entry_is_told_for_what_it_is(story: Terminal) -> None:
     outcome = story.tries("report --json")
     assert outcome.status == 4
     assert json.loads(outcome.err.splitlines()[-1])["error"]["code"] in ("bad_note", "bad_entry", "bad_body")
-
-

@@ -244,9 +244,7 @@ def test_a_head_beyond_the_declared_one_shows_that_the_loss_was_not_told_truly(v
     given_up, beyond = (signed_head(village, ORIGIN, size + more) for more in (1, 3))
     other = signed_head(village, ORIGIN, size + 2)
     with village.bank.store.reading() as log:
-        audits = [
-            audit(log, highest=head, live=log.db, workers=0).problems for head in (given_up, beyond, other)
-        ]
+        audits = [audit(log, highest=head, live=log.db, workers=0).problems for head in (given_up, beyond, other)]
     assert [[one.code for one in problems] for problems in audits] == [[], ["fork"], ["fork"]]
 
 

@@ -17,6 +17,8 @@ ON_A_SERVER = [
     *("lost-disk", "sealed-copy", "reversal", "policy", "referral", "json-log", "verify-tampered", "restore-older"),
     *("put-back", "two-copies", "both-restored", "diverged", "doctor"),
 ]
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in TRANSCRIPTS.glob("*.txt")))
 def test_typed_it_prints_what_the_transcript_says(name: str, tmp_path: Path) -> None:
     follow(name, tmp_path)

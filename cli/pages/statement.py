@@ -72,4 +72,3 @@ def _sums(lines: list[StatementLine]) -> tuple[int, int, int, int]:
         sum(max(0, line.uncredited_minutes) for line in lines),
         sum(max(0, -line.uncredited_minutes) for line in lines),
     )
-

@@ -51,6 +51,8 @@ class Store:
         self.cache_kib = 0
         #: called when another program's lock holds this one up for more than a moment
         self.waiting: Callable[[], None] = lambda: None
+        #: called with what it does, or does not, when a server keeps this one waiting
+        self.silent: Callable[[str], None] = lambda _: None
 
     @property
     def shown(self) -> str:
@@ -115,6 +117,7 @@ class Store:
                 asked = [question] if foreseen else [question, *likely]
                 with self._open(create=False).appending(self.waiting, asked, foreseen) as db:
                     log = Writing(db, self.origin, self._recorder)
+                    log.is_foreseen = foreseen is not None
                     stands = self._checked(log, question)
                     if not older:
                         self._must_be_whole(stands)
@@ -131,7 +134,7 @@ class Store:
 
                 unguarded = isinstance(error, Unguarded)
                 last = log.last if log else None
-                if unguarded or not last or not was_kept(self.where, self.origin, self._afresh, last):
+                if unguarded or not last or not was_kept(self.where, self.origin, self._afresh, last, self.silent):
                     if unguarded or not foreseen:
                         raise what_to_say(self.where, error, last) from None
                     raise Overtaken from None
@@ -147,7 +150,7 @@ class Store:
     def _settle(self, log: Writing, left: str) -> None:
         """End a move that was cut off when the bank had come here: say so in the database it left, if it is there."""
         old = Store(left, log.origin)
-        old.waiting = self.waiting
+        old.waiting, old.silent = self.waiting, self.silent
         try:
             old.leave(shown(self.where), log.size())
         except Unavailable as problem:
@@ -255,7 +258,7 @@ class Store:
                 self._must_exist()
                 wipe_sqlite(self.where, gone, self.waiting)
             else:
-                wipe_postgres(self.where)
+                wipe_postgres(self._opened_server(), self.waiting)
 
     def _open(self, *, create: bool) -> Any:
         if self._recorder is None:
@@ -280,7 +283,7 @@ class Store:
             settings(self.where)  # says it if psycopg is not installed
             from ledger.store.postgres import Server
 
-            self._server = Server(self.where)
+            self._server = Server(self.where, self.silent)
         return self._server
 
     @contextmanager

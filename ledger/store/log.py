@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 CHUNK = 2000
 #: entries of chosen kinds read at a time: those about neighbours are long
 FEW = 100
+_META = "SELECT value FROM meta WHERE name = ?"
+#: how the last signed head is asked for
+HEAD = (_META, ("head",))
 SIZE = "SELECT MAX(originator_version) FROM stored_events WHERE originator_id = ?"
 
 
@@ -120,7 +123,7 @@ class Log:
 
     def meta(self, name: str) -> str:
         """A value of the table `meta`, or the empty string."""
-        row = self.db.row("SELECT value FROM meta WHERE name = ?", (name,))
+        row = self.db.row(_META, (name,))
         return str(row[0]) if row else ""
 
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from ledger.errors import Problem, Unavailable
 from ledger.store.address import shown
 from ledger.store.log import Log
-from ledger.store.sql import Db, Unguarded, UnknownOutcome
+from ledger.store.sql import LOST, QUIET_SECONDS, Db, Unguarded, UnknownOutcome
 from ledger.store.troubles import explained
 
 #: how long a server is waited for that may have kept an entry
@@ -22,7 +22,11 @@ _PASSING = ("database_unreachable", "database_login", "database_replica")
 
 
 def was_kept(
-    where: str, origin: str, writing: Callable[[], AbstractContextManager[Db]], last: tuple[int, bytes]
+    where: str,
+    origin: str,
+    writing: Callable[[], AbstractContextManager[Db]],
+    last: tuple[int, bytes],
+    silent: Callable[[str], None],
 ) -> bool:
     """Whether the last entry of a commit, its index and bytes, is in the log; `Unavailable` where nobody can tell.
 
@@ -30,7 +34,7 @@ def was_kept(
     where it is there something is written, whose commit is answered when a standby has all that was before.
     """
     index, raw = last
-    until = time.monotonic() + RETURN_SECONDS
+    begun = time.monotonic()
     while True:
         try:
             with explained(where), writing() as db:
@@ -41,9 +45,12 @@ def was_kept(
         except (Problem, UnknownOutcome) as problem:
             if isinstance(problem, Unguarded):
                 raise what_to_say(where, problem, last) from None
-            if time.monotonic() > until or getattr(problem, "code", _PASSING[0]) not in _PASSING:
+            lasted = time.monotonic() - begun
+            if lasted > RETURN_SECONDS or getattr(problem, "code", _PASSING[0]) not in _PASSING:
                 what = f"the answer of {shown(where)} was lost: it may have kept entry {index}, or not"
                 raise Unavailable("commit_unknown", what) from None
+            if lasted > QUIET_SECONDS:
+                silent(LOST)
             time.sleep(RETURN_SECONDS / 100)
         else:
             return kept

@@ -10,8 +10,9 @@ told first: then all of a record is one statement, which the server refuses if a
 from __future__ import annotations
 
 import logging
+import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from itertools import chain
@@ -29,7 +30,7 @@ from psycopg.pq import TransactionStatus
 
 from ledger.errors import Problem
 from ledger.store import sql
-from ledger.store.address import connecting, schema_of
+from ledger.store.address import connecting, schema_of, shown
 from ledger.store.sql import (
     SENT,
     Ahead,
@@ -50,6 +51,10 @@ _DURABLE = (
     " FROM current_setting('synchronous_commit') said"
 )
 
+#: how long a server is waited for in silence, how long at all, and how long for its answer to being told to stop
+SILENT_SECONDS = 5.0
+ANSWER_SECONDS = 600.0
+STOP_SECONDS = 5.0
 #: statements whose cursors a connection keeps
 _MOST_KEPT = 100
 #: of the server's warnings those, at a commit, that a standby is not waited for any more (its `SyncRepWaitForLSN`)
@@ -58,14 +63,49 @@ _PASSED_OVER = "a statement failed and was passed over; the transaction was roll
 logging.getLogger("psycopg").setLevel(logging.ERROR)  # what it warns of is raised here
 
 
+def _nothing(_: str) -> None:
+    pass
+
+
 class Line(psycopg.Connection[Any]):
     """A connection that keeps a cursor for each statement: psycopg looks up once how its parameters are written."""
 
     def __init__(self, *said: Any, **named: Any) -> None:
         super().__init__(*said, **named)
         self._kept: dict[str, tuple[str, Any]] = {}
-        self._unguarded = False
+        self._unguarded = self._commits = False
+        #: told, once, when the server has not answered for `SILENT_SECONDS`
+        self.silent: Callable[[str], None] = _nothing
         self.add_notice_handler(self._hear)
+
+    def wait(self, gen: Generator[Any, Any, Any], *said: Any, **named: Any) -> Any:
+        """As psycopg's, but not for ever: `OperationalError` after `ANSWER_SECONDS`, when the connection is closed.
+
+        A commit is told to stop first: one that waited for a standby then ends, and is kept.
+        """
+        return super().wait(self._bounded(gen), *said, **named)
+
+    def _bounded(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        begun = time.monotonic()
+        told = stopped = False
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                silence = 0.0 if ready else time.monotonic() - begun
+                if silence > SILENT_SECONDS and not told:
+                    told = True
+                    self.silent(sql.NO_STANDBY if self._commits else sql.NO_ANSWER)
+                if silence > ANSWER_SECONDS and self._commits and not stopped:
+                    stopped = True
+                    with suppress(psycopg.Error):
+                        self.cancel_safe(timeout=STOP_SECONDS)
+                elif silence > ANSWER_SECONDS + (STOP_SECONDS if stopped else 0):
+                    self.close()
+                    raise psycopg.OperationalError(f"it gave no answer for {ANSWER_SECONDS:g} seconds")
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            return end.value
 
     def _hear(self, said: Any) -> None:
         self._unguarded |= said.severity_nonlocalized == "WARNING" and said.sqlstate in _WAITED_NO_LONGER
@@ -73,7 +113,7 @@ class Line(psycopg.Connection[Any]):
     @contextmanager
     def committing(self) -> Iterator[None]:
         """While this connection commits; `UnknownOutcome` if it ended meanwhile, `Unguarded` if a standby lacks it."""
-        self._unguarded = False
+        self._unguarded, self._commits = False, True
         try:
             yield
         except (KeyboardInterrupt, psycopg.Error) as error:  # a commit that waits for a standby is kept all the same
@@ -82,6 +122,8 @@ class Line(psycopg.Connection[Any]):
             if self.closed or isinstance(error, KeyboardInterrupt):
                 raise UnknownOutcome from error
             raise
+        finally:
+            self._commits = False
         if self._unguarded:
             raise Unguarded
 
@@ -98,9 +140,10 @@ class Line(psycopg.Connection[Any]):
 class Server:
     """The connections of one program to one bank's database."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, silent: Callable[[str], None] = _nothing) -> None:
         self._settings = connecting(url)
-        self.schema = schema_of(url)
+        self._silent = silent
+        self.schema, self.shown = schema_of(url), shown(url)
         self._idle: list[Any] = []
         weakref.finalize(self, _close, self._idle)
 
@@ -197,6 +240,7 @@ class Server:
     def _connect(self) -> Any:
         options = f"{self._settings['options']} -c lock_timeout={int(sql.QUIET_SECONDS * 1000)}"
         connection = Line.connect(**self._settings | {"options": options}, autocommit=True)
+        connection.silent = self._silent
         connection.execute(_DURABLE)
         return connection
 

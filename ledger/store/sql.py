@@ -43,6 +43,10 @@ OF_THE_PLACE = ("schema", "origin", UNWIPED, MOVED, ARRIVING)
 #: how long a lock is waited for, and how long in silence
 LOCK_SECONDS = 60
 QUIET_SECONDS = 2
+#: what is said of a server that keeps a command waiting, of one that does so at the commit, and when that is lost
+NO_ANSWER = "gives no answer: waiting for it"
+NO_STANDBY = "does not answer the commit (is a standby away?): waiting for it"
+LOST = "was lost at the commit: finding out whether it kept it"
 Row = tuple[Any, ...]
 #: a query with its parameters, and answers to some
 Asked = tuple[str, tuple[Any, ...]]

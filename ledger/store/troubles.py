@@ -108,6 +108,7 @@ _REPLICA = re.compile("read-only|hot standby", re.IGNORECASE)
 _SETTING = re.compile("^(invalid |could not match |definition of service |.*service file)|parameter|command-line arg")
 _WAIT = "wait a moment, then run the same command again"
 _TAKE_TURNS = "wait until others have finished, or have max_connections of the server or the user's limit raised"
+_NO_PRIMARY = "none of the servers in the URL takes writers: wait for the primary, or promote a standby"
 
 
 def _postgres_problem(error: BaseException, where: str) -> Problem:
@@ -154,7 +155,8 @@ def _unconnected(error: BaseException, where: str) -> Problem:
     if _SETTING.search(why):
         return Usage("bad_config", f"{shown(where)}: {why}", "put the URL right, as it was typed or in timebank.toml")
     if _REPLICA.search(why):
-        return Unavailable("database_replica", f"{shown(where)} cannot be used: {why}")
+        # only who asked for a primary is told so
+        return Unavailable("database_replica", f"{shown(where)} cannot be used: {why}", _NO_PRIMARY)
     if _CROWDED.search(why):
         return Unavailable("database_unreachable", f"{shown(where)} lets nobody in: {why}", _TAKE_TURNS)
     if _PASSING.search(why):

@@ -9,13 +9,14 @@ archive and replicas made of it, are the server's to keep or to let go.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from ledger.errors import Unavailable
-from ledger.store.address import connecting, shown
-from ledger.store.sql import UNWIPED, patiently
+from ledger.store.sql import LOCK_SECONDS, UNWIPED, patiently
 
 CHUNK = 1 << 20
 PIECE = 64
@@ -66,15 +67,35 @@ def _may_hold(path: str, gone: Sequence[bytes]) -> bool:
     return False
 
 
-def wipe_postgres(url: str) -> None:
-    """Write the tables that hold private details anew."""
-    import psycopg
+def wipe_postgres(server: Any, waiting: Callable[[], None]) -> None:
+    """Write the tables that hold private details anew.
 
+    Who reads them is waited for in short turns, because each holds up whoever comes after.
+    """
+    from psycopg.errors import LockNotAvailable
+
+    until, told = time.monotonic() + LOCK_SECONDS, False
     passed_over: list[str] = []  # of a table that is not the user's own the server only warns
-    with psycopg.connect(**connecting(url), autocommit=True) as connection:
-        connection.add_notice_handler(lambda said: passed_over.append(said.message_primary or ""))
+
+    def hear(said: Any) -> None:
+        passed_over.append(said.message_primary or "")
+
+    with server.connection() as connection:
+        connection.add_notice_handler(hear)
         for table in _PRIVATE:
-            connection.execute(f"VACUUM FULL {table}")
+            while True:
+                try:
+                    connection.execute(f"VACUUM FULL {table}")
+                    break
+                except LockNotAvailable:
+                    if time.monotonic() > until:
+                        raise
+                    if not told:
+                        told = True
+                        waiting()
+        connection.remove_notice_handler(hear)
         if passed_over:
-            raise Unavailable("database_rights", f"{shown(url)}: {passed_over[0]}", "let the owner of its tables do it")
+            raise Unavailable(
+                "database_rights", f"{server.shown}: {passed_over[0]}", "let the owner of its tables do it"
+            )
         connection.execute(_DONE)

@@ -19,6 +19,8 @@ class Writing(Log):
         self._recorder = recorder
         #: the partial tiles of the tree, by level, as far as they were written or known
         self.partial: dict[int, tuple[int, bytes]] = {}
+        #: whether it was not looked at, because this program wrote last, and nobody else does
+        self.is_foreseen = False
         #: the index and the bytes of the last entry appended here
         self.last: tuple[int, bytes] | None = None
 
