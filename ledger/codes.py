@@ -952,6 +952,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a time is not in the quarters of an hour that policy asks for",
         "record it in quarters: 1h15, 1h30, 1h45",
     ),
+    "schema_taken": (
+        "a schema holds what is not a bank's",
+        "name another schema in the URL: ?schema=NAME",
+    ),
     "second_report": (
         "a payment stands in one of two reports of the same payments only",
         "--second add to book such rows, --second skip to leave them out",

@@ -86,6 +86,27 @@ def test_what_is_no_url_is_not_taken_for_a_file(terminal: Terminal, typed: str) 
     assert list(terminal.folder.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "held", ["TABLE meta (a int)", "TABLE book (title text)", "TABLE customers ()", "VIEW tiles AS SELECT 1"]
+)
+def test_a_schema_that_somebody_else_uses_is_left_alone(
+    terminal: Terminal, postgres_url: str, postgres_database: str, held: str
+) -> None:
+    import psycopg
+
+    schema = schema_of(postgres_database)
+    terminal.founds_a_bank()
+    with closing(psycopg.connect(postgres_url, autocommit=True)) as server:
+        server.execute(f"CREATE SCHEMA {schema}; SET search_path = {schema}; CREATE {held}".encode())
+        for command in ("init b --name V --origin v.example/h --no-passphrase --store", "store move"):
+            outcome = terminal.tries(f"{command} {postgres_database}")
+            assert (outcome.status, outcome.err.partition(":")[0]) == (3, "error[schema_taken]"), outcome.err
+        left = server.execute("SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace(%s)", (schema,))
+        assert left.fetchone() == (1,)
+    assert not Path("b").exists()
+    terminal.types("verify")
+
+
 def test_a_database_that_cannot_keep_every_name_is_refused(terminal: Terminal, postgres_url: str) -> None:
     import psycopg
 

@@ -17,6 +17,7 @@ from ledger.store.address import OTHER_SCHEMA, is_url, settings, shown
 from ledger.store.log import SIZE, Log, as_bytes, as_size, log_id
 from ledger.store.sql import (
     ARRIVING,
+    LOG_TABLE,
     MOVED,
     SCHEMA,
     Ahead,
@@ -28,6 +29,7 @@ from ledger.store.sql import (
     UnknownOutcome,
     create_statements,
     patiently,
+    strangers,
     table_names,
 )
 from ledger.store.troubles import explained
@@ -75,6 +77,7 @@ class Store:
             if self.is_sqlite:
                 with suppress(OSError):  # SQLite says it, if it cannot be made
                     Path(self.where).touch(mode=0o600)  # as the files that SQLite makes beside it: private
+            self._must_be_free()
             recorder = self._open(create=True)
             with recorder.appending(self.waiting) as db:
                 if db.row("SELECT 1 FROM stored_events LIMIT 1"):
@@ -170,18 +173,31 @@ class Store:
 
     @contextmanager
     def looking(self) -> Iterator[tuple[Log, dict[str, str]] | None]:
-        """The log and what `meta` says, whatever that is; None where there is no database yet, or an empty one."""
+        """The log and what `meta` says, whatever that is; None where there is no database yet, or an empty one.
+
+        `Refused("schema_taken")` if it holds what is not a bank's.
+        """
         if self.is_sqlite and not Path(self.where).exists():
             yield None
             return
+        self._must_be_free()
         with explained(self.where), self._reading_db() as db:
             said: dict[str, str] = dict(db.rows("SELECT name, value FROM meta")) if db.has_table("meta") else {}
             yield (Log(db, said.get("origin", "")), said) if said else None
 
+    def _must_be_free(self) -> None:
+        """`Refused("schema_taken")` where a schema of PostgreSQL holds tables, and they are not those of a bank."""
+        if self.is_sqlite:
+            return
+        with explained(self.where), self._reading_db() as db:
+            strange = strangers(db)
+        if strange:
+            raise Refused("schema_taken", f"{shown(self.where)} holds the table {strange[0]!r}, which is no bank's")
+
     def clear(self) -> None:
         """Drop the tables of a bank from its schema of a PostgreSQL database."""
         with self._working(), self._opened_server().connection() as connection, connection.transaction():
-            for name in ("stored_events", *table_names()):
+            for name in (LOG_TABLE, *table_names()):
                 connection.execute(f"DROP TABLE IF EXISTS {name}")
 
     def stand_by(self) -> None:

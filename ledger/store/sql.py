@@ -84,6 +84,12 @@ CREATE TABLE contacts (link {text}, folded {text}, name {text} NOT NULL, alias {
 CREATE TABLE sides (link {text} PRIMARY KEY, leaf BIGINT NOT NULL, side {text} NOT NULL)
 """
 
+LOG_TABLE = "stored_events"
+_HELD = (
+    "SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+    " WHERE nspname = current_schema() AND relkind IN ('r', 'p', 'v', 'm', 'f')"
+)
+
 #: the columns and the key of every table that is rebuilt from the log, for comparing and emptying them
 PROJECTIONS = {
     "tiles": ("level, number", "level, number, hashes"),
@@ -104,6 +110,12 @@ def create_statements(dialect: str) -> list[str]:
 def table_names() -> list[str]:
     """The tables of a bank, but for stored_events."""
     return [statement.split()[2] for statement in create_statements("sqlite")]
+
+
+def strangers(db: Db) -> list[str]:
+    """Of the tables in a schema of PostgreSQL those that are none of a bank's; without a log all are strange."""
+    found = {name for (name,) in db.rows(_HELD)}
+    return sorted(found - {LOG_TABLE, *table_names()} if LOG_TABLE in found else found)
 
 
 class UnknownOutcome(Exception):
