@@ -446,7 +446,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "extra_missing": (
         "a part of timebank that this needs is not installed",
-        "install it: pip install 'timebank[report,serve,web]'",
+        "install it: pip install 'timebank[postgres,report,serve,web]'",
     ),
     "file_exists": (
         "a file of this name exists and is not overwritten",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -84,6 +85,13 @@ def test_what_is_no_url_is_not_taken_for_a_file(terminal: Terminal, typed: str) 
     assert said[1].startswith("hint: ")
     assert "secret" not in outcome.err
     assert list(terminal.folder.iterdir()) == []
+
+
+def test_who_lacks_the_library_is_told_how_to_get_it(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    outcome = terminal.tries("init b --name V --origin v.example/h --no-passphrase --store postgresql://a@unasked/h")
+    assert (outcome.status, outcome.err.partition(":")[0]) == (1, "error[extra_missing]")
+    assert "hint: install it: pip install 'timebank[postgres]'" in outcome.err
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,8 @@ def settings(url: str) -> dict[str, Any]:
         from psycopg import Error
         from psycopg.conninfo import conninfo_to_dict
     except ImportError:
-        raise Unavailable("extra_missing", "PostgreSQL needs psycopg, which is not installed") from None
+        what, hint = "PostgreSQL needs psycopg, which is not installed", "install it: pip install 'timebank[postgres]'"
+        raise Unavailable("extra_missing", what, hint) from None
     if not url.isprintable():
         raise _not_understood(": it holds the end of a line, or another sign that is not printed")
     try:
