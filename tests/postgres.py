@@ -151,6 +151,51 @@ def server_of(url: str) -> Server:
     return Server(Path(unquote(found[1])))
 
 
+@contextmanager
+def fresh_database(cluster_url: str) -> Iterator[str]:
+    """The URL of a database in the cluster in which nobody else keeps anything."""
+    import psycopg
+
+    name = f"alone_{next(_names)}"
+    with psycopg.connect(cluster_url, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+        try:
+            yield cluster_url.replace("/postgres?", f"/{name}?")
+        finally:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def data_files(url: str) -> list[Path]:
+    """The files of a database on the disk, those that nothing refers to any more among them.
+
+    Not those of other schemas' tables; of the server's own only what was sampled of tables for its planner.
+    """
+    import psycopg
+
+    base, _, schema = url.partition("&schema=")
+    with psycopg.connect(base, autocommit=True) as server:
+        server.execute("CHECKPOINT")
+        others = server.execute(
+            "SELECT pg_relation_filenode(oid) FROM pg_class WHERE relkind = 'r' AND relnamespace >= %s"
+            " AND relnamespace <> %s::regnamespace",
+            (_OURS, schema),
+        ).fetchall()
+        asked = (
+            "SELECT oid, pg_relation_filenode('pg_statistic'), pg_relation_filenode(reltoastrelid)"
+            " FROM pg_database, (SELECT reltoastrelid FROM pg_class WHERE relname = 'pg_statistic') toast"
+            " WHERE datname = current_database()"
+        )
+        [(number, *sampled)] = server.execute(asked).fetchall()
+    files = (server_of(url).home / "data" / "base" / str(number)).iterdir()
+    numbered = ((path, re.match("[0-9]+", path.name)) for path in files)
+    wanted = [(path, int(found[0])) for path, found in numbered if found]
+    return [path for path, one in wanted if (one >= _OURS or one in sampled) and (one,) not in others]
+
+
+#: the first number of a file that is not of the server's own tables as they were made (FirstNormalObjectId)
+_OURS = 16384
+
+
 def fresh_schema(cluster_url: str) -> str:
     """The URL of a schema that nobody made yet, in the cluster's own database: it costs nothing; none drops it."""
     return f"{cluster_url}&schema=test_{next(_names)}"

@@ -23,7 +23,7 @@ from ledger.keeping.restore import Restored
 from ledger.keeping.restore import restore as restored_from
 from ledger.store.address import connecting, is_url, schema_of
 from ledger.store.database import Store
-from tests.postgres import fresh_schema
+from tests.postgres import data_files, fresh_schema
 
 #: the URL of the cluster in which banks are kept now; empty for files
 cluster = ""
@@ -73,6 +73,13 @@ def put(where: str, in_place_of: str) -> None:
         Path(in_place_of + end).unlink(missing_ok=True)
         if Path(where + end).exists():
             shutil.copy(where + end, in_place_of + end)
+
+
+def files_of(where: str) -> list[Path]:
+    """The files on the disk in which a database is; on a server those of all that is beside it, too."""
+    if is_url(where):
+        return data_files(where)
+    return [path for end in ("", "-wal", "-shm") if (path := Path(where + end)).exists()]
 
 
 def aside(where: str) -> str:

@@ -31,6 +31,7 @@ from ledger.store.sql import (
     patiently,
     strangers,
     table_names,
+    unsampled_statements,
 )
 from ledger.store.troubles import explained
 
@@ -85,6 +86,8 @@ class Store:
                     raise Refused("bank_exists", f"{shown(self.where)} already holds the log of a bank", hint)
                 if not db.has_table("meta"):
                     for statement in create_statements(db.dialect):
+                        db.run(statement)
+                    for statement in () if self.is_sqlite else unsampled_statements():
                         db.run(statement)
                 writing = Writing(db, origin, recorder)
                 writing.set_meta("schema", str(SCHEMA))

@@ -98,6 +98,16 @@ PROJECTIONS = {
     "lines": ("account, served_on, leaf", "account, served_on, leaf, minutes, uncredited"),
 }
 
+#: the tables that hold private details, and in which columns
+PRIVATE = {
+    "openings": ("value", "salt"),
+    "people": ("handle", "folded", "name", "contact"),
+    "imported": ("ref",),
+    "sheets": ("digest",),
+    "memos": ("memo",),
+    "contacts": ("folded", "name", "alias"),
+}
+
 
 def create_statements(dialect: str) -> list[str]:
     """The statements that make an empty bank's tables, for `sqlite` or `postgresql`."""
@@ -105,6 +115,14 @@ def create_statements(dialect: str) -> list[str]:
     if dialect != "sqlite":
         words = {"bytes": "BYTEA", "text": 'TEXT COLLATE "C"', "clustered": ""}  # keys in the order of their bytes
     return ["CREATE" + statement.format(**words) for statement in _TABLES.split("CREATE") if statement.strip()]
+
+
+def unsampled_statements() -> list[str]:
+    """The statements that forbid PostgreSQL to sample private values for its planner: samples outlive their rows."""
+    return [
+        f"ALTER TABLE {table} {', '.join(f'ALTER {column} SET STATISTICS 0' for column in columns)}"
+        for table, columns in PRIVATE.items()
+    ]
 
 
 def table_names() -> list[str]:

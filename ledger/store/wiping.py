@@ -2,27 +2,28 @@
 
 SQLite writes zeros over what is deleted (`secure_delete`), but older pages stay in the write-ahead log until it is cut,
 and copies in pages that were since arranged anew: so the log is cut, the files are searched for the very bytes, and if
-any is left the database is written anew. PostgreSQL writes the private tables anew; its own write-ahead log, and the
-archive and replicas made of it, are the server's to keep or to let go.
+any is left the database is written anew. PostgreSQL writes the private tables anew, and may sample none of them; its
+own write-ahead log, and the archive and replicas made of it, are the server's to keep or to let go.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from ledger.errors import Unavailable
-from ledger.store.sql import LOCK_SECONDS, UNWIPED, patiently
+from ledger.store import sql
+from ledger.store.sql import UNWIPED, patiently
 
 CHUNK = 1 << 20
 PIECE = 64
 #: bytes of the file times things to look for in it
 MOST_LOOKED_AT = 10_000_000_000
-_PRIVATE = ("openings", "people", "imported", "sheets", "memos", "contacts")
 _DONE = f"DELETE FROM meta WHERE name = '{UNWIPED}'"
 
 
@@ -68,34 +69,58 @@ def _may_hold(path: str, gone: Sequence[bytes]) -> bool:
 
 
 def wipe_postgres(server: Any, waiting: Callable[[], None]) -> None:
-    """Write the tables that hold private details anew.
+    """Write the tables that hold private details anew, and let go of what was sampled of them.
 
-    Who reads them is waited for in short turns, because each holds up whoever comes after.
+    Who reads them is waited for in short turns, because each holds up whoever comes after; and so is whoever reads
+    anything in an older snapshot, for whom deleted rows would be written along.
     """
     from psycopg.errors import LockNotAvailable
 
-    until, told = time.monotonic() + LOCK_SECONDS, False
+    until, told = time.monotonic() + sql.LOCK_SECONDS, False
     passed_over: list[str] = []  # of a table that is not the user's own the server only warns
+    kept: list[int] = []
 
     def hear(said: Any) -> None:
-        passed_over.append(said.message_primary or "")
+        if said.severity_nonlocalized == "WARNING":
+            passed_over.append(said.message_primary or "")
+        elif found := re.search("[0-9]+", said.message_detail or ""):  # in any language it comes first
+            kept.append(int(found[0]))
 
     with server.connection() as connection:
         connection.add_notice_handler(hear)
-        for table in _PRIVATE:
-            while True:
-                try:
-                    connection.execute(f"VACUUM FULL {table}")
-                    break
-                except LockNotAvailable:
+        try:
+            for table in sql.PRIVATE:
+                while True:
+                    kept.clear()
+                    with suppress(LockNotAvailable):
+                        connection.execute(f"VACUUM (FULL, VERBOSE) {table}")
+                        if not any(kept):
+                            break
                     if time.monotonic() > until:
-                        raise
+                        raise Unavailable("database_locked", f"{server.shown} is being read by another program")
                     if not told:
                         told = True
                         waiting()
-        connection.remove_notice_handler(hear)
+                    time.sleep(sql.QUIET_SECONDS / 10)
+        finally:
+            connection.remove_notice_handler(hear)
         if passed_over:
             raise Unavailable(
                 "database_rights", f"{server.shown}: {passed_over[0]}", "let the owner of its tables do it"
             )
+        _let_go_of_samples(connection)
         connection.execute(_DONE)
+
+
+def _let_go_of_samples(connection: Any) -> None:
+    """Have the server let go of private values that it sampled for its planner, where an earlier version let it."""
+    for statement in sql.unsampled_statements():
+        connection.execute(statement)
+    private = {(table, column) for table, columns in sql.PRIVATE.items() for column in columns}
+    samples = connection.execute("SELECT tablename, attname FROM pg_stats WHERE schemaname = current_schema()")
+    sampled = private.intersection(samples.fetchall())
+    for table, column in sorted(sampled):  # to give a column its own type again is how its owner drops its samples
+        kind = "BYTEA" if column == "salt" else 'TEXT COLLATE "C"'
+        connection.execute(f"ALTER TABLE {table} ALTER {column} TYPE {kind}")
+    if sampled:
+        connection.execute("VACUUM FULL pg_statistic")  # the server passes it over if the database is not ours
