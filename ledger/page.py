@@ -35,7 +35,7 @@ from ledger.keyfiles.ring import Keyring
 from ledger.people.forgetting import forget
 from ledger.people.naming import NAMING, name_account
 from ledger.people.register import person, save_openings
-from ledger.processes.scribe import Job, Scribe, Written, written
+from ledger.processes.scribe import Job, Keys, Written, written
 from ledger.reading import Reading
 from ledger.rules import admission, signers
 from ledger.store.log import Log
@@ -48,7 +48,8 @@ T = TypeVar("T")
 Plans = dict[tuple[Keyring | None, Any], tuple[Signer, ...]]
 
 BATCH = 2000
-#: batches that may wait for their signatures
+#: those of the first batches that another process signs, and batches that may wait for their signatures
+FEW = 25
 AHEAD = 2
 OFTEN = 20
 #: warnings kept
@@ -103,7 +104,8 @@ class Page(Reading):
         self.first = self.size
         self._batch = _Batch(self.size)
         self._unwritten: deque[_Batch] = deque()
-        self._scribe: Scribe | None = None
+        #: the keys with which the scribe signs meanwhile, by their hashes; none if all is signed here
+        self._lent: Keys = {}
         self._randomness, self._drawn = b"", 0
         self._plans: Plans = {} if plans is None else plans
         #: entries that will be submitted, read already, and signatures found to hold
@@ -155,9 +157,9 @@ class Page(Reading):
     def add(self, fact: Any, private: Mapping[str, str] | None = None) -> Recorded:
         """Draft, check, sign and add one fact with keys at hand. `private` values have their commitments in it."""
         openings = self.seal(private) if private else ()
-        if self._scribe is not None and isinstance(fact, e.ExchangeRecorded):
+        if self._lent and isinstance(fact, e.ExchangeRecorded):
             signers = self._signers(fact)
-            if signers and self._scribe.can_sign(signers):
+            if signers and self._are_lent(signers):
                 at, drawn = self._stamp()
                 self.tables.drawn = drawn
                 entry = Entry("", b"", self.log.origin, KIND, at, drawn, fact, signers, ())
@@ -172,7 +174,7 @@ class Page(Reading):
     def _draw(self, count: int) -> bytes:
         """Fresh random bytes, each used once; the system is asked for a few thousand at a time."""
         if self._drawn + count > len(self._randomness):
-            self._randomness, self._drawn = secrets.token_bytes(4096 if self._scribe else count), 0
+            self._randomness, self._drawn = secrets.token_bytes(4096 if self._lent else count), 0
         self._drawn += count
         return self._randomness[self._drawn - count : self._drawn]
 
@@ -184,8 +186,12 @@ class Page(Reading):
         """Check, sign and keep an entry with a fresh id."""
         self.tables.drawn = entry.id
         self.check(entry)
-        lent = self._scribe is not None and self._scribe.can_sign(entry.signers)
+        lent = self._are_lent(entry.signers)
         return self._keep(entry, b"" if lent else format_entry(entry.text, self._sign(entry)), openings)
+
+    def _are_lent(self, signers: Sequence[Signer]) -> bool:
+        lent = self._lent
+        return bool(lent) and len([signer for signer in signers if signer.key in lent]) == len(signers)
 
     def draft(self, fact: Any, *, elsewhere: bool = False) -> Entry | None:
         """The entry for a fact, not yet signed, or None when no key at hand can begin to sign it."""
@@ -250,20 +256,20 @@ class Page(Reading):
     def scribe(self) -> Iterator[None]:
         """While this lasts, a process beside this one writes exchanges and signs: for thousands of entries.
 
-        Only keys held in memory can be lent to it; with others, and while rehearsing, nothing changes.
+        It stays with the ring of keys, so that whoever writes many pages starts it once. Only keys held in memory can
+        be lent to it; with others, and while rehearsing, nothing changes.
         """
-        held = self.keyring.held() if self.keyring and self.writing else {}
-        if not held:
+        if self.keyring is None or not self.writing or not self.keyring.held():
             yield
             return
         self.flush()
-        with Scribe(self.log.origin, held) as scribe:
-            self._scribe = scribe
-            try:
-                yield
-                self.flush()
-            finally:
-                self._scribe = None
+        self._lent = self.keyring.held()
+        try:
+            yield
+            self.flush()
+        finally:
+            self._lent = {}
+            self.keyring.scribe.give_up()
 
     def flush(self, ahead: int = 0) -> None:
         """Write what is pending into the transaction, but for the newest `ahead` batches still being signed."""
@@ -271,11 +277,13 @@ class Page(Reading):
             return
         batch, self._batch = self._batch, _Batch(self.size)
         if batch.entries:
-            if self._scribe is not None:
-                batch.wait = self._scribe.send(_jobs(batch))
+            if self._lent and self.keyring:
+                batch.wait = self.keyring.scribe.send(self.log.origin, self._lent, _jobs(batch))
             self._unwritten.append(batch)
         while len(self._unwritten) > ahead:
             self._write(self._unwritten.popleft())
+            if self._unwritten:
+                self.db.send()
 
     def _write(self, batch: _Batch) -> None:
         log: Any = self.log
@@ -356,9 +364,13 @@ class Page(Reading):
         self._batch.raw.append(raw)
         self._batch.openings.append(openings)
         self.size += 1
-        if len(self._batch.entries) >= BATCH:
-            self.flush(ahead=AHEAD if self._scribe else 0)
+        if len(self._batch.entries) >= self._most():
+            self.flush(ahead=AHEAD if self._lent else 0)
         return Recorded(index, entry)
+
+    def _most(self) -> int:
+        """Entries of a batch: where another process signs, few at first, so that it begins at once."""
+        return min(BATCH, max(FEW, (self.size - self.first) // 2)) if self._lent else BATCH
 
     def forget_memos(self, memos: Iterable[tuple[str, str]]) -> None:
         """Delete what payments of neighbours were for, named by link and pid: no entry commits to it."""

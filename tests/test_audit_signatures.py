@@ -77,8 +77,8 @@ def test_what_a_worker_that_died_left_behind_is_checked_here(after: int) -> None
         for number, text in enumerate(signed()):
             checker.add(text, number)
             if number == after:
-                for worker in checker._processes:
-                    worker.kill()
+                for worker in checker._running:
+                    worker.process.kill()
         assert sorted(checker.failures()) == where(WRONG)
         assert checker.count == SIGNATURES
 
@@ -95,7 +95,7 @@ def test_an_audit_that_is_broken_off_leaves_no_worker() -> None:
     with suppress(KeyboardInterrupt), Checker[int](2) as checker:
         for number, text in enumerate(signed()):
             checker.add(text, number)
-        started = list(checker._processes)
+        started = list(checker._running)
         raise KeyboardInterrupt
     assert len(started) == 2
-    assert all(worker.returncode == 0 for worker in started)
+    assert all(worker.process.returncode == 0 for worker in started)

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger.errors import Problem, Usage
 from ledger.format.keys import HeldKey, Signer
 from ledger.keyfiles.files import load_key, read_public
 from ledger.processes.sodium import fastest_signer
+
+if TYPE_CHECKING:
+    from ledger.processes.scribe import Scribe
 
 AskPassphrase = Callable[[Path], bytes]
 #: signatures from which on a faster library is worth its import
@@ -29,6 +33,7 @@ class Keyring:
         self._open: dict[str, Signer] = {}
         self._times: Counter[str] = Counter()
         self._phrase: bytes | None = None
+        self._scribe: Scribe | None = None
 
     def at_hand(self, key: str) -> bool:
         """Whether the key with this hash can sign here."""
@@ -46,6 +51,15 @@ class Keyring:
     def held(self) -> dict[str, HeldKey]:
         """The keys opened so far that lie in memory (not those that ssh-agent keeps), by hash."""
         return {key: signer for key, signer in self._open.items() if isinstance(signer, HeldKey)}
+
+    @property
+    def scribe(self) -> Scribe:
+        """The process that writes and signs with these keys; it stays as long as the ring does."""
+        from ledger.processes.scribe import Scribe
+
+        if self._scribe is None:
+            self._scribe = Scribe()
+        return self._scribe
 
     def only(self) -> Signer:
         """The one key of a ring of one, opened."""

@@ -6,11 +6,10 @@ alone says what is wrong. Where there can be no process, or it dies, all is read
 
 from __future__ import annotations
 
-import marshal
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from itertools import islice
-from typing import Any
+from typing import IO, Any
 
 from ledger.errors import Problem
 from ledger.facts.entries import Act, Entry, Signer
@@ -18,7 +17,7 @@ from ledger.facts.events import ExchangeRecorded
 from ledger.facts.everyday import KIND, read_everyday
 from ledger.format.canonical import made
 from ledger.format.merkle import leaf_hash
-from ledger.processes.child import ends_with_parent
+from ledger.processes.child import hear, say, start
 from ledger.store.database import Store
 from ledger.store.log import Log
 
@@ -27,8 +26,7 @@ Read = tuple[int, str, Entry | bytes, bytes]
 #: what is told of an everyday exchange: index, instant, id, hash of the text, the fact's fields, which of the sets of
 #: signers, leaf hash; of another entry its index
 Gist = tuple[int, str, str, bytes, tuple[Any, ...], int, bytes] | tuple[int]
-#: the sets of signers, each once, and the entries. Written by `marshal`, which is made for plain values and for one
-#: interpreter, and takes half the time of `pickle`
+#: the sets of signers, each once, and the entries
 Frame = tuple[list[Any], list[Gist]]
 
 #: entries from which on a process is worth starting, and those read here until it has started
@@ -74,28 +72,22 @@ def _unfolded(log: Log, frame: Frame) -> Iterator[Read]:
 @contextmanager
 def _reader(where: str, origin: str, first: int, stop: int) -> Iterator[Iterator[Frame]]:
     """The process; what it tells, until it has told all or dies."""
-    from multiprocessing import get_context
-
-    context = get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    _widen(ours.fileno())
-    reader = context.Process(target=_read_ahead, args=(theirs, where, origin, first, stop), daemon=True)
-    with ours:
-        try:
-            reader.start()
-        except OSError:
-            theirs.close()
-            yield iter(())
-            return
-        theirs.close()
-        yield _frames(ours)
-    reader.join()
+    try:
+        reader = start("ledger.processes.foreread")
+    except OSError:
+        yield iter(())
+        return
+    with reader:
+        _widen(reader.answers.fileno())
+        with suppress(OSError):
+            say(reader.orders, (where, origin, first, stop))
+        yield _frames(reader.answers)
 
 
-def _frames(pipe: Any) -> Iterator[Frame]:
+def _frames(answers: IO[bytes]) -> Iterator[Frame]:
     with suppress(EOFError, OSError):
         while True:
-            yield marshal.loads(pipe.recv_bytes())  # noqa: S302  what a process of ours wrote
+            yield hear(answers)
 
 
 def _widen(pipe: int) -> None:
@@ -105,14 +97,14 @@ def _widen(pipe: int) -> None:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
-def _read_ahead(pipe: Any, where: str, origin: str, first: int, stop: int) -> None:
+def work(orders: IO[bytes], answers: IO[bytes]) -> None:
     """In the process. What it cannot read, its parent reads."""
-    ends_with_parent()
+    where, origin, first, stop = hear(orders)
     store = Store(where, origin)
-    with closing(store), pipe, suppress(OSError, Problem), store.reading() as log:
+    with closing(store), suppress(OSError, Problem), store.reading() as log:
         rows = log.each(first, stop)
         while some := list(islice(rows, BATCH)):
-            pipe.send_bytes(marshal.dumps(_frame(some, origin), 2))  # the version that looks for no twins
+            say(answers, _frame(some, origin))
 
 
 def _frame(rows: list[tuple[int, str, bytes]], origin: str) -> Frame:

@@ -2,27 +2,36 @@
 
 A `Job` is an entry that was checked and folded: what it says, who signs it, and the private details it commits to.
 The scribe drafts its text (unless that was done), signs it, and hands back the note with its hashes, in the order of
-the jobs. The secret bytes of the keys go to it through a pipe and nowhere else; it ends with its parent, however that
-ends; what it cannot do, because there can be no process or it died, is done here instead.
+the jobs. The secret bytes of the keys go to it through a pipe and nowhere else; what it cannot do, because there can be
+no process or it died, is done here instead, and what cannot be done at all is found out here.
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
-from collections.abc import Callable, Mapping
-from concurrent.futures import BrokenExecutor, Executor
-from typing import Any, NamedTuple, Self
+import os
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from select import POLLIN, POLLOUT, poll
+from typing import IO, Any, NamedTuple
 
 from ledger.drafts import committed, draft_entry
-from ledger.facts.entries import Entry, Signer, format_entry, text_hash
+from ledger.errors import Problem
+from ledger.facts.entries import Act, Entry, Signer, format_entry, text_hash
 from ledger.facts.events import ExchangeRecorded
+from ledger.format.canonical import made
 from ledger.format.keys import HeldKey
 from ledger.format.keys import Signer as Pen
 from ledger.format.merkle import leaf_hash
 from ledger.format.notes import sign_text
 from ledger.format.openings import Opening
-from ledger.processes.child import ends_with_parent
+from ledger.processes.child import Running, hear, length_of, message, read, say, start
 from ledger.processes.sodium import fastest_signer
 
-Keys = dict[str, HeldKey]
+Keys = Mapping[str, HeldKey]
+#: bytes read at once
+_MOST_READ = 2**18
 
 
 class Job(NamedTuple):
@@ -38,8 +47,8 @@ class Job(NamedTuple):
 
 #: an entry as it is stored, the hash of its text, and that of the leaf
 Written = tuple[bytes, bytes, bytes]
-#: a job as it travels: named tuples would be told by name, each anew
-Sent = tuple[str, tuple[Any, ...], str, str, tuple[Signer, ...], tuple[tuple[Any, ...], ...]]
+#: the log's origin; secret keys by their hashes, each told once; the sets of signers, each once; and the jobs
+Order = tuple[str, dict[str, bytes], list[Any], list[tuple[Any, ...]]]
 
 
 def written(raw: bytes, entry_hash: bytes) -> Written:
@@ -47,50 +56,100 @@ def written(raw: bytes, entry_hash: bytes) -> Written:
     return raw, entry_hash, leaf_hash(raw)
 
 
+class _Due(NamedTuple):
+    """Jobs on their way; in `answer` their entries come, as they are sent."""
+
+    origin: str
+    keys: Keys
+    jobs: Sequence[Job]
+    answer: list[bytes]
+
+
 class Scribe:
-    """The process, lent some keys by their hashes; a context manager, so that it ends."""
+    """The process, started for the first jobs, and kept for more until this is let go or answers are given up."""
 
-    def __init__(self, origin: str, keys: Keys) -> None:
-        self._origin = origin
-        self._keys = keys
-        self._pool: Executor | None = None
+    def __init__(self) -> None:
+        self._running: Running | None = None
+        self._end: Callable[[], object] = lambda: None
+        self._lent: set[str] = set()
+        self._due: deque[_Due] = deque()
+        self._heard = bytearray()
 
-    def __enter__(self) -> Self:
-        from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
+    def send(self, origin: str, keys: Keys, jobs: Sequence[Job]) -> Callable[[], list[Written]]:
+        """Begin to write with some keys; call what is returned to wait for the entries, in the order of the jobs."""
+        due = _Due(origin, keys, jobs, [])
+        with self._unless_it_fails():
+            running = self._running or self._start()
+            new = {name: key.export() for name, key in keys.items() if name not in self._lent}
+            self._say(running, message(_order(origin, new, jobs)))
+            self._lent.update(new)
+            self._due.append(due)
+        return partial(self._wait, due)
 
-        lent = self._origin, {name: key.export() for name, key in self._keys.items()}
+    def give_up(self) -> None:
+        """End the process, if it has still to answer: nobody waits for that any more."""
+        if self._due:
+            self._let_go()
+
+    def _wait(self, due: _Due) -> list[Written]:
+        with self._unless_it_fails():
+            while self._running and self._due and not due.answer:
+                self._hear(self._running)
+        entries = read(due.answer.pop()) if due.answer else None
+        return entries or [_write(job, due.origin, due.keys) for job in due.jobs]
+
+    @contextmanager
+    def _unless_it_fails(self) -> Iterator[None]:
+        """Where the process fails, or talk with it is broken off amid a message, it is let go."""
         try:
-            self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_take_pens, initargs=lent)
-        except (OSError, ImportError, ValueError):
-            self._pool = None
-        return self
+            yield
+        except BaseException as error:
+            self._let_go()
+            if not isinstance(error, OSError):
+                raise
 
-    def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+    def _let_go(self) -> None:
+        self._end()
+        self._running = None
+        self._lent.clear()
+        self._due.clear()
+        self._heard.clear()
 
-    def can_sign(self, signers: tuple[Signer, ...]) -> bool:
-        """Whether all their keys were lent."""
-        keys = self._keys
-        return len([signer for signer in signers if signer.key in keys]) == len(signers)
+    def _start(self) -> Running:
+        self._running = start("ledger.processes.scribe")
+        os.set_blocking(self._running.orders.fileno(), False)
+        self._end = weakref.finalize(self, _killed, self._running)
+        return self._running
 
-    def send(self, jobs: list[Job]) -> Callable[[], list[Written]]:
-        """Begin to write; call what is returned to wait for the entries, in the order of the jobs."""
-        try:
-            made = self._pool.submit(_write_lent, list(map(_folded, jobs))) if self._pool is not None else None
-        except (BrokenExecutor, OSError):
-            made = None
-
-        def wait() -> list[Written]:
+    def _say(self, running: Running, said: bytes) -> None:
+        """Send a message; answers are heard meanwhile, so that neither waits for the other for ever."""
+        orders, answers = running.orders.fileno(), running.answers.fileno()
+        left = memoryview(said)
+        while left:
             try:
-                if made is not None:
-                    return made.result()
-            except (BrokenExecutor, OSError):
-                self._pool = None
-            return [_write(job, self._origin, self._keys) for job in jobs]
+                left = left[os.write(orders, left) :]
+            except BlockingIOError:
+                ready = poll()
+                ready.register(orders, POLLOUT)
+                ready.register(answers, POLLIN)
+                if answers in dict(ready.poll()):
+                    self._hear(running)
 
-        return wait
+    def _hear(self, running: Running) -> None:
+        """Take what it says next; `OSError` if it has ended."""
+        said = os.read(running.answers.fileno(), _MOST_READ)
+        if not said:
+            raise OSError("the scribe has ended")
+        self._heard += said
+        while len(self._heard) >= (whole := length_of(self._heard)):
+            self._due.popleft().answer.append(bytes(self._heard[:whole]))
+            del self._heard[:whole]
+
+
+def _killed(running: Running) -> None:
+    running.process.kill()
+    with running:
+        pass
 
 
 def _write(job: Job, origin: str, keys: Mapping[str, Pen]) -> Written:
@@ -98,34 +157,44 @@ def _write(job: Job, origin: str, keys: Mapping[str, Pen]) -> Written:
     if not text:
         entry: Entry = draft_entry(origin, committed(job.fact, job.openings), job.at, job.id, job.signers)
         text, hashed = entry.text, entry.hash
-    message = text.encode()
-    raw = format_entry(text, [sign_text(message, signer.name, keys[signer.key]) for signer in job.signers])
+    encoded = text.encode()
+    raw = format_entry(text, [sign_text(encoded, signer.name, keys[signer.key]) for signer in job.signers])
     return written(raw, hashed or text_hash(text))
 
 
-_origin = ""
-_pens: dict[str, Pen] = {}
+def work(orders: IO[bytes], answers: IO[bytes]) -> None:
+    """In the process. What it cannot write, its parent finds out."""
+    pens: dict[str, Pen] = {}
+    with suppress(EOFError, OSError):
+        while True:
+            origin, lent, told, sent = hear(orders)
+            pens.update({name: fastest_signer(HeldKey.imported(secret)) for name, secret in lent.items()})
+            signers = [
+                tuple([Signer(tuple([Act(*act) for act in acts]), *rest) for acts, *rest in one]) for one in told
+            ]
+            entries: list[Written] = []
+            with suppress(Problem, ValueError, KeyError):
+                entries = [_write(_unfolded(one, signers), origin, pens) for one in sent]
+            say(answers, entries)
 
 
-def _take_pens(origin: str, secrets: dict[str, bytes]) -> None:
-    """In the process."""
-    global _origin  # noqa: PLW0603 — a process of its own is lent its pens once
-    ends_with_parent()
-    _origin = origin
-    _pens.update({name: fastest_signer(HeldKey.imported(secret)) for name, secret in secrets.items()})
+def _order(origin: str, lent: dict[str, bytes], jobs: Sequence[Job]) -> Order:
+    """Jobs for their way, as plain values; of facts only exchanges, which the scribe drafts."""
+    known: dict[tuple[Signer, ...], int] = {}
+    sent = []
+    for text, fact, at, entry_id, signers, openings in jobs:
+        number = known.setdefault(signers, len(known))
+        sealed = [tuple(one) for one in openings] if openings else ()
+        sent.append((text, () if text else tuple(fact), at, entry_id, number, sealed))
+    told = [[([tuple(act) for act in one.acts], one.key, one.name) for one in signers] for signers in known]
+    return origin, lent, told, sent
 
 
-def _write_lent(sent: list[Sent]) -> list[Written]:
-    return [_write(_unfolded(one), _origin, _pens) for one in sent]
+def _signer(acts: Sequence[tuple[str, str, str]], key: str, name: str) -> Signer:
+    return Signer(tuple([Act(*act) for act in acts]), key, name)
 
 
-def _folded(job: Job) -> Sent:
-    """A job for its way. Only exchanges are drafted by the scribe."""
-    text, fact, at, entry_id, signers, openings = job
-    return text, () if text else tuple(fact), at, entry_id, signers, tuple([tuple(one) for one in openings])
-
-
-def _unfolded(sent: Sent) -> Job:
-    text, fact, at, entry_id, signers, openings = sent
-    exchange = ExchangeRecorded(*fact) if fact else None
-    return Job(text, exchange, at, entry_id, signers, tuple([Opening(*one) for one in openings]))
+def _unfolded(sent: tuple[Any, ...], signers: Sequence[tuple[Signer, ...]]) -> Job:
+    text, fact, at, entry_id, number, openings = sent
+    exchange = made(ExchangeRecorded, fact) if fact else None
+    return Job(text, exchange, at, entry_id, signers[number], tuple([Opening(*one) for one in openings]))

@@ -8,24 +8,19 @@ either way. What a worker does is `worker`; it ends with its parent, however tha
 
 from __future__ import annotations
 
-import marshal
 import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
 from queue import Empty, Queue
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from ledger.format.keys import check
+from ledger.processes.child import Running, hear, message, read, start
 from ledger.processes.sodium import fastest_check
-from ledger.processes.worker import PLAIN, Position, Signed, bad_positions, framed, read_framed
-
-if TYPE_CHECKING:
-    from socket import socket
-    from subprocess import Popen
+from ledger.processes.worker import Position, Signed, bad_positions
 
 P = TypeVar("P")
 #: a public key, its signature, the text
@@ -41,14 +36,6 @@ MANY = 250
 AHEAD = 32
 #: a thread of Python feeds about this many workers
 MOST_WORKERS = 6
-#: what a worker runs: as bare as Python starts; an interrupt is its parent's, and modules are where they are here
-_WORK = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-sys.path[:] = {path!r}
-from ledger.processes.worker import work
-work()
-"""
 
 
 def useful_workers() -> int:
@@ -58,7 +45,7 @@ def useful_workers() -> int:
 
 
 class _Batch(NamedTuple):
-    """Texts, as `marshal` writes them, for they travel and wait; how many signatures they have, and their places."""
+    """Texts, as they are sent, for they wait too; how many signatures they have, and their places."""
 
     texts: bytes
     signatures: int
@@ -79,7 +66,7 @@ class Checker(Generic[P]):
         self._few: list[_Batch] = []
         self._waiting: Queue[_Batch | None] = Queue(AHEAD * self._workers)
         self._threads: list[threading.Thread] = []
-        self._processes: list[Popen[bytes]] = []
+        self._running: list[Running] = []
         self._failed: list[tuple[P, int]] = []
         self._judged: list[int] = []
         self.count = 0
@@ -113,7 +100,7 @@ class Checker(Generic[P]):
     def _close_batch(self) -> None:
         signatures = sum([len(lines) for _, _, lines in self._texts])
         self.count += signatures
-        self._few.append(_Batch(marshal.dumps(self._texts, PLAIN), signatures, self._places))
+        self._few.append(_Batch(message(self._texts), signatures, self._places))
         self._texts, self._places = [], []
 
     def _send(self) -> None:
@@ -133,24 +120,24 @@ class Checker(Generic[P]):
         """Start the workers, with the first whole batch; where there can be none, all is checked here."""
         try:
             for _ in range(self._workers):
-                worker, pipe = _started()
-                self._processes.append(worker)
-                self._threads.append(threading.Thread(target=self._feed, args=(pipe,), daemon=True))
+                self._running.append(start("ledger.processes.worker"))
+                self._threads.append(threading.Thread(target=self._feed, args=(self._running[-1],), daemon=True))
                 self._threads[-1].start()
         except OSError:
             self._workers = len(self._threads)
 
-    def _feed(self, pipe: socket) -> None:
+    def _feed(self, worker: Running) -> None:
         """In a thread: hand batches to one worker, or check them here when it is gone."""
         batches, sent = iter(self._waiting.get, None), deque[_Batch]()
-        with pipe, pipe.makefile("rb") as answers, suppress(EOFError, OSError):
+        with suppress(EOFError, OSError), worker:
             for batch in batches:
                 sent.append(batch)
-                pipe.sendall(framed(batch.texts))
+                worker.orders.write(batch.texts)
+                worker.orders.flush()
                 if len(sent) > 1:
-                    self._note(marshal.loads(read_framed(answers)), sent)  # noqa: S302  what a process of ours wrote
+                    self._note(hear(worker.answers), sent)
             while sent:
-                self._note(marshal.loads(read_framed(answers)), sent)  # noqa: S302
+                self._note(hear(worker.answers), sent)
         for batch in chain(sent, batches):
             self._judge(batch)
 
@@ -160,33 +147,17 @@ class Checker(Generic[P]):
         self._judged.append(batch.signatures)
 
     def _judge(self, batch: _Batch) -> None:
-        self._note(bad_positions(batch.texts), deque([batch]))
+        self._note(bad_positions(read(batch.texts)), deque([batch]))
 
     def _finish(self) -> None:
         for _ in self._threads:
             self._waiting.put(None)
         for thread in self._threads:
             thread.join()
-        for worker in self._processes:
-            worker.wait()
+        for worker in self._running:
+            worker.process.wait()
         self._threads.clear()
-        self._processes.clear()
-
-
-def _started() -> tuple[Popen[bytes], socket]:
-    """A worker, and the pipe to it; `OSError`."""
-    from socket import socketpair
-    from subprocess import DEVNULL, Popen
-
-    written = ["-B"] if sys.dont_write_bytecode else []
-    command = [sys.executable, "-I", "-S", *written, "-c", _WORK.format(path=sys.path)]
-    ours, theirs = socketpair()
-    with theirs:
-        try:
-            return Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=DEVNULL), ours
-        except OSError:
-            ours.close()
-            raise
+        self._running.clear()
 
 
 def those_that_hold(checks: Sequence[Check]) -> set[Check]:

@@ -258,10 +258,10 @@ class Server:
 class Foreseen(PostgresDb):
     """`Db` of a transaction that may not have begun: what it would be told first is foreseen.
 
-    What it inserts waits, and goes as one statement before anything else is asked, or at the end. If nothing else was,
-    that is the transaction; anything else begins it, under the lock. The one statement needs no lock: whoever holds it
-    is waited for, an entry that follows the head we know has an index that only one can have, and what was foreseen is
-    compared in it.
+    What it inserts waits, and goes as one statement before anything else is asked, when it is sent, or at the end. If
+    nothing else was, that is the transaction; anything else begins it, under the lock. The one statement needs no lock:
+    whoever holds it is waited for, an entry that follows the head we know has an index that only one can have, and what
+    was foreseen is compared in it.
     """
 
     def __init__(self, begin: Callable[[], tuple[Any, Ahead]], foreseen: Ahead | None) -> None:
@@ -297,6 +297,9 @@ class Foreseen(PostgresDb):
         """That statement, and its parameters."""
         return _folded([*self._held.values(), *map(_unless, (self._foreseen or {}).items())])
 
+    def send(self) -> None:
+        self.begun()
+
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         if (sql, tuple(params)) not in self._ahead:
             self.begun()
@@ -315,7 +318,9 @@ class Foreseen(PostgresDb):
         if not left:
             return
         verb, _, table, *_ = sql.split()
-        if verb == "INSERT" and table not in self._held and len(left) <= SENT:
+        if verb == "INSERT" and len(left) <= SENT:
+            if table in self._held:
+                self.begun()
             self._held[table] = insertion(sql, left)
         else:
             self.begun()

@@ -168,6 +168,9 @@ class Db(Protocol):
     def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run a statement for many parameter rows."""
 
+    def send(self) -> None:
+        """What is written and waits goes to the database, which works on it while this program goes on."""
+
     def log_key(self, log: UUID) -> Any:
         """How a log's originator id is spelled in a parameter."""
 
@@ -228,6 +231,9 @@ class SqliteDb:
                 self._cursor.execute(hundred, list(chain.from_iterable(some)))
             left = iter(some)
         self._cursor.executemany(sql, left)
+
+    def send(self) -> None:
+        pass  # nothing waits
 
     def log_key(self, log: UUID) -> str:
         return log.hex
@@ -300,6 +306,9 @@ class PostgresDb:
             return
         for first in range(0, len(left), SENT):
             self._connection.say(*insertion(sql, left[first : first + SENT]))
+
+    def send(self) -> None:
+        pass  # it has gone already
 
     def log_key(self, log: UUID) -> UUID:
         return log

@@ -103,8 +103,9 @@ def batches(village: Village, ada: str, bo: str) -> float:
     """Entries a second, a hundred to a commit."""
 
     def hundred(page: Page) -> None:
-        for number in range(BATCH):
-            page.add(village.help(ada, bo, 1) if number % 2 else village.help(bo, ada, 1))
+        with page.scribe():
+            for number in range(BATCH):
+                page.add(village.help(ada, bo, 1) if number % 2 else village.help(bo, ada, 1))
 
     def work() -> None:
         for _ in range(RECORDS // 10):
