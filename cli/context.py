@@ -248,7 +248,10 @@ def new_passphrase(what: str, passphrase_file: Path | None) -> bytes:
 def commit(
     bank: Bank, keyring: Keyring, work: Callable[[Page], T], *, rehearse: bool = True, reopens: bool = False
 ) -> T:
-    """Rehearse, record, then sign the head. A head that cannot be signed now is said, and signed later."""
+    """Rehearse, record, then sign the head. A head that cannot be signed now is said, and signed later.
+
+    Ctrl-C between these does not keep what was recorded from being told.
+    """
     if rehearse:
         bank.rehearse(work, keyring, reopens=reopens)
     result = bank.write(work, keyring, reopens=reopens)
@@ -259,6 +262,9 @@ def commit(
 
         say(f"warning[{problem.code}]: recorded, but the head is not signed yet: {problem.message}")
         say(f"hint: {problem.hint or CODES[problem.code][1]}")
+    except KeyboardInterrupt:
+        say("warning: recorded, but the head is not signed yet: stopped")
+        say("hint: timebank log checkpoint")
     if bank.unwiped:
         wipe(bank)
     return result
@@ -268,6 +274,7 @@ def wipe(bank: Bank) -> None:
     """Overwrite what erased details left in the database's files; if that cannot be now, it is said, and done later."""
     try:
         bank.wipe()
-    except Problem as problem:
-        say(f"warning: erased, but its bytes may still lie in the database: {problem.message}")
+    except (Problem, KeyboardInterrupt) as stopped:
+        why = stopped.message if isinstance(stopped, Problem) else "stopped"
+        say(f"warning: erased, but its bytes may still lie in the database: {why}")
         say("hint: the same command, or timebank rebuild, overwrites them later")

@@ -72,9 +72,9 @@ def show_recorded(bank: Bank, recorded: list[Recorded], *, as_json: bool) -> Non
     try:
         with bank.reading() as page:
             told = [describe(page, one.index, one.entry) for one in recorded]
-    except Problem as problem:  # what is recorded is recorded, though nothing more can be read now
+    except (Problem, KeyboardInterrupt) as stopped:  # what is recorded is recorded, though no more can be read now
         told = [one.entry.kind for one in recorded]
-        say(f"warning: recorded, but not shown: {problem.message}")
+        say(f"warning: recorded, but not shown: {stopped.message if isinstance(stopped, Problem) else 'stopped'}")
     for one, what in zip(recorded, told, strict=True):
         click.echo(f"recorded {one.index}: {what}")
 

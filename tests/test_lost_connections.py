@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -234,6 +236,29 @@ def test_a_server_that_falls_silent_is_told_of_and_not_waited_for_without_end(
         made += 1
         assert bank.balance("ada") == made
     assert told == {f"{NO_ANSWER} ...", f"{NO_STANDBY} ...", ""}  # of a connection that is not made libpq takes care
+    bank.types("verify")
+
+
+@pytest.mark.parametrize(("before_the_end", "lacks"), [(1, "not shown"), (4, "the head is not signed yet")])
+def test_who_presses_ctrl_c_after_the_commit_is_told_what_was_recorded(
+    bank: Terminal, line: Line, before_the_end: int, lacks: str
+) -> None:
+    line.cut(0)
+    bank.types(RECORD)
+    speaks = Event()
+
+    def stop() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        speaks.wait()
+
+    line.cut(line.questions - before_the_end, act=stop)
+    outcome = bank.tries(RECORD)
+    line.cut(0)
+    speaks.set()
+    assert (outcome.status, outcome.out.partition(":")[0]) == (0, "recorded 4"), outcome
+    assert f"warning: recorded, but {lacks}: stopped" in outcome.err
+    assert bank.balance("ada") == 2
+    bank.types("log checkpoint")
     bank.types("verify")
 
 
