@@ -13,10 +13,12 @@ from ledger.desk.keyholders import ORDER
 from ledger.facts import events as e
 from ledger.facts import links as lf
 from ledger.facts.entries import parse_entry
+from ledger.folder import open_folder
 from ledger.keeping.rebuild import rebuild
 from ledger.reading import Reading
 from ledger.views.points import AsOf, find_point
 from ledger.views.statements import balances, statement
+from tests import stores
 from tests.builders import Village, found
 from tests.console import Console
 from tests.crossings import LINK, Crossing, crossed
@@ -202,3 +204,13 @@ def test_the_keys_of_links_are_listed_after_those_of_offices(lived: Path) -> Non
     assert [row["purpose"] for row in listed] == sorted((row["purpose"] for row in listed), key=ORDER.index)
     assert "link" in {row["purpose"] for row in listed}
     assert sorted(ORDER) == sorted(e.PURPOSES)
+
+
+def test_what_should_be_the_number_of_an_entry_is_called_damage(lived: Path, tmp_path: Path) -> None:
+    damaged = stores.copied(lived, tmp_path / "damaged")
+    loosened = ["ALTER TABLE entries ALTER leaf TYPE TEXT"] if stores.cluster else []
+    stores.vandalise(open_folder(damaged).where, *loosened, "UPDATE entries SET leaf = 'x'")
+    for command in ("export json", "report"):
+        done = Console(damaged).type(f"timebank {command}")
+        assert done.stderr.startswith("error[database_damaged]: 'x' is not the number of an entry"), done
+        assert done.status == 4

@@ -54,7 +54,8 @@ class Log:
     def raw(self, index: int) -> bytes:
         """The stored bytes of an entry; `Invalid("missing_entry")`."""
         row = self.db.row(
-            "SELECT state FROM stored_events WHERE originator_id = ? AND originator_version = ?", (self._key, index + 1)
+            "SELECT state FROM stored_events WHERE originator_id = ? AND originator_version = ?",
+            (self._key, _whole(index) + 1),
         )
         if row is None:
             raise Invalid("missing_entry", f"entry {index} is not in the log")
