@@ -115,8 +115,12 @@ def restore(
         ask = "ask neighbours, and members for their receipts"
         say(f"warning: {counted(done.lost, 'published entry is', 'published entries are')} lost: {ask}")
         say(f"hint: if nobody has them, the committee says: timebank log reopen --bank {folder}")
-    for line in _of_neighbours(folder):
-        say(f"note: {line}")
+    try:
+        for line in _of_neighbours(folder):
+            say(f"note: {line}")
+    except Problem as problem:  # what is restored is restored, though nothing more can be read now
+        say(f"warning: restored, but how its neighbours stand is not known: {problem.message}")
+        say(f"hint: timebank neighbour list --bank {folder}")
     if not done.signs:
         say(f"warning: {file} holds no private keys; put them back into keys/ before recording")
 

@@ -262,6 +262,19 @@ def test_who_presses_ctrl_c_after_the_commit_is_told_what_was_recorded(
     bank.types("verify")
 
 
+def test_a_bank_that_is_restored_is_told_so_though_the_line_is_cut_then(terminal: Terminal, line: Line) -> None:
+    terminal.founds_a_bank()
+    terminal.types("backup saved")
+    line.cut(0)
+    terminal.types(f"restore saved one --store {line.url}")
+    line.cut(line.questions - 2)  # of what is asked about neighbours
+    outcome = terminal.tries(f"restore saved two --store {fresh_schema(line.url.partition('&schema=')[0])}")
+    line.cut(0)
+    assert (outcome.status, outcome.out) == (0, "restored two: 1 entry\n"), outcome
+    assert "warning: restored, but how its neighbours stand is not known" in outcome.err
+    terminal.types("verify --bank two")
+
+
 def test_readers_are_told_wherever_the_line_is_cut(bank: Terminal, line: Line) -> None:
     for command in ("balance", "verify", "doctor"):
         line.cut(0)
