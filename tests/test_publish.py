@@ -140,7 +140,6 @@ def test_any_web_server_may_read_it_whatever_the_umask(long_village: Village, tm
 # What is new.
 
 
-@pytest.mark.in_files
 def test_what_stands_is_never_written_again(tmp_path: Path) -> None:
     village = live_village(tmp_path)
     out = tmp_path / "out"

@@ -37,6 +37,7 @@ from ledger.verifying.own import verify_bank
 from ledger.verifying.pins import Pins
 from ledger.verifying.published import Verified, verify_published
 from ledger.verifying.states import StateFile
+from tests import stores
 from tests.builders import ORIGIN, Village, copy_of, found, live_village
 from tests.test_publish import files, grow
 
@@ -207,7 +208,6 @@ def test_a_bank_without_a_head_holds_by_no_pinned_key(village: Village) -> None:
     assert ("unsigned_checkpoint", None) in told(verify_bank(village.bank, keyed(village)))
 
 
-@pytest.mark.in_files
 def test_that_a_log_names_the_pinned_key_proves_nothing(village: Village, tmp_path: Path) -> None:
     """Somebody founds another log of that origin, with the public key that an auditor pinned, and rotates it away."""
     pinned = keyed(village, "checkpoint").key
@@ -235,7 +235,7 @@ def refounded(village: Village, path: Path, checkpoint: PublicKey) -> Village:
     shutil.copytree(village.bank.folder.keys, path / "keys")
     for name in ("checkpoint", "checkpoint.pub"):
         (path / "keys" / name).unlink()
-    folder = village.bank.folder._replace(path=path)
+    folder = village.bank.folder._replace(path=path, database=stores.new())
     store = Store(folder.where)
     store.create(ORIGIN)
     forged = Village(Bank(folder, store, village.bank.clock))
