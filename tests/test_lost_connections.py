@@ -123,7 +123,9 @@ def test_a_bank_is_founded_once_it_is_typed_again_wherever_the_line_is_cut(
     terminal: Terminal, line: Line, *, answered: bool
 ) -> None:
     base, ends = line.url.partition("&schema=")[0], set[int]()
-    for number in (1, 4, 16, *range(28, 36)):
+    line.cut(0)
+    terminal.types(f"init whole --name V --origin v.example/hours --no-passphrase --store {fresh_schema(base)}")
+    for number in (1, 4, 16, *range(line.questions - 6, line.questions + 2)):
         bank = terminal.folder / f"bank-{number}"
         founding = f"init {bank} --name V --origin v.example/hours --no-passphrase --store {fresh_schema(base)}"
         line.cut(number, answered=answered)
@@ -145,7 +147,9 @@ def test_a_founding_that_may_be_recorded_keeps_its_keys_and_is_gone_on_with(
     """The server stays away after the question, so that nobody can tell whether it heard COMMIT."""
     monkeypatch.setattr(lost, "RETURN_SECONDS", 0.2)
     base, ends = line.url.partition("&schema=")[0], set[tuple[str, bool]]()
-    for number in range(27, 35):
+    line.cut(0)
+    terminal.types(f"init whole --name V --origin v.example/hours --no-passphrase --store {fresh_schema(base)}")
+    for number in range(line.questions - 7, line.questions + 1):
         bank = terminal.folder / f"bank-{number}"
         url = fresh_schema(base)
         founding = f"init {bank} --name V --origin v.example/hours --no-passphrase --store {url}"
