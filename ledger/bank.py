@@ -30,8 +30,8 @@ from ledger.format.epochs import is_beyond
 from ledger.format.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
 from ledger.format.notes import MAX_NOTE_BYTES, sign_note
 from ledger.store.database import Store
-from ledger.store.log import HEAD, Log
-from ledger.store.sql import UNWIPED, Overtaken
+from ledger.store.log import HEAD, OTHERS, Log
+from ledger.store.sql import UNWIPED, Asked, Overtaken
 from ledger.store.writing import Writing
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ T = TypeVar("T")
 
 #: records of the tables that are remembered from one write to the next
 MOST_CACHED = 5000
+#: entries of other programs that are looked through for such that decide about others
+MOST_LOOKED_AT = 1000
 
 
 class Bank:
@@ -99,10 +101,8 @@ class Bank:
     def _write(
         self, work: Callable[[Page], T], keyring: Keyring, on_a_new_day: bool, reopens: bool, *, again: bool
     ) -> T:
-        from ledger.store.tables import rereading
-
         try:
-            with self.store.writing(again=again, likely=[HEAD, *rereading(self._cache)]) as log:
+            with self.store.writing(again=again, likely=self._likely) as log:
                 page = self._page(log, keyring, self._fresh_cache(log), self._plans, self._judged)
                 if not reopens:
                     self._refuse_older_database(page)
@@ -140,15 +140,32 @@ class Bank:
 
         return Page(log, self.clock, keyring, *remembered)
 
+    def _likely(self) -> list[Asked]:
+        """What a page asks first if somebody else may have written."""
+        from ledger.store.tables import rereading
+
+        return [HEAD, self._deciding(), *rereading(self._cache)]
+
     def _fresh_cache(self, log: Writing) -> Cache:
-        """What is remembered of the tables, as it is now; if somebody else wrote, all is chosen and judged anew."""
+        """What is remembered of the tables, as it is now.
+
+        If somebody else added more than exchanges, all is chosen and judged anew.
+        """
         from ledger.store.tables import empty_cache, reread
 
-        if log.size() != self._cached_size:
-            self._cache = reread(log.db, self._cache) if self._cached_size > 0 else empty_cache()
-            self._plans.clear()
-            self._judged.clear()
+        known, size = self._cached_size, log.size()
+        if size != known:
+            self._cache = reread(log.db, self._cache) if known > 0 else empty_cache()
+            if not 0 < known < size <= known + MOST_LOOKED_AT or log.db.rows(*self._deciding()):
+                self._plans.clear()
+                self._judged.clear()
         return self._cache
+
+    def _deciding(self) -> Asked:
+        """Whether an entry came since that decides about others: who may sign, and what is allowed."""
+        from ledger.page import EVERYDAY
+
+        return self.store.question(OTHERS.format(", ".join("?" * len(EVERYDAY))), self._cached_size, *EVERYDAY)
 
     def _refuse_older_database(self, page: Page) -> None:
         """Refuse to add to a log that is shorter than the highest head this bank signed."""

@@ -26,6 +26,7 @@ from ledger.facts import events as e
 from ledger.facts import links as lf
 from ledger.facts.entries import Entry, SignatureCheck, Signer, format_entry, parse_entry, signature_check
 from ledger.facts.everyday import KIND
+from ledger.facts.orders import KIND as ORDER
 from ledger.facts.orders import parse_one_of_orders
 from ledger.format.epochs import next_origin
 from ledger.format.keys import check
@@ -46,6 +47,9 @@ from ledger.store.writing import Writing
 T = TypeVar("T")
 #: who signs what kind of exchange or payment with the keys of a ring, until an entry of another kind is added
 Plans = dict[tuple[Keyring | None, Any], tuple[Signer, ...]]
+
+#: kinds of entries after which the same keys sign the same, and what was allowed before is
+EVERYDAY = (KIND, ORDER)
 
 BATCH = 2000
 #: those of the first batches that another process signs, and batches that may wait for their signatures
@@ -356,7 +360,7 @@ class Page(Reading):
         self.book.apply(entry, index)
         if isinstance(entry.fact, e.LogReopened):
             self._go_on_as(entry.origin)
-        if not isinstance(entry.fact, e.ExchangeRecorded | lf.PaymentOrdered):
+        if entry.kind not in EVERYDAY:
             self._plans.clear()
         self.tables.drawn = ""
         self.tables.fresh[index] = entry

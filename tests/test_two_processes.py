@@ -129,7 +129,9 @@ def test_what_was_judged_before_is_judged_anew_once_anything_decides_it_otherwis
 
     for village in (theirs, ours):
         ours.exchange(ada, bo, 1)
+        theirs.exchange(bo, ada, 1)
         ours.exchange(ada, bo, 1)
+        theirs.exchange(bo, ada, 1)
         village.add(e.AccountSuspended(bo))
         assert refused()
         with pytest.raises(KeyError):

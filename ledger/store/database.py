@@ -44,6 +44,7 @@ class Store:
 
     def __init__(self, where: str, origin: str = "") -> None:
         self.where = where
+        self.is_sqlite = not is_url(where)
         self.origin = origin
         self._recorder: Any = None
         self._server: Any = None
@@ -61,10 +62,6 @@ class Store:
     def shown(self) -> str:
         """Where it is, as it may be shown."""
         return shown(self.where)
-
-    @property
-    def is_sqlite(self) -> bool:
-        return not is_url(self.where)
 
     def create(self, origin: str) -> None:
         """Make the tables of an empty bank; `Refused("bank_exists")` where a log has begun.
@@ -96,14 +93,16 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Log]:
         """One read-only snapshot."""
-        question = self._question(_STANDS)
+        question = self.question(_STANDS)
         with explained(self.where), self._reading_db([question]) as db:
             log = Log(db, self.origin)
             self._must_be_whole(self._checked(log, question))
             yield log
 
     @contextmanager
-    def writing(self, *, older: bool = False, again: bool = False, likely: Sequence[Asked] = ()) -> Iterator[Writing]:
+    def writing(
+        self, *, older: bool = False, again: bool = False, likely: Callable[[], Sequence[Asked]] = tuple
+    ) -> Iterator[Writing]:
         """One transaction with the write lock taken first; commits when the block ends well, else leaves nothing.
 
         `older`: a database of an earlier version is taken, too; `make_whole` is for whoever then rebuilds it. Who can
@@ -116,11 +115,11 @@ class Store:
         log: Writing | None = None
         left, self._left = self._left, None
         foreseen = left.ahead if again and left and left.alone else None
-        question = self._question(_STANDS if foreseen else _STANDS_WITH_TILE)
+        question = self.question(_STANDS if foreseen else _STANDS_WITH_TILE)
         with self._working():
             self._must_exist()
             try:
-                asked = [question] if foreseen else [question, *likely]
+                asked = [question] if foreseen else [question, *likely()]
                 with self._open(create=False).appending(self.waiting, asked, foreseen) as db:
                     log = Writing(db, self.origin, self._recorder)
                     log.is_foreseen = foreseen is not None
@@ -151,7 +150,7 @@ class Store:
         """What this program will find if nobody else writes; None where that is not worth knowing."""
         if self.is_sqlite or stands[:4] != (str(SCHEMA), log.origin, None, None):
             return None
-        return _Left(log.size(), {self._question(_STANDS): [(*stands[:4], log.size())]}, log.partial, alone)
+        return _Left(log.size(), {self.question(_STANDS): [(*stands[:4], log.size())]}, log.partial, alone)
 
     def _settle(self, log: Writing, left: str) -> None:
         """End a move that was cut off when the bank had come here: say so in the database it left, if it is there."""
@@ -328,10 +327,10 @@ class Store:
             if self._resting is not connection:
                 connection.close()
 
-    def _question(self, asked: str) -> Asked:
-        """What every transaction begins by asking."""
+    def question(self, asked: str, *params: Any) -> Asked:
+        """A question about the log, whose id is the first of its parameters, as often as there are more."""
         log = log_id(self.origin)
-        return asked, (log.hex if self.is_sqlite else log,) * asked.count("?")
+        return asked, (*[log.hex if self.is_sqlite else log] * (asked.count("?") - len(params)), *params)
 
     def _must_exist(self) -> None:
         if self.is_sqlite and not Path(self.where).is_file():

@@ -21,6 +21,8 @@ FEW = 100
 _META = "SELECT value FROM meta WHERE name = ?"
 #: how the last signed head is asked for
 HEAD = (_META, ("head",))
+#: whether entries after the first so many are of other kinds than those of some
+OTHERS = "SELECT 1 FROM stored_events WHERE originator_id = ? AND originator_version > ? AND topic NOT IN ({}) LIMIT 1"
 SIZE = "SELECT MAX(originator_version) FROM stored_events WHERE originator_id = ?"
 
 

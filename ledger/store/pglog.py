@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
@@ -58,8 +59,11 @@ class PostgresLog(PostgresApplicationRecorder):
         self, waiting: Callable[[], None], asked: Sequence[Asked] = (), foreseen: Ahead | None = None
     ) -> AbstractContextManager[Db]:
         """One transaction that holds the library's table lock from its first moment (see `Server.writing`)."""
-        locking = _text(self.lock_table_statements[-1])
-        return self.datastore.server.writing(locking, waiting, asked, foreseen)
+        return self.datastore.server.writing(self._locking, waiting, asked, foreseen)
+
+    @cached_property
+    def _locking(self) -> str:
+        return _text(self.lock_table_statements[-1])
 
     def append(self, db: Any, events: Sequence[StoredEvent]) -> None:
         """Insert entries into the open transaction."""
