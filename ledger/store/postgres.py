@@ -55,6 +55,8 @@ _DURABLE = (
 SILENT_SECONDS = 5.0
 ANSWER_SECONDS = 600.0
 STOP_SECONDS = 5.0
+#: how one begins that writes
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 #: statements whose cursors a connection keeps
 _MOST_KEPT = 100
 #: of the server's warnings those, at a commit, that a standby is not waited for any more (its `SyncRepWaitForLSN`)
@@ -178,35 +180,44 @@ class Server:
         else is to be read, or is but one statement at its end; `Overtaken` if they are not the answers.
         """
         with ExitStack() as transaction:
-            db = Foreseen(lambda: self._locked(transaction, locking, waiting, asked), foreseen)
+            db = Foreseen(
+                lambda: self._locked(transaction, locking, waiting, asked),
+                lambda: self._begun(transaction, [_BEGIN], ())[0],
+                foreseen,
+            )
             try:
                 yield db
+                if db.is_one_statement:
+                    self._at_once(*db.folded())
+                else:
+                    self._commit(db.begun(), transaction)
             except Problem:
                 db.confirm()
                 raise
-            if db.is_one_statement:
-                self._at_once(*db.folded())
-                return
-            connection = db.begun()
-            try:
-                with connection.committing():
-                    said = connection.execute("COMMIT")
-                    transaction.close()
-            except PipelineAborted as error:
-                raise InFailedSqlTransaction(_PASSED_OVER) from error
-            if said.statusmessage != "COMMIT":  # PostgreSQL answers COMMIT of a failed transaction with a rollback
-                raise InFailedSqlTransaction(_PASSED_OVER)
+            except psycopg.Error:
+                if db.is_unlocked:  # what failed may be what was foreseen; nothing is kept
+                    raise Overtaken from None
+                raise
+
+    def _commit(self, connection: Any, transaction: ExitStack) -> None:
+        try:
+            with connection.committing():
+                said = connection.execute("COMMIT")
+                transaction.close()
+        except PipelineAborted as error:
+            raise InFailedSqlTransaction(_PASSED_OVER) from error
+        if said.statusmessage != "COMMIT":  # PostgreSQL answers COMMIT of a failed transaction with a rollback
+            raise InFailedSqlTransaction(_PASSED_OVER)
 
     def _locked(
         self, transaction: ExitStack, locking: str, waiting: Callable[[], None], asked: Sequence[Asked]
     ) -> tuple[Any, Ahead]:
-        begin = ["BEGIN ISOLATION LEVEL READ COMMITTED"]
         try:
-            return self._begun(transaction, [*begin, locking], asked)
+            return self._begun(transaction, [_BEGIN, locking], asked)
         except LockNotAvailable:
             waiting()
             patience = f"SET LOCAL lock_timeout = {int((sql.LOCK_SECONDS - sql.QUIET_SECONDS) * 1000)}"
-            return self._begun(transaction, [*begin, patience, locking], asked)
+            return self._begun(transaction, [_BEGIN, patience, locking], asked)
 
     def _begun(self, transaction: ExitStack, statements: Sequence[str], asked: Sequence[Asked]) -> tuple[Any, Ahead]:
         """A connection on which a transaction has begun, that ends with `transaction`, and what was asked ahead."""
@@ -220,7 +231,8 @@ class Server:
                     for statement in statements:
                         connection.execute(statement)
                     answers = [(one, connection.say(in_percents(one[0]), one[1])) for one in asked]
-                    pipeline.sync()
+                    if asked:
+                        pipeline.sync()
                     ahead = {one: answer.fetchall() for one, answer in answers}
                     transaction.push(begun.pop_all())
                     return connection, ahead
@@ -259,27 +271,36 @@ class Foreseen(PostgresDb):
     """`Db` of a transaction that may not have begun: what it would be told first is foreseen.
 
     What it inserts waits, and goes as one statement before anything else is asked, when it is sent, or at the end. If
-    nothing else was, that is the transaction; anything else begins it, under the lock. The one statement needs no lock:
-    whoever holds it is waited for, an entry that follows the head we know has an index that only one can have, and what
-    was foreseen is compared in it.
+    nothing else was, that is the transaction. If it begins with an entry it needs no lock: whoever holds that is waited
+    for, an entry that follows the head we know has an index that only one can have, and what was foreseen is compared
+    in the same statement. Anything else begins the transaction under the lock.
     """
 
-    def __init__(self, begin: Callable[[], tuple[Any, Ahead]], foreseen: Ahead | None) -> None:
+    def __init__(
+        self, locked: Callable[[], tuple[Any, Ahead]], unlocked: Callable[[], Any], foreseen: Ahead | None
+    ) -> None:
         super().__init__(None, {} if foreseen is None else dict(foreseen))
-        self._begin = begin
+        self._locked = locked
+        self._unlocked = unlocked
         self._foreseen = foreseen
         self._held: dict[str, tuple[str, list[Any]]] = {}
+        #: whether it has begun without the lock
+        self.is_unlocked = False
         if foreseen is None:
-            self._connection, self._ahead = begin()
+            self._connection, self._ahead = locked()
 
     def begun(self) -> Any:
         """Its connection, on which it has begun, and to which all is sent."""
-        if self._connection is None:
-            self._connection, told = self._begin()
+        held = list(self._held.values())
+        if self.is_one_statement:
+            held = [self.folded()]
+            self._connection, self.is_unlocked = self._unlocked(), True
+        elif self._connection is None:
+            self._connection, told = self._locked()
             if told != self._foreseen:
                 raise Overtaken
-        if self._held:
-            self._connection.say(*_folded(list(self._held.values())))
+        if held:
+            self._connection.say(*_folded(held))
             self._held.clear()
         return self._connection
 
@@ -287,6 +308,8 @@ class Foreseen(PostgresDb):
         """Nothing is to be added: `Overtaken` if what was decided so was foreseen, and is not so."""
         self._held.clear()
         self.begun()
+        if self.is_unlocked:
+            self.rows("SELECT 1")  # what was sent is heard of
 
     @property
     def is_one_statement(self) -> bool:
