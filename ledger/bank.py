@@ -29,22 +29,16 @@ from ledger.format.checkpoint import (
 from ledger.format.epochs import is_beyond
 from ledger.format.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
 from ledger.format.notes import MAX_NOTE_BYTES, sign_note
+from ledger.memory import MOST_CACHED, Memory
 from ledger.store.database import Store
-from ledger.store.log import HEAD, OTHERS, Log
-from ledger.store.sql import UNWIPED, Asked, Overtaken
-from ledger.store.writing import Writing
+from ledger.store.log import Log
+from ledger.store.sql import UNWIPED, Overtaken
 
 if TYPE_CHECKING:
     from ledger.keyfiles.ring import Keyring
-    from ledger.page import Page, Plans, Recorded
-    from ledger.store.tables import Cache
+    from ledger.page import Page, Recorded
 
 T = TypeVar("T")
-
-#: records of the tables that are remembered from one write to the next
-MOST_CACHED = 5000
-#: entries of other programs that are looked through for such that decide about others
-MOST_LOOKED_AT = 1000
 
 
 class Bank:
@@ -54,10 +48,7 @@ class Bank:
         self.folder = folder
         self.store = store
         self.clock = clock
-        self._cache: Cache = {}
-        self._plans: Plans = {}
-        self._judged: dict[Any, bool] = {}
-        self._cached_size = -1
+        self._memory = Memory()
         self._gone: list[bytes] = []
         self._head_file = folder.head
         self._head_is, self._head_note = (0, 0, 0), b""
@@ -102,8 +93,9 @@ class Bank:
         self, work: Callable[[Page], T], keyring: Keyring, on_a_new_day: bool, reopens: bool, *, again: bool
     ) -> T:
         try:
-            with self.store.writing(again=again, likely=self._likely) as log:
-                page = self._page(log, keyring, self._fresh_cache(log), self._plans, self._judged)
+            with self.store.writing(again=again, likely=lambda: self._memory.likely(self.store)) as log:
+                self._memory.refresh(log, self.store)
+                page = self._page(log, keyring, self._memory)
                 if not reopens:
                     self._refuse_older_database(page)
                     if not log.is_foreseen:
@@ -118,7 +110,7 @@ class Bank:
         except BaseException:
             self.forget()
             raise
-        self._cached_size = page.size
+        self._memory.size = page.size
         self._gone += page.gone
         return result
 
@@ -135,37 +127,10 @@ class Bank:
             self.store.wipe(self._gone)
         self._gone.clear()
 
-    def _page(self, log: Log, keyring: Keyring | None, *remembered: Any) -> Page:
+    def _page(self, log: Log, keyring: Keyring | None, memory: Memory | None = None) -> Page:
         from ledger.page import Page
 
-        return Page(log, self.clock, keyring, *remembered)
-
-    def _likely(self) -> list[Asked]:
-        """What a page asks first if somebody else may have written."""
-        from ledger.store.tables import rereading
-
-        return [HEAD, self._deciding(), *rereading(self._cache)]
-
-    def _fresh_cache(self, log: Writing) -> Cache:
-        """What is remembered of the tables, as it is now.
-
-        If somebody else added more than exchanges, all is chosen and judged anew.
-        """
-        from ledger.store.tables import empty_cache, reread
-
-        known, size = self._cached_size, log.size()
-        if size != known:
-            self._cache = reread(log.db, self._cache) if known > 0 else empty_cache()
-            if not 0 < known < size <= known + MOST_LOOKED_AT or log.db.rows(*self._deciding()):
-                self._plans.clear()
-                self._judged.clear()
-        return self._cache
-
-    def _deciding(self) -> Asked:
-        """Whether an entry came since that decides about others: who may sign, and what is allowed."""
-        from ledger.page import EVERYDAY
-
-        return self.store.question(OTHERS.format(", ".join("?" * len(EVERYDAY))), self._cached_size, *EVERYDAY)
+        return Page(log, self.clock, keyring, memory)
 
     def _refuse_older_database(self, page: Page) -> None:
         """Refuse to add to a log that is shorter than the highest head this bank signed."""
@@ -209,7 +174,7 @@ class Bank:
 
     def forget(self) -> None:
         """Forget what was read of the tables: they were made anew."""
-        self._cached_size = -1
+        self._memory.forget()
 
     def sign_head(self, keyring: Keyring) -> bytes:
         """Sign the head over everything committed, unless that is done; return the signed head, a note.

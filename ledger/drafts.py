@@ -14,8 +14,9 @@ from ledger.book.fold import Book
 from ledger.book.records import Key
 from ledger.facts import events as e
 from ledger.facts.entries import HEADER, Act, Entry, Signer, text_hash
-from ledger.facts.everyday import everyday_body
+from ledger.facts.everyday import KIND, everyday_body
 from ledger.facts.links import PaymentOrdered
+from ledger.facts.orders import KIND as ORDER
 from ledger.facts.orders import order_body
 from ledger.format import canonical as c
 from ledger.format.keys import decode_key, key_hash
@@ -25,6 +26,10 @@ from ledger.rules.signers import introduced, mandate_expired
 
 AtHand = Callable[[str], bool]
 Plan = dict[str, list[Act]]
+#: who signs what kind of exchange or payment with the keys of a ring, until an entry is added that is no such
+Plans = dict[Any, tuple[Signer, ...]]
+#: the kinds of those entries: after one the same keys sign the same, and what was allowed before is
+EVERYDAY = (KIND, ORDER)
 
 
 def draft_entry(origin: str, fact: Any, at: str, entry_id: str, signers: tuple[Signer, ...]) -> Entry:

@@ -20,19 +20,19 @@ from typing import Any, TypeVar
 from ledger.book.fold import Book
 from ledger.book.records import Key, public_key
 from ledger.clock import Clock
-from ledger.drafts import choose_signers, committed, draft_entry
+from ledger.drafts import EVERYDAY, Plans, choose_signers, committed, draft_entry
 from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.facts import events as e
 from ledger.facts import links as lf
 from ledger.facts.entries import Entry, SignatureCheck, Signer, format_entry, parse_entry, signature_check
 from ledger.facts.everyday import KIND
-from ledger.facts.orders import KIND as ORDER
 from ledger.facts.orders import parse_one_of_orders
 from ledger.format.epochs import next_origin
 from ledger.format.keys import check
 from ledger.format.notes import Signature, sign_text
 from ledger.format.openings import SALT_BYTES, Opening, check_openings
 from ledger.keyfiles.ring import Keyring
+from ledger.memory import Memory
 from ledger.people.forgetting import forget
 from ledger.people.naming import NAMING, name_account
 from ledger.people.register import person, save_openings
@@ -41,15 +41,9 @@ from ledger.reading import Reading
 from ledger.rules import admission, signers
 from ledger.store.log import Log
 from ledger.store.sql import UNWIPED
-from ledger.store.tables import Cache
 from ledger.store.writing import Writing
 
 T = TypeVar("T")
-#: who signs what kind of exchange or payment with the keys of a ring, until an entry of another kind is added
-Plans = dict[tuple[Keyring | None, Any], tuple[Signer, ...]]
-
-#: kinds of entries after which the same keys sign the same, and what was allowed before is
-EVERYDAY = (KIND, ORDER)
 
 BATCH = 2000
 #: those of the first batches that another process signs, and batches that may wait for their signatures
@@ -96,13 +90,11 @@ class Page(Reading):
         log: Log,
         clock: Clock,
         keyring: Keyring | None,
-        cache: Cache | None = None,
-        plans: Plans | None = None,
-        judged: dict[Any, bool] | None = None,
+        memory: Memory | None = None,
     ) -> None:
-        super().__init__(log, clock, cache)
-        if judged is not None:
-            self.book.judged = judged
+        super().__init__(log, clock, memory.cache if memory else None)
+        if memory:
+            self.book.judged = memory.judged
         self.keyring = keyring
         #: the index of the first entry that may be added here
         self.first = self.size
@@ -111,7 +103,7 @@ class Page(Reading):
         #: the keys with which the scribe signs meanwhile, by their hashes; none if all is signed here
         self._lent: Keys = {}
         self._randomness, self._drawn = b"", 0
-        self._plans: Plans = {} if plans is None else plans
+        self._plans: Plans = memory.plans if memory else {}
         #: entries that will be submitted, read already, and signatures found to hold
         self._expected: dict[bytes, Entry] = {}
         self._hold: set[SignatureCheck] = set()

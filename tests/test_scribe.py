@@ -79,7 +79,7 @@ def test_pages_are_written_by_one_process_that_ends_with_the_ring(village: Villa
     assert running(village) is first
     assert is_whole(village, size)
     village._keys = None
-    village.bank._plans.clear()
+    village.bank._memory.plans.clear()
     gc.collect()
     assert first.process.returncode == -signal.SIGKILL
 
