@@ -9,9 +9,9 @@ from federation.doings import Done, Pulled
 from federation.proofs.evidence import (
     charge_of,
     format_evidence,
+    proves,
     rollback_evidence,
     two_heads_evidence,
-    verify_evidence,
 )
 from federation.protocol.frames import parse_said, quote
 from federation.protocol.headkeys import chain
@@ -20,7 +20,6 @@ from federation.sides import Side, side_of
 from federation.turns import logged_frames
 from federation.witnessing import Rollback
 from ledger.bank import Bank
-from ledger.errors import Invalid
 from ledger.folder import made_folder, replace_file
 from ledger.page import Page
 from ledger.people.register import person
@@ -32,7 +31,7 @@ HEADS = ("heads", "rollback")
 
 def write_evidence(bank: Bank, page: Page, link: str, pulled: Pulled, done: Done) -> list[Path]:
     """Write what proves the lie, if it can be proven to a stranger; before the freeze is committed."""
-    raw = next((raw for raw in _charges(page, side_of(page, link), pulled, done) if _proves(raw)), b"")
+    raw = next((raw for raw in _charges(page, side_of(page, link), pulled, done) if proves(raw)), b"")
     record = page.book.link(link)
     if not raw or record is None:
         return []
@@ -68,14 +67,6 @@ def _charges(page: Page, side: Side, pulled: Pulled, done: Done) -> Iterator[byt
     for keys in dict.fromkeys((side.keys, (side.link.our_key, side.link.their_key))):  # one of them may be replaced
         charge = charge_of(side.link, done.frozen, start, keys)
         yield from (format_evidence(charge, notes) for notes in ([beside, done.lie], whole))
-
-
-def _proves(raw: bytes) -> bool:
-    try:
-        verify_evidence(raw)
-    except Invalid:
-        return False
-    return True
 
 
 def _beginning(page: Page, side: Side) -> tuple[tuple[str, str], list[bytes], int]:

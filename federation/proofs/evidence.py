@@ -243,7 +243,7 @@ def two_heads_evidence(
     for key in known_keys(first, changes):
         charge = two_heads_charge(link, accused, key, accuser[:2], accuser[2])
         raw = format_evidence(charge, notes)
-        if _proves(raw):
+        if proves(raw):
             return raw
     charge = two_heads_charge(link, accused, PublicKey.parse(decode_key(first)), accuser[:2], accuser[2])
     return format_evidence(charge, [*notes, *[statement_note(accused, item) for item in changes]])
@@ -255,7 +255,8 @@ def rollback_evidence(link: str, accused: str, itself: str, accuser: tuple[str, 
     return format_evidence(Charge(accused, "rollback", link, tuple(sorted(banks))), heads)
 
 
-def _proves(raw: bytes) -> bool:
+def proves(raw: bytes) -> bool:
+    """Whether a file of evidence verifies."""
     try:
         verify_evidence(raw)
     except Invalid:
