@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.context import clock, json_option, new_passphrase, tell_of_password
+from cli.context import clock, json_option, new_passphrase, store_at, tell_of_password
 from cli.output import print_json, say
 
 
@@ -57,7 +57,7 @@ def init(
     phrase = None if no_passphrase else new_passphrase("the new keys", passphrase_file)
     signing = committee // 2 + 1 if threshold is None else threshold
     plan = Plan(name, origin, committee, signing, phrase, store or DATABASE, started)
-    bank = found_bank(folder, plan, now)
+    bank = found_bank(folder, plan, now, store_at)
     tell_of_password(store)
     if as_json:
         print_json({"folder": str(folder), "origin": origin, "founding": bank.folder.founding})

@@ -97,7 +97,7 @@ def open_bank(bank_dir: Path | None) -> Bank:
     from ledger.bank import Bank
 
     folder = find_folder(bank_dir)
-    return Bank(folder, _store(folder), clock())
+    return Bank(folder, store_at(folder.where, folder.origin), clock())
 
 
 def tell_of_password(database: str) -> None:
@@ -109,38 +109,40 @@ def tell_of_password(database: str) -> None:
         say("hint: a password in ~/.pgpass, and not in the URL, is seen by nobody")
 
 
-def _store(folder: Folder) -> Store:
-    from ledger.store.address import shown
+def store_at(where: str, origin: str) -> Store:
+    """A database that says what keeps a command waiting."""
     from ledger.store.database import Store
-    from ledger.store.sql import NO_ANSWER
 
-    store = Store(folder.where, folder.origin)
-
-    said: set[str] = set()
-
-    def waiting() -> None:
-        said.add(NO_ANSWER)  # a server that waits for a lock, too, says nothing
-        say(f"another program is using {folder.path}: waiting for it ...")
+    def told(what: str) -> None:
+        say(f"{what} ...")
         held_up()
 
-    def silent(what: str) -> None:
-        if what not in said:
-            said.add(what)
-            say(f"{shown(folder.where)} {what} ...")
-            held_up()
-
-    store.waiting, store.silent = waiting, silent
+    store = Store(where, origin)
+    store.held_up = told
     return store
 
 
 @contextmanager
 def open_reading(bank_dir: Path | None) -> Iterator[Reading]:
     """The bank to look at, without what only writing needs: a command that only reads starts fast."""
+    from ledger.highest import read_beside, unlike
     from ledger.reading import Reading
+    from ledger.store.log import HEAD
 
     folder = find_folder(bank_dir)
-    with _store(folder).reading() as log:
+    beside = read_beside(folder.head)
+    with store_at(folder.where, folder.origin).reading(likely=[HEAD]) as log:
+        _warn(unlike(folder.where, log, beside))
         yield Reading(log, clock())
+
+
+def _warn(problem: Problem | None) -> None:
+    """Say, once in a command, that what it shows is not what the bank last signed."""
+    typed = click.get_current_context()
+    if problem is not None and problem.code not in typed.meta:
+        typed.meta[problem.code] = problem
+        say(f"warning[{problem.code}]: {problem.message}")
+        say(f"hint: {problem.hint}")
 
 
 @contextmanager

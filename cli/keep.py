@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.context import bank_option, json_option, open_bank, passphrase_source, tell_of_password
+from cli.context import bank_option, json_option, open_bank, passphrase_source, store_at, tell_of_password
 from cli.output import counted, print_json, progress, say
 from ledger.errors import Problem, Usage
 
@@ -101,6 +101,7 @@ def restore(
             database=store or DATABASE,
             reopen=reopen,
             progress=reached,
+            store_at=store_at,
         )
     tell_of_password(store)
     if as_json:

@@ -64,12 +64,11 @@ def move(to: str, bank_dir: Path | None, *, as_json: bool) -> None:
     from ledger.format.merkle import root_from_tiles
     from ledger.keeping.relocating import move as move_database
     from ledger.store.address import told
-    from ledger.store.database import Store
 
     bank = open_bank(bank_dir)
     with progress("moving") as reached:
         folder = move_database(bank, to, reached)
-    arrived = Store(folder.where, folder.origin)
+    arrived = bank.store.another(folder.where, folder.origin)
     with arrived.reading() as log:
         size, root = log.size(), root_from_tiles(log.size(), log.read_tile).hex()
     moved = folder != bank.folder

@@ -19,6 +19,7 @@ processes    work that is worth a second core
 people       who the account ids are, for as long as it is kept
 folder       where all this lies on a disk
 keyfiles     private keys on this machine
+highest      the highest head ever signed, which the log must reach
 memory       what a program remembers from one page to the next
 reading      a bank inside one transaction, to look at
 page         and to add to: rules → sign → append → project

@@ -26,9 +26,9 @@ from ledger.format.checkpoint import (
     format_handovers,
     read_head,
 )
-from ledger.format.epochs import is_beyond
 from ledger.format.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
 from ledger.format.notes import MAX_NOTE_BYTES, sign_note
+from ledger.highest import another, refuse_another, refuse_shorter
 from ledger.memory import MOST_CACHED, Memory
 from ledger.store.database import Store
 from ledger.store.log import Log
@@ -135,11 +135,8 @@ class Bank:
     def _refuse_older_database(self, page: Page) -> None:
         """Refuse to add to a log that is shorter than the highest head this bank signed."""
         highest = self.highest_head()
-        if highest is not None and is_beyond(highest.origin, highest.size, page.log.origin, page.size):
-            raise Invalid(
-                "older_database",
-                f"this database has {page.size} entries, but a head over {highest.size} was signed",
-            )
+        if highest is not None:
+            refuse_shorter(self.store.where, page.log.origin, page.size, highest)
 
     def _refuse_another_tree(self, log: Log) -> None:
         """Refuse to add to a log that is not the one whose highest head this bank signed: another server's, it may be.
@@ -147,10 +144,8 @@ class Bank:
         Where the head beside the database is the one in it, signing the next looks at the tree.
         """
         highest, raw = self.highest_head(), log.head()
-        if highest is None or highest.origin != log.origin or raw == self.head_note():
-            return
-        if root_from_tiles(highest.size, log.read_tile) != highest.root:
-            raise Invalid("fork", f"the first {highest.size} entries here are not those that a head was signed over")
+        if highest is not None and raw != self.head_note():
+            refuse_another(self.store.where, log, highest)
 
     def highest_head(self) -> Checkpoint | None:
         """The highest head ever signed here, from the file beside the database; None when there is no such file."""
@@ -201,15 +196,15 @@ class Bank:
             last = read_head(raw) if raw else Checkpoint(log.origin, 0, EMPTY)
             highest = self.highest_head() or last
             for head in (last, highest):
-                if is_beyond(head.origin, head.size, log.origin, size):
-                    raise Invalid("older_database", f"a head over {head.size} entries was signed; {size} are here")
+                refuse_shorter(self.store.where, log.origin, size, head)
             if highest.origin != log.origin:  # of an epoch before: what it was over the log has declared
                 highest = last
-            _refuse_fork(log, last, highest)
+            if highest.size <= last.size:
+                refuse_another(self.store.where, log, highest)
             if last.size == size:
                 self._beside(raw, last, highest)
                 return raw
-            head = Checkpoint(log.origin, size, _read_back(log, last, highest, size))
+            head = Checkpoint(log.origin, size, _read_back(self.store.where, log, last, highest, size))
             signers = self._head_signers(log, last, keyring)
             note = sign_note(format_checkpoint(head), signers)
             log.set_meta("head", note.decode())
@@ -251,13 +246,7 @@ def _signed_head(note: bytes) -> Checkpoint:
     return read_head(note)
 
 
-def _refuse_fork(log: Log, last: Checkpoint, highest: Checkpoint) -> None:
-    """The head beside the database, if no higher than the last one in it, must be of the same tree."""
-    if highest.size <= last.size and root_from_tiles(highest.size, log.read_tile) != highest.root:
-        raise Invalid("fork", f"another head over {highest.size} entries was signed before")
-
-
-def _read_back(log: Log, last: Checkpoint, highest: Checkpoint, size: int) -> bytes:
+def _read_back(where: str, log: Log, last: Checkpoint, highest: Checkpoint, size: int) -> bytes:
     """The root over `size` leaves, from the stored entries beyond the last head and the tree that head signed."""
     frontier = frontier_from_tiles(last.size, log.read_tile) if last.size else Frontier()
     if frontier.root() != last.root:
@@ -267,7 +256,7 @@ def _read_back(log: Log, last: Checkpoint, highest: Checkpoint, size: int) -> by
             raise Invalid("missing_entry", f"entry {frontier.size} is not in the log")
         frontier.append(leaf_hash(raw))
         if frontier.size == highest.size and frontier.root() != highest.root:
-            raise Invalid("fork", f"another head over {highest.size} entries was signed before")
+            raise another(where, highest)
     if frontier.size != size or frontier.root() != root_from_tiles(size, log.read_tile):
         raise Invalid("tile_mismatch", "the tree kept in the database is not the tree of its entries")
     return frontier.root()

@@ -265,8 +265,12 @@ def made_beside(path: Path, word: str, *, clear: bool, begun: str = "") -> Itera
 def left_beside(path: Path, word: str) -> Iterator[list[Path]]:
     """The folders that programs have left at `made_beside`; nobody else gets hold of them meanwhile."""
     with ExitStack() as held:
-        there = sorted(path.parent.glob(f"{glob.escape(_start(path, word))}*"))
-        yield [one for one in there if _lock(held.enter_context(opened(one)), wait=False)]
+        found: list[Path] = []
+        with suppress(FileNotFoundError), opened(path.parent) as above:
+            _lock(above, wait=True)  # a folder that is made now is not left, though it is not locked yet
+            there = sorted(path.parent.glob(f"{glob.escape(_start(path, word))}*"))
+            found = [one for one in there if _lock(held.enter_context(opened(one)), wait=False)]
+        yield found
 
 
 def _start(path: Path, word: str) -> str:

@@ -38,7 +38,7 @@ from ledger.keyfiles.files import load_key, make_key
 from ledger.keyfiles.ring import Keyring, key_files
 from ledger.page import Page, Recorded
 from ledger.store.address import is_url, with_schema, without_password
-from ledger.store.database import Store
+from ledger.store.database import Store, StoreAt
 from ledger.store.lost import TOUCH
 from ledger.words import clean_text, quote
 
@@ -80,8 +80,8 @@ def random_account() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(10))
 
 
-def found_bank(path: Path, plan: Plan, clock: Clock) -> Bank:
-    """Found a bank in `path`, which must not exist or be empty; returns it, open.
+def found_bank(path: Path, plan: Plan, clock: Clock, store_at: StoreAt = Store) -> Bank:
+    """Found a bank in `path`, which must not exist or be empty; returns it, open. `store_at` opens databases.
 
     `Unavailable("commit_unknown")` and `("standby_missing")`: the bank may be founded, or is; the same again finds out.
     """
@@ -90,12 +90,12 @@ def found_bank(path: Path, plan: Plan, clock: Clock) -> Bank:
     _check_plan(path, plan)
     if not is_url(plan.database):
         with made_beside(path, "founding", clear=True) as beside:
-            _build(beside, plan, name, clock)
-    elif not _gone_on_with(path, plan, name, clock):
+            _build(beside, plan, name, clock, store_at)
+    elif not _gone_on_with(path, plan, name, clock, store_at):
         with made_beside(path, _UNFINISHED, clear=False, begun=CONFIG) as beside:
-            _build(beside, plan, name, clock)
+            _build(beside, plan, name, clock, store_at)
     folder = open_folder(path)
-    return Bank(folder, Store(folder.where, folder.origin), clock)
+    return Bank(folder, store_at(folder.where, folder.origin), clock)
 
 
 def _check_plan(path: Path, plan: Plan) -> None:
@@ -110,7 +110,7 @@ def _check_plan(path: Path, plan: Plan) -> None:
         raise Usage("bad_threshold", message)
 
 
-def _build(path: Path, plan: Plan, name: str, clock: Clock) -> None:
+def _build(path: Path, plan: Plan, name: str, clock: Clock, store_at: StoreAt) -> None:
     keys = path / KEYS
     keys.mkdir(parents=True, mode=0o700)
     specs = [_new_key(keys, plan, f"committee-{n + 1}", "committee") for n in range(plan.committee)]
@@ -129,7 +129,7 @@ def _build(path: Path, plan: Plan, name: str, clock: Clock) -> None:
     if founded.founded_on > today:
         raise Refused("future_date", f"the bank cannot have been founded on {founded.founded_on}, after today")
     folder = Folder(path, name, plan.origin, settled(path, plan.database, plan.origin), "founding", "broker-1")
-    store = Store(folder.where)
+    store = store_at(folder.where, "")
     bank = Bank(folder, store, clock)
     keyring = Keyring(key_files(keys), lambda _: plan.passphrase or b"")
 
@@ -158,7 +158,7 @@ def _sign_first_head(bank: Bank, keyring: Keyring) -> None:
         bank.sign_head(keyring)
 
 
-def _gone_on_with(path: Path, plan: Plan, name: str, clock: Clock) -> bool:
+def _gone_on_with(path: Path, plan: Plan, name: str, clock: Clock, store_at: StoreAt) -> bool:
     """Whether a founding of this bank that was cut off turns out to be recorded; then it is the bank in `path`.
 
     What was begun and is not recorded is removed; what is of another bank is left alone.
@@ -166,12 +166,13 @@ def _gone_on_with(path: Path, plan: Plan, name: str, clock: Clock) -> bool:
     of_this_bank = plan.origin, without_password(with_schema(plan.database, plan.origin))[0]
     with left_beside(path, _UNFINISHED) as folders:
         for left in folders:
-            if not (left / CONFIG).exists():
+            if not (left / CONFIG).exists():  # it is written before anything can be recorded
+                remove_folder(left)
                 continue
             folder = open_folder(left)
             if (folder.origin, folder.database) != of_this_bank:
                 continue
-            with closing(Store(folder.where, folder.origin)) as store:
+            with closing(store_at(folder.where, folder.origin)) as store:
                 try:
                     founded = _recorded(store, folder)
                 except Invalid:

@@ -31,7 +31,7 @@ class Line:
         assert found is not None
         self._server = f"{unquote(found[1])}/.s.PGSQL.5432"
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self._at, self._answered, self._for_good = 0, False, False
+        self._at, self._answered, self._half, self._for_good = 0, False, False, False
         self._act: Callable[[], object] = _nothing
         #: questions that clients asked since the last `cut`
         self.questions = 0
@@ -44,13 +44,21 @@ class Line:
         self._listening.close()
 
     def cut(
-        self, at: int, *, answered: bool = False, act: Callable[[], object] = _nothing, for_good: bool = False
+        self,
+        at: int,
+        *,
+        answered: bool = False,
+        half: bool = False,
+        act: Callable[[], object] = _nothing,
+        for_good: bool = False,
     ) -> None:
         """From now on cut whoever asks the `at`-th question: before the server hears it, or when it has answered it.
 
-        Before the client finds out, `act` is done. `for_good`: the server hears no question after that.
+        `half` of that answer goes through. Before the client finds out, `act` is done. `for_good`: the server hears no
+        question after that.
         """
-        self.questions, self._at, self._answered, self._act, self._for_good = 0, at, answered, act, for_good
+        self.questions, self._at, self._act, self._for_good = 0, at, act, for_good
+        self._answered, self._half = answered or half, half
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -80,7 +88,9 @@ class Line:
                         continue
                     if self._answered and not gone:
                         server.sendall(message)
-                        server.recv(65536)
+                        answer = server.recv(65536)
+                        if self._half:
+                            client.sendall(answer[: len(answer) // 2])
                     self._act()
                     return
 

@@ -325,13 +325,13 @@ def test_a_locked_database_can_be_read_and_says_who_holds_it(store: Store, monke
     append(store)
     other = Store(store.where, ORIGIN)
     waited: list[str] = []
-    other.waiting = lambda: waited.append("a moment")
+    other.held_up = waited.append
     with store.writing() as log:
         log.append(1, [ENTRY])
         assert size(other) == 1
         assert waited == []
         assert code_of(other, write=True) == "database_locked"
-        assert waited == ["a moment"]
+        assert waited == [f"another program is using {other.shown}: waiting for it"]
     append(other)
     assert size(other) == 3
     other.close()

@@ -28,8 +28,8 @@ from ledger.errors import Invalid, Unavailable
 from ledger.facts.entries import MOST_BYTES
 from ledger.folder import HEAD, KEYS, RECOVERY, new_file
 from ledger.format.checkpoint import Checkpoint, read_head
-from ledger.format.epochs import is_beyond
 from ledger.format.merkle import EMPTY, TILE_HASHES, Frontier, leaf_hash
+from ledger.highest import refuse_shorter
 from ledger.keeping.rebuild import Progress
 from ledger.keyfiles.ring import key_files
 from ledger.page import BATCH
@@ -98,6 +98,8 @@ def backup(bank: Bank, file: Path, *, keys: bool = True, progress: Progress | No
             out.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; {_TABLES}")
             out.execute(f"PRAGMA application_id = {APPLICATION}")
         heads = [read_head(note) for note in (log.head(), beside) if note]
+        for head in heads:
+            refuse_shorter(bank.store.where, log.origin, log.size(), head)
         size = _copy_entries(log, heads, out, file, progress)
         for table in (*COPIED, "meta"):
             for chunk in chunks(log.db.each(select(table))):
@@ -134,8 +136,6 @@ def _copy_entries(
         if progress:
             progress(frontier.size, size)
     for head in heads:
-        if is_beyond(head.origin, head.size, log.origin, size):
-            raise Invalid("older_database", f"a head over {head.size} entries was signed; {size} are here")
         if roots.get(head.size) != head.root and head.origin == log.origin:
             raise Invalid("head_mismatch", f"the head over {head.size} entries is not over the entries that are here")
     if frontier.size != size:

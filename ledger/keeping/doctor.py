@@ -23,6 +23,7 @@ from ledger.folder import CONFIG, PASSWORDS, RECOVERY, left_files
 from ledger.format.checkpoint import open_checkpoint, read_head
 from ledger.format.epochs import is_beyond, is_given_up, origin_at
 from ledger.format.merkle import leaf_hash, root_from_tiles
+from ledger.highest import next_step
 from ledger.keyfiles.files import OTHERS, check_key_file, read_public
 from ledger.keyfiles.ring import key_files
 from ledger.publishing.heads import own_folder
@@ -221,7 +222,8 @@ def _judged(page: Reading, note: bytes, ahead: str) -> Iterator[Ailment]:
     open_checkpoint(note, keys)
     if head.size > page.size:
         what = f"a head over {head.size} entries was signed, and {page.size} are here"
-        yield _ill(ahead, what, Invalid.exit_status)
+        step = next_step(ahead, on_a_server=page.db.dialect == "postgresql") if ahead == "older_database" else ""
+        yield _ill(ahead, what, Invalid.exit_status, step)
     elif head.size and root_from_tiles(head.size, page.log.read_tile) != head.root:
         what = f"the tree of the first {head.size} entries is not the one that was signed"
         yield _ill("head_mismatch", what, Invalid.exit_status)

@@ -13,9 +13,10 @@ from ledger.facts import events as e
 from ledger.facts.entries import Entry
 from ledger.facts.everyday import parse_one_of_many
 from ledger.format.checkpoint import Checkpoint, read_head
-from ledger.format.epochs import Reopening, is_beyond
+from ledger.format.epochs import Reopening
 from ledger.format.merkle import root_from_tiles
 from ledger.format.openings import Opening, commitment
+from ledger.highest import refuse_shorter
 from ledger.page import check_signatures
 from ledger.people.forgetting import forget
 from ledger.people.naming import NAMING, name_account
@@ -44,8 +45,8 @@ def rebuild(bank: Bank, progress: Progress | None = None) -> int:
         make_whole(log)
         size, highest = log.size(), bank.highest_head()
         heads = [read_head(log.head())] if log.head() else []
-        if highest is not None and is_beyond(highest.origin, highest.size, log.origin, size):
-            raise Invalid("older_database", f"a head over {highest.size} entries was signed; {size} are here")
+        if highest is not None:
+            refuse_shorter(bank.store.where, log.origin, size, highest)
         heads += [highest] if highest is not None and highest.size <= size else []
         _empty_projections(log.db)
         fold = Fold(log, bank.store.where)

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from typing import cast
 
 from ledger.bank import Bank
 from ledger.errors import Invalid, Problem, Refused
@@ -31,8 +32,8 @@ from ledger.reading import Reading
 from ledger.store.address import OTHER_SCHEMA, with_schema
 from ledger.store.database import Store
 from ledger.store.log import Log
-from ledger.store.sql import ARRIVING, MOVED, OF_THE_PLACE, PROJECTIONS, Row, table_names
-from ledger.store.troubles import explained
+from ledger.store.sql import ARRIVING, MOVED, OF_THE_PLACE, PROJECTIONS, Db, Row, table_names
+from ledger.store.troubles import Named, explained
 from ledger.store.wiping import cut_log
 from ledger.store.writing import Writing
 from ledger.verifying.differences import differences, in_order
@@ -58,9 +59,10 @@ def move(bank: Bank, to: str, progress: Progress | None = None) -> Folder:
     in_charge = False
     try:
         with bank.store.writing() as old:
+            old.db = cast("Db", Named(old.db, bank.store.where))
             if old.db.dialect == "postgresql":  # it lies idle while the new one is verified
                 old.db.run("SET LOCAL idle_in_transaction_session_timeout = 0")
-            with _made(where, old) as new:
+            with _made(where, old, bank) as new:
                 _fill(new, old, bank, progress)
             keep_password(folder.path, database, password)  # only now: it may fit the old database, too
             write_config(moved)
@@ -71,15 +73,15 @@ def move(bank: Bank, to: str, progress: Progress | None = None) -> Folder:
             raise
     bank.store.close()
     bank.forget()
-    with closing(Store(moved.where, folder.origin)) as arrived, arrived.writing():
+    with closing(bank.store.another(moved.where, folder.origin)) as arrived, arrived.writing():
         pass  # which does what is left to do
     return moved
 
 
 @contextmanager
-def _made(where: str, old: Log) -> Iterator[Store]:
+def _made(where: str, old: Log, bank: Bank) -> Iterator[Store]:
     """The new database, empty; a file is made beside its place, and takes it when the block ends well."""
-    with closing(Store(where)) as place:
+    with closing(bank.store.another(where)) as place:
         left = _left_there(place, old)
         if not place.is_sqlite:
             if left:
@@ -91,7 +93,7 @@ def _made(where: str, old: Log) -> Iterator[Store]:
     beside = path.with_name(f".{path.name}.moving")
     try:
         _remove(beside)
-        with closing(Store(str(beside))) as made:
+        with closing(bank.store.another(str(beside))) as made:
             made.create(old.origin)
             yield made
         _close_up(beside)
@@ -142,7 +144,7 @@ def _remove(path: Path) -> None:
 
 def _fill(new: Store, old: Log, bank: Bank, progress: Progress | None) -> None:
     size = old.size()
-    with new.writing() as log, explained(bank.store.where, alone=False):
+    with new.writing() as log:
         for chunk in chunks(old.each(0, size)):
             log.append(chunk[0][0], [(kind, raw) for _, kind, raw in chunk])
         for table in _COPIED:

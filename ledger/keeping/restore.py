@@ -8,6 +8,7 @@ possible: a head over more entries than the backup holds is healed from a publis
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +49,7 @@ from ledger.keyfiles.ring import AskPassphrase, Keyring, key_files
 from ledger.publishing.escrow import PRIVATE, Batch
 from ledger.publishing.healing import PublishedCopy, published_head
 from ledger.publishing.shelf import FolderShelf
-from ledger.store.database import Store
+from ledger.store.database import Store, StoreAt
 from ledger.store.sql import OF_THE_PLACE, Db
 from ledger.store.writing import Writing
 
@@ -80,6 +81,7 @@ def restore(
     database: str = DATABASE,
     reopen: bool = False,
     progress: Progress | None = None,
+    store_at: StoreAt = Store,
 ) -> Restored:
     """Make the bank of a backup again in `folder`, which must not exist or be empty.
 
@@ -88,7 +90,7 @@ def restore(
     is opened with the key files `recovery`, or with the backup's own, whose passphrase is asked of `ask`. `file` may be
     such a folder itself: the bank is then made again from its escrow alone. `head` is a head at hand, a note.
     `database` may be a postgresql:// URL; the bank's schema there must be empty, and is filled in one transaction.
-    `reopen`: what cannot be had is lost for good, and the bank is made all the same.
+    `reopen`: what cannot be had is lost for good, and the bank is made all the same. `store_at` opens the database.
     Raises `Invalid`: "not_a_backup", "backup_damaged", "older_backup" when a known head is over more entries than can
     be had, and whatever is wrong with an entry, a signature or a head; `Refused`: "bank_exists", "folder_not_empty".
     """
@@ -105,7 +107,8 @@ def restore(
             named = settled(beside, database, first_origin(source.origin))
             settings = Folder(beside, source.name, source.origin, named, source.founding, source.broker)
             copy = _Copy(published, tuple(recovery), ask, reopen)
-            restored = _make(source, settings, heads, copy, progress)
+            with closing(store_at(settings.where, "")) as store:
+                restored = _make(source, settings, store, heads, copy, progress)
     return restored._replace(folder=restored.folder._replace(path=folder))
 
 
@@ -151,40 +154,38 @@ def _older(head: KnownHead, size: int) -> Invalid:
     return Invalid("older_backup", f"{head.whose} is over {signed} entries, and the backup has {size}: {lack} missing")
 
 
-def _make(source: Source, folder: Folder, heads: list[KnownHead], copy: _Copy, progress: Progress | None) -> Restored:
+def _make(
+    source: Source, folder: Folder, store: Store, heads: list[KnownHead], copy: _Copy, progress: Progress | None
+) -> Restored:
     """Make the whole bank in a folder that nobody looks at yet."""
     signs = _write_keys(source, folder)
-    store = Store(folder.where)
-    try:
-        store.create(source.origin)
-        with store.writing() as log:
-            _copy_back(source, log)
-            fold = Fold(log, verify=True)
-            fold.through(source.size, progress)
-            if source.size and log.entry(0).hash.hex() != source.founding:
-                raise source.damaged("its first entry is not the founding it names")
-            strays = log.db.run("DELETE FROM openings WHERE leaf < 0 OR leaf >= ?", (source.size,))
-            found = _settle_heads(log, fold, heads, copy, folder.keys, progress)
-            if fold.size == 0:
-                raise source.damaged("there is no entry in it that can be had")
-            founding = log.entry(0)
-            reopened = fold.reopened
-            log.go_on_as(named(source.origin, 1 + len(reopened)))
-            name, origin = source.name or founding.fact.name, first_origin(source.origin)
-            folder = folder._replace(name=name, origin=origin, founding=founding.hash.hex())
-            write_config(folder)
-            _keep_recovery_key(folder.keys, copy.recovery)
-            if log.db.row("SELECT 1 FROM book WHERE kind = 'link' LIMIT 1"):
-                log.set_meta("restored", str(fold.size))  # more may have been said to neighbours than is known here
-            _keep_handovers(log, copy.published)
-            if found.reached is not None:
-                log.set_meta("head", found.reached.note.decode())
-            if found.highest is not None:
-                replace_file(folder.head, found.highest.note)
-        if fold.gone:
-            store.wipe(fold.gone)
-    finally:
-        store.close()
+    store.create(source.origin)
+    with store.writing() as log:
+        _copy_back(source, log)
+        fold = Fold(log, verify=True)
+        fold.through(source.size, progress)
+        if source.size and log.entry(0).hash.hex() != source.founding:
+            raise source.damaged("its first entry is not the founding it names")
+        strays = log.db.run("DELETE FROM openings WHERE leaf < 0 OR leaf >= ?", (source.size,))
+        found = _settle_heads(log, fold, heads, copy, folder.keys, progress)
+        if fold.size == 0:
+            raise source.damaged("there is no entry in it that can be had")
+        founding = log.entry(0)
+        reopened = fold.reopened
+        log.go_on_as(named(source.origin, 1 + len(reopened)))
+        name, origin = source.name or founding.fact.name, first_origin(source.origin)
+        folder = folder._replace(name=name, origin=origin, founding=founding.hash.hex())
+        write_config(folder)
+        _keep_recovery_key(folder.keys, copy.recovery)
+        if log.db.row("SELECT 1 FROM book WHERE kind = 'link' LIMIT 1"):
+            log.set_meta("restored", str(fold.size))  # more may have been said to neighbours than is known here
+        _keep_handovers(log, copy.published)
+        if found.reached is not None:
+            log.set_meta("head", found.reached.note.decode())
+        if found.highest is not None:
+            replace_file(folder.head, found.highest.note)
+    if fold.gone:
+        store.wipe(fold.gone)
     lost = found.highest.says.size - fold.size if found.highest is not found.reached and found.highest else 0
     return Restored(folder, fold.size, fold.size - source.size, fold.withheld + strays, signs, lost)
 

@@ -101,10 +101,16 @@ def work(orders: IO[bytes], answers: IO[bytes]) -> None:
     """In the process. What it cannot read, its parent reads."""
     where, origin, first, stop = hear(orders)
     store = Store(where, origin)
+    store.held_up = _give_up
     with closing(store), suppress(OSError, Problem), store.reading() as log:
         rows = log.each(first, stop)
         while some := list(islice(rows, BATCH)):
             say(answers, _frame(some, origin))
+
+
+def _give_up(what: str) -> None:
+    """The parent, who is then to read by itself, tells of it."""
+    raise OSError(what)
 
 
 def _frame(rows: list[tuple[int, str, bytes]], origin: str) -> Frame:

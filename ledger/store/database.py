@@ -6,6 +6,7 @@ Who only reads starts fast: what writes, and what finds out about a lost answer,
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from ledger.store.sql import (
     ARRIVING,
     LOG_TABLE,
     MOVED,
+    NO_ANSWER,
     SCHEMA,
     Ahead,
     Asked,
@@ -53,15 +55,31 @@ class Store:
         self._resting: sqlite3.Connection | None = None
         #: how much of an SQLite database a transaction that writes may keep in memory, if not the usual
         self.cache_kib = 0
-        #: called when another program's lock holds this one up for more than a moment
-        self.waiting: Callable[[], None] = lambda: None
-        #: called with what it does, or does not, when a server keeps this one waiting
-        self.silent: Callable[[str], None] = lambda _: None
+        self._said: set[str] = set()
+        #: told, in a sentence, what keeps this one waiting for more than a moment: another program's lock, or a server
+        self.held_up: Callable[[str], None] = lambda _: None
 
     @property
     def shown(self) -> str:
         """Where it is, as it may be shown."""
         return shown(self.where)
+
+    def another(self, where: str, origin: str = "") -> Store:
+        """A database elsewhere, whose waiting is told to the same."""
+        other = Store(where, origin)
+        other.held_up = self.held_up
+        return other
+
+    def waiting(self) -> None:
+        """Say that another program's lock holds this one up."""
+        self._said.add(NO_ANSWER)  # a server that waits for a lock, too, says nothing
+        self.held_up(f"another program is using {self.shown}: waiting for it")
+
+    def silent(self, what: str) -> None:
+        """Say, once, what the server does, or does not."""
+        if what not in self._said:
+            self._said.add(what)
+            self.held_up(f"{self.shown} {what}")
 
     def create(self, origin: str) -> None:
         """Make the tables of an empty bank; `Refused("bank_exists")` where a log has begun.
@@ -91,10 +109,10 @@ class Store:
                 writing.set_meta("origin", origin)
 
     @contextmanager
-    def reading(self) -> Iterator[Log]:
-        """One read-only snapshot."""
+    def reading(self, *, likely: Sequence[Asked] = ()) -> Iterator[Log]:
+        """One read-only snapshot; what is `likely` to be asked then is asked at its beginning."""
         question = self.question(_STANDS)
-        with explained(self.where), self._reading_db([question]) as db:
+        with explained(self.where), self._reading_db([question, *likely]) as db:
             log = Log(db, self.origin)
             self._must_be_whole(self._checked(log, question))
             yield log
@@ -154,8 +172,7 @@ class Store:
 
     def _settle(self, log: Writing, left: str) -> None:
         """End a move that was cut off when the bank had come here: say so in the database it left, if it is there."""
-        old = Store(left, log.origin)
-        old.waiting, old.silent = self.waiting, self.silent
+        old = self.another(left, log.origin)
         try:
             old.leave(shown(self.where), log.size())
         except Unavailable as problem:
@@ -301,7 +318,13 @@ class Store:
             settings(self.where)  # says it if psycopg is not installed
             from ledger.store.postgres import Server
 
-            self._server = Server(self.where, self.silent)
+            mine = weakref.WeakMethod(self.silent)  # or its connections would hold this, and be closed by nobody
+
+            def silent(what: str) -> None:
+                if (say := mine()) is not None:
+                    say(what)
+
+            self._server = Server(self.where, silent)
         return self._server
 
     @contextmanager
@@ -358,6 +381,10 @@ class Store:
         """`Unavailable("older_version")` where tables lack what this version finds in the log."""
         if int(stands.schema) < SCHEMA:
             raise Unavailable("older_version", f"{shown(self.where)} was made by an earlier version of timebank")
+
+
+#: opens the database at a place, of the log with an origin, if that is known
+StoreAt = Callable[[str, str], Store]
 
 
 class _Stands(NamedTuple):

@@ -10,6 +10,7 @@ told first: then all of a record is one statement, which the server refuses if a
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -88,13 +89,14 @@ class Line(psycopg.Connection[Any]):
         return super().wait(self._bounded(gen), *said, **named)
 
     def _bounded(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        begun = time.monotonic()
+        heard = time.monotonic()
         told = stopped = False
         try:
             wanted = next(gen)
             while True:
                 ready = yield wanted
-                silence = 0.0 if ready else time.monotonic() - begun
+                heard = time.monotonic() if ready else heard
+                silence = time.monotonic() - heard
                 if silence > SILENT_SECONDS and not told:
                     told = True
                     self.silent(sql.NO_STANDBY if self._commits else sql.NO_ANSWER)
@@ -251,9 +253,19 @@ class Server:
 
     def _connect(self) -> Any:
         options = f"{self._settings['options']} -c lock_timeout={int(sql.QUIET_SECONDS * 1000)}"
-        connection = Line.connect(**self._settings | {"options": options}, autocommit=True)
+        silence = threading.Timer(SILENT_SECONDS, self._silent, [sql.NO_ANSWER])
+        silence.daemon = True
+        silence.start()
+        try:
+            connection = Line.connect(**self._settings | {"options": options}, autocommit=True)
+        finally:
+            silence.cancel()
         connection.silent = self._silent
-        connection.execute(_DURABLE)
+        try:
+            connection.execute(_DURABLE)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _keep(self, connection: Any) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ledger.errors import Invalid, Problem, Unavailable, Usage
 from ledger.store.address import connecting, is_url, schema_of, shown
 
+if TYPE_CHECKING:
+    from ledger.store.sql import Db, Row
+
 
 @contextmanager
-def explained(where: str, *, alone: bool = True) -> Iterator[None]:
-    """Turn what a database raises into a problem with a code; if it is not `alone`, only what its own kind raises."""
+def explained(where: str) -> Iterator[None]:
+    """Turn what a database raises into a problem with a code."""
     try:
         yield
     except Problem:
@@ -22,16 +27,32 @@ def explained(where: str, *, alone: bool = True) -> Iterator[None]:
     except Exception as error:
         cause = error if isinstance(error, sqlite3.Error) else error.__cause__ or error
         if isinstance(cause, sqlite3.Error):
-            if is_url(where) and not alone:
-                raise
             raise _sqlite_problem(cause, where) from error
         if type(error).__name__ == "ConnectionUnavailableError":  # another thread of this process writes
             raise Unavailable("database_locked", f"{shown(where)} is in use by this program itself") from error
         if type(cause).__module__.startswith(("psycopg", "eventsourcing")):
-            if not is_url(where) and not alone:
-                raise
             raise _postgres_problem(cause, where) from error
         raise
+
+
+class Named:
+    """The cursor of one database among two: what it raises is explained by its own place, whoever asks it."""
+
+    def __init__(self, db: Db, where: str) -> None:
+        self._db, self._where = db, where
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._db, name)
+        return partial(self._asked, found) if callable(found) else found
+
+    def _asked(self, ask: Callable[..., Any], *said: Any) -> Any:
+        with explained(self._where):
+            answer = ask(*said)
+        return self._each(answer) if isinstance(answer, Iterator) else answer
+
+    def _each(self, rows: Iterator[Row]) -> Iterator[Row]:
+        with explained(self._where):
+            yield from rows
 
 
 _SQLITE_CODES = {

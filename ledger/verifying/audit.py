@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from ledger.book.records import NEVER, Erased, public_key
@@ -28,6 +29,7 @@ from ledger.format.epochs import Reopening, is_beyond, is_given_up, is_same_log,
 from ledger.format.merkle import HASH_BYTES, TILE_HASHES, tile_path
 from ledger.format.notes import known_keys, known_signatures, parse_note
 from ledger.format.openings import check_openings
+from ledger.highest import next_step
 from ledger.processes.signatures import Checker
 from ledger.rules import admission, signers
 from ledger.rules.votes import reserved
@@ -53,6 +55,7 @@ def audit(
     live: Db | None = None,
     openings: Iterable[Row] | None = None,
     start: Start | None = None,
+    place: str = "the log",
     also: Sequence[LogCheck] = (),
     keep: Callable[[Case], None] | None = None,
     workers: int | None = None,
@@ -65,13 +68,14 @@ def audit(
     whose tables and openings must agree. `workers` processes check signatures (None: as many as help; 0: none).
     `progress` hears how many entries have been read.
 
-    Beside what `live` holds, `openings` are private details that were told. `start` is a walk to go on from; `also` are
-    checks of the whole that only the caller can make; `keep` is called at the end, if all of it holds.
+    Beside what `live` holds, `openings` are private details that were told. `start` is a walk to go on from; `place` is
+    what the log is called where it cannot be read. `also` are checks of the whole that only the caller can make; `keep`
+    is called at the end, if all of it holds.
     """
     with explained("the scratch database"), Checker[Place](workers) as checker:
         connection = sqlite3.connect("", isolation_level=None)  # a file without a name, gone when closed
         try:
-            walk = Walk(source, SqliteDb(connection), checker, live, openings, start)
+            walk = Walk(source, SqliteDb(connection), checker, live, openings, start, place)
             walk.read_all(ENTRY_CHECKS, progress or (lambda _: None))
             case = Case(walk, founding, highest, _judged_head(walk)[0])
             for check in (*LOG_CHECKS, *also):
@@ -252,7 +256,11 @@ def highest_head_is_of_this_log(case: Case) -> Iterable[Finding]:
     if not case.highest:
         what = "no head lies beside the database, which holds a signed one: an older database in its place would pass"
         return (finding("missing_head", None, what),) if case.walk.source.head() else ()
-    return _judged(case.walk, case.highest, "the highest head ever signed", "older_database", "fork")[1]
+    found = _judged(case.walk, case.highest, "the highest head ever signed", "older_database", "fork")[1]
+    if case.walk.live is None or case.walk.live.dialect == "sqlite":
+        return found
+    of_a_server = {code: next_step(code, on_a_server=True) for code in ("older_database", "fork")}
+    return [replace(one, hint=of_a_server.get(one.code, one.hint)) for one in found]
 
 
 def _judged_head(walk: Walk) -> tuple[int, list[Finding]]:

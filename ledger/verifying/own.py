@@ -65,6 +65,7 @@ def verify_bank(
             log,
             founding=pins.founding or bank.folder.founding,
             highest=bank.head_note(),
+            place=bank.store.shown,
             live=log.db if state is None else None,
             openings=None if state is None else _new_openings(log, state.size),
             start=Resumed(state) if state is not None else None,

@@ -109,7 +109,8 @@ class Start(Protocol):
 class Walk:
     """What is known of a log after reading it, and what was found on the way.
 
-    `openings` are the private details that were told, as rows of the table of that name; None: those of `live`.
+    `openings` are the private details that were told, as rows of the table of that name; None: those of `live`. `place`
+    is what the source is called where it cannot be read.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Walk:
         live: Db | None,
         openings: Iterable[Row] | None = None,
         start: Start | None = None,
+        place: str = "the log",
     ) -> None:
         for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA cache_size = -16384"):
             scratch.run(statement)
@@ -128,6 +130,7 @@ class Walk:
         make_runs(scratch)
         scratch.run("BEGIN")
         self.source, self.scratch, self.checker, self.live = source, scratch, checker, live
+        self._place = place
         self.tree = Log(scratch, source.origin)
         self.tables = start.tables(scratch, source) if start else ScratchTables(scratch, source.entry)
         self.tables.keeps_lines = live is not None  # they are compared with those kept, and asked for by no rule
@@ -305,7 +308,7 @@ class Walk:
     def _evidence(self, error: Exception) -> Problem:
         """What is wrong with the history, as a problem; raised if it is the machine that would not, or our fault."""
         try:
-            with explained("the database"):
+            with explained(self._place):
                 raise error
         except Invalid as problem:
             if problem is not error and self.live is not None:
