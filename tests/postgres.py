@@ -24,6 +24,7 @@ from urllib.parse import quote, unquote
 
 _SERVER_USER = "postgres"  # who runs the server when we are root, whom PostgreSQL refuses to serve
 _OWNER = "timebank"  # the cluster's superuser
+_PATIENCE = 120  # seconds for a connection: a machine that does much else is no fault
 _names = itertools.count(1)
 
 
@@ -94,7 +95,7 @@ class Server:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.url = f"postgresql://{_OWNER}@/postgres?host={quote(str(home), safe='')}"
+        self.url = f"postgresql://{_OWNER}@/postgres?host={quote(str(home), safe='')}&connect_timeout={_PATIENCE}"
 
     def runs(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs on its data, never as root; what it said is in the error, if it fails."""
