@@ -102,6 +102,8 @@ class Page(Reading):
         self._unwritten: deque[_Batch] = deque()
         #: the keys with which the scribe signs meanwhile, by their hashes; none if all is signed here
         self._lent: Keys = {}
+        #: those lent last: what waits of a page whose scribe was broken off is signed with them, too
+        self._lent_last: Keys = {}
         self._randomness, self._drawn = b"", 0
         self._plans: Plans = memory.plans if memory else {}
         #: entries that will be submitted, read already, and signatures found to hold
@@ -259,7 +261,7 @@ class Page(Reading):
             yield
             return
         self.flush()
-        self._lent = self.keyring.held()
+        self._lent = self._lent_last = self.keyring.held()
         try:
             yield
             self.flush()
@@ -273,8 +275,8 @@ class Page(Reading):
             return
         batch, self._batch = self._batch, _Batch(self.size)
         if batch.entries:
-            if self._lent and self.keyring:
-                batch.wait = self.keyring.scribe.send(self.log.origin, self._lent, _jobs(batch))
+            if self.keyring and b"" in batch.raw:
+                batch.wait = self.keyring.scribe.send(self.log.origin, self._lent_last, _jobs(batch))
             self._unwritten.append(batch)
         while len(self._unwritten) > ahead:
             self._write(self._unwritten.popleft())

@@ -6,8 +6,9 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
+from threading import Event, Timer
 
+import psycopg
 import pytest
 
 from ledger.errors import Unavailable
@@ -18,6 +19,7 @@ from ledger.store.database import Store
 from ledger.store.sql import NO_ANSWER, NO_STANDBY
 from tests import stores
 from tests.across import agree, mirrors, paired, settle
+from tests.builders import found
 from tests.lines import Line, line_to
 from tests.postgres import fresh_schema
 from tests.terminal import Terminal
@@ -319,3 +321,24 @@ def test_a_move_is_made_whole_or_not_wherever_the_line_is_cut(
         assert terminal.reads("store show")["root"] == root
     terminal.types("record ada pot 15m --for cake")
     terminal.types("verify")
+
+
+def test_who_presses_ctrl_c_while_another_program_writes_is_not_made_to_wait_on(
+    postgres_database: str, tmp_path: Path
+) -> None:
+    """Nor does the program do again, by itself, what was stopped."""
+    village = found(tmp_path, database=postgres_database)
+    ada, bo = village.open("ada"), village.open("bo")
+    for _ in range(3):
+        size = village.exchange(ada, bo, 1).index + 1
+    with psycopg.connect(**address.connecting(postgres_database)) as other:
+        other.execute("LOCK TABLE stored_events IN EXCLUSIVE MODE")
+        stops = Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        lets_go = Timer(0.8, other.rollback)
+        stops.start()
+        lets_go.start()
+        with pytest.raises(KeyboardInterrupt):
+            village.exchange(ada, bo, 1)
+        lets_go.join()
+    assert village.exchange(ada, bo, 1).index == size
+    village.bank.store.close()

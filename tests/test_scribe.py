@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Timer
 
 import pytest
 
-from ledger.errors import Invalid
+from ledger.errors import Invalid, Refused
 from ledger.page import BATCH, FEW, Page
 from ledger.processes.child import Running
 from tests.builders import Village, found, village_in
@@ -94,6 +95,80 @@ def test_more_than_the_pipes_hold_waits_for_nobody(village: Village) -> None:
     size = record(village, LONG, memo="a word or two about what was done, so that both ways much is to be said; " * 2)
     goes_on.join()
     assert is_whole(village, size)
+
+
+def test_a_fork_has_a_process_of_its_own(village: Village) -> None:
+    """The bank there is another, opened after it, as no connection to a server can be shared."""
+    first = record(village, MANY)
+    path, ring, before = village.bank.folder.path, village.keyring, running(village)
+    village.bank.store.close()
+    pid = os.fork()
+    if not pid:
+        with suppress(BaseException):
+            forked = village_in(path)
+            forked._keys = ring
+            record(forked, MANY)
+            now = running(forked)
+            os._exit(not (before and now and now.process.pid != before.process.pid))
+        os._exit(1)
+    assert record(village, MANY) in (first + MANY, first + 2 * MANY)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert running(village) is before
+    assert is_whole(village, first + 2 * MANY)
+
+
+@pytest.mark.parametrize("there", [None, "", "/bin/echo"])
+def test_where_python_is_not_found_all_is_written_here(
+    village: Village, monkeypatch: pytest.MonkeyPatch, there: str | None
+) -> None:
+    monkeypatch.setattr(sys, "executable", there)
+    assert is_whole(village, record(village, MANY))
+
+
+@pytest.mark.parametrize("at", [1, FEW + 1, MANY])
+def test_who_goes_on_after_a_refusal_has_all_that_was_added_before(village: Village, at: int) -> None:
+    with village.bank.reading() as page:
+        ada, bo = page.account_of("ada"), page.account_of("bo")
+
+    def work(page: Page) -> int:
+        with suppress(Refused), page.scribe():
+            for _ in range(at):
+                page.add(village.help(ada, bo, 1))
+            page.add(village.help(ada, "nobody", 1))
+        page.add(village.help(bo, ada, at))
+        return page.size
+
+    size = record(village, 1)
+    assert village.write(work) == size + at + 1
+    assert is_whole(village, size + at + 1)
+
+
+@pytest.mark.parametrize("at", [1, FEW + 1, MANY])
+def test_a_refusal_that_another_program_came_before_is_one(village: Village, at: int) -> None:
+    """What was sent until then, without the lock, was refused by the server for that."""
+    other = village_in(village.bank.folder.path)
+    with village.bank.reading() as page:
+        ada, bo = page.account_of("ada"), page.account_of("bo")
+    for _ in range(3):
+        size = record(village, 2)
+    runs: list[bool] = []
+
+    def work(page: Page) -> None:
+        if not runs and kind == "postgresql":
+            record(other, 2)
+        runs.append(True)
+        with page.scribe():
+            for _ in range(at):
+                page.add(village.help(ada, bo, 1))
+            raise Refused("twin", "for once")
+
+    kind = "sqlite" if village.bank.store.is_sqlite else "postgresql"
+    with pytest.raises(Refused):
+        village.write(work)
+    assert len(runs) == (2 if kind == "postgresql" else 1)
+    assert is_whole(village, record(village, 1))
+    assert record(village, 1) == size + (4 if kind == "postgresql" else 2)
+    other.bank.store.close()
 
 
 @pytest.mark.parametrize("at", [FEW - 1, FEW, 2 * FEW, MANY - 1])

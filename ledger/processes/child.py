@@ -46,6 +46,8 @@ def start(module: str) -> Running:
     """A process that does the `work` of one of our modules; `OSError`."""
     from subprocess import DEVNULL, PIPE, Popen
 
+    if not sys.executable:  # Python inside another program
+        raise OSError("nobody knows where Python is")
     written = ["-B"] if sys.dont_write_bytecode else []
     begin = _BEGIN.format(path=sys.path, module=module)
     process = Popen([sys.executable, "-I", "-S", *written, "-c", begin], stdin=PIPE, stdout=PIPE, stderr=DEVNULL)

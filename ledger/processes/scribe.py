@@ -70,6 +70,7 @@ class Scribe:
 
     def __init__(self) -> None:
         self._running: Running | None = None
+        self._pid = os.getpid()
         self._end: Callable[[], object] = lambda: None
         self._lent: set[str] = set()
         self._due: deque[_Due] = deque()
@@ -78,6 +79,9 @@ class Scribe:
     def send(self, origin: str, keys: Keys, jobs: Sequence[Job]) -> Callable[[], list[Written]]:
         """Begin to write with some keys; call what is returned to wait for the entries, in the order of the jobs."""
         due = _Due(origin, keys, jobs, [])
+        if self._pid != os.getpid():  # a fork: the process writes for the one before it
+            self._pid, self._end = os.getpid(), lambda: None
+            self._let_go()
         with self._unless_it_fails():
             running = self._running or self._start()
             new = {name: key.export() for name, key in keys.items() if name not in self._lent}

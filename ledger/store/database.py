@@ -160,6 +160,8 @@ class Store:
                 if unguarded or not last or not was_kept(self.where, self.origin, self._afresh, last, self.silent):
                     if unguarded or not foreseen:
                         raise what_to_say(self.where, error, last) from None
+                    if isinstance(error.__cause__, KeyboardInterrupt):
+                        raise error.__cause__ from None
                     raise Overtaken from None
             else:
                 self._left = self._as_left(log, stands, alone=alone)

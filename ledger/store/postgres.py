@@ -188,14 +188,15 @@ class Server:
                 foreseen,
             )
             try:
-                yield db
-                if db.is_one_statement:
-                    self._at_once(*db.folded())
-                else:
-                    self._commit(db.begun(), transaction)
-            except Problem:
-                db.confirm()
-                raise
+                try:
+                    yield db
+                    if db.is_one_statement:
+                        self._at_once(*db.folded())
+                    else:
+                        self._commit(db.begun(), transaction)
+                except Problem:
+                    db.confirm()
+                    raise
             except psycopg.Error:
                 if db.is_unlocked:  # what failed may be what was foreseen; nothing is kept
                     raise Overtaken from None
