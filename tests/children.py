@@ -71,9 +71,13 @@ class Child:
 
 
 def _start_server() -> None:
-    """Start what children are forked from, where it finds the modules to import (it is not told our path)."""
+    """Start what children are forked from, where it finds the modules to import (it is not told our path).
+
+    It lives as long as the run, so the clock of the test that happens to come first is none of its own.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(HOUSE))
+        patch.delenv("TIMEBANK_CLOCK", raising=False)
         if disk := faulty.library():
             patch.setenv("LD_PRELOAD", str(disk))
         forkserver.ensure_running()
