@@ -3,10 +3,10 @@
     python -m tests.battery --seed 7 --minutes 10
     python -m tests.battery --seed 7 --first 133 --rounds 1     the round that it named, again
 
-A round copies a small bank, runs one row of `WORK` in a process under the disk of `tests/faulty` (killed, power cut, no
-room, an I/O error; done, half done or not), and then asks as an operator would: what was acknowledged is there,
+A round copies a small bank, runs one row of `WORK` in a process under the disk of `tests/kit/faulty.py` (killed, power
+cut, no room, an I/O error; done, half done or not), and then asks as an operator would: what was acknowledged is there,
 nothing is half there, `verify` finds all of it whole, every file left behind is whole, and the same work, done again,
-goes through. `tests/test_battery.py` runs a few rounds of it, and counts on every command being tried.
+goes through. `tests/store/test_battery.py` runs a few rounds of it, and counts on every command being tried.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from ledger.keyfiles.ring import Keyring, key_files
 from ledger.page import Page
 from ledger.publishing.heads import FIRST
 from ledger.store.database import Store
-from tests import children, faulty
-from tests.console import CLOCK, Console, Done
-from tests.faulty import Fault
+from tests.kit import children, faulty
+from tests.kit.console import CLOCK, Console, Done
+from tests.kit.faulty import Fault
 
 Send = Callable[[object], None]
 PUBLISHED, HERE = 250, 262

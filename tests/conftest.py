@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests import postgres, stores
-from tests.builders import Village, copy_of
-from tests.terminal import Terminal
+from tests.kit import postgres, stores
+from tests.kit.builders import Village, copy_of
+from tests.kit.terminal import Terminal
 
 settings.register_profile("dev", deadline=None)  # a slow machine is not a bug
 settings.register_profile("ci", deadline=None, max_examples=300, print_blob=True)

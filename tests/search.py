@@ -29,7 +29,7 @@ from federation.protocol.frames import Frame, Mark, Offer, text_hash
 from federation.protocol.hearing import Passed, Waits
 from federation.protocol.link import Link, opened
 from federation.protocol.speaking import Spoken
-from tests.neighbours import ELM, LINK, OAK, never, offer, take_all
+from tests.kit.neighbours import ELM, LINK, OAK, never, offer, take_all
 
 BANKS = (OAK, ELM)
 #: by these a bank learns that it has said two things itself: none of them is proof against its neighbour

@@ -80,7 +80,7 @@ def test_packages_import_in_one_direction() -> None:
 
 
 #: cli has a module a command, and its page is the table of them, `cli.main.COMMANDS`
-PAGES = sorted({path.parent for path in SOURCES if path.parent != HOUSE / "cli"})
+PAGES = sorted({path.parent for path in SOURCES if path.parent != HOUSE / "cli"}) + [HOUSE / "tests/kit"]
 
 
 def _named_on_page(package: Path) -> list[str]:
@@ -89,11 +89,15 @@ def _named_on_page(package: Path) -> list[str]:
     return re.findall(r"^ *([a-z_0-9]+) {2,}\S", page, re.MULTILINE)
 
 
-@pytest.mark.parametrize("package", PAGES, ids=_place)
-def test_a_package_names_its_modules_and_each_imports_from_those_before_it(package: Path) -> None:
-    named = _named_on_page(package)
+@pytest.mark.parametrize("package", [*PAGES, HOUSE / "tests"], ids=_place)
+def test_a_package_names_its_modules(package: Path) -> None:
     inside = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
-    assert sorted(named) == sorted(inside - {"__init__"})
+    assert sorted(_named_on_page(package)) == sorted(inside - {"__init__"})
+
+
+@pytest.mark.parametrize("package", PAGES, ids=_place)
+def test_each_module_imports_from_those_named_before_it(package: Path) -> None:
+    named = _named_on_page(package)
     dotted = _place(package).replace("/", ".")
     wrong = [
         f"{_place(path)}:{line} imports {name}"
@@ -204,14 +208,16 @@ def test_every_row_of_the_failure_table_is_shown_by_a_test() -> None:
     shown = [re.findall(r"`(test_\w+\.py)`: `(test_\w+)`", row) for row in rows]
     assert len(rows) == 26
     assert all(shown)
-    places = [((HOUSE / "tests" / file).read_text(), name) for row in shown for file, name in row]
-    missing = [name for text, name in places if f"def {name}(" not in text]
+    files = [*(HOUSE / "tests").rglob("test_*.py")]
+    texts = {path.name: path.read_text() for path in files}
+    assert len(texts) == len(files)  # a row names a file without its room
+    missing = [name for row in shown for file, name in row if f"def {name}(" not in texts[file]]
     assert missing == []
 
 
 def test_each_test_that_the_security_page_names_is_there() -> None:
     named = set(re.findall(r"`(test_\w+)`", (HOUSE / ".github" / "SECURITY.md").read_text()))
-    texts = [path.read_text() for path in (HOUSE / "tests").glob("test_*.py")]
+    texts = [path.read_text() for path in (HOUSE / "tests").rglob("test_*.py")]
     there = {name for text in texts for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
     assert len(named) > 20
     assert named <= there, named - there

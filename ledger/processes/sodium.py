@@ -2,7 +2,7 @@
 
 What libsodium is not trusted with is asked before it: the key's form and order, the low-order encodings of R. What it
 is trusted with, S below the group order and the equation without the cofactor, is held against every edge vector that
-is published (tests/test_keys.py). A signature has no chance in it (RFC 8032 §5.1.6): both make the same bytes.
+is published (tests/format/test_keys.py). A signature has no chance in it (RFC 8032 §5.1.6): both make the same bytes.
 """
 
 from __future__ import annotations

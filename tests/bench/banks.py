@@ -17,7 +17,7 @@ from ledger.founding import FIRST_POLICY
 from ledger.keyfiles.ring import Keyring, key_files
 from ledger.page import Page
 from ledger.store.database import Store
-from tests.builders import found
+from tests.kit.builders import found
 
 MEMBERS = 42  # the median bank
 QUIET_LINES = 50

@@ -43,9 +43,9 @@ from ledger.format.notes import sign_text
 from ledger.page import Page
 from ledger.processes import signatures, sodium
 from ledger.store.database import Store
-from tests.across import Near, paired, settle
 from tests.bench.banks import keyring_of
-from tests.builders import FIRST_DAY
+from tests.kit.across import Near, paired, settle
+from tests.kit.builders import FIRST_DAY
 
 IN_ONE = 500
 ROUNDS = 5

@@ -31,9 +31,9 @@ from ledger.founding import Plan, found_bank
 from ledger.page import Page
 from ledger.store.address import connecting, schema_of
 from ledger.store.database import Store
-from tests import postgres, stores
-from tests.across import Near, pair
 from tests.bench.banks import DAYS, POLICY, facts
+from tests.kit import postgres, stores
+from tests.kit.across import Near, pair
 
 MEDIAN_MEMBERS, MEDIAN_EXCHANGES, MOST_EXCHANGES = 42, 300, 30_000
 SAMPLE = 20

@@ -21,7 +21,7 @@ from typing import Any
 from ledger.facts import events as e
 from ledger.facts import helping as hf
 from ledger.founding import random_account
-from tests.builders import Village, found
+from tests.kit.builders import Village, found
 
 ROUNDS = 5
 MEMBERS, EXCHANGES, CATEGORIES = 2000, 20_000, 24

@@ -26,10 +26,10 @@ from ledger.bank import Bank
 from ledger.page import Page
 from ledger.store.address import connecting
 from ledger.views.statements import balance_of
-from tests import stores
 from tests.bench.banks import recorded_bank
-from tests.builders import Village, found, village_in
-from tests.postgres import temporary_cluster
+from tests.kit import stores
+from tests.kit.builders import Village, found, village_in
+from tests.kit.postgres import temporary_cluster
 
 RECORDS = 100
 BATCH = 100

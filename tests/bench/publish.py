@@ -30,7 +30,7 @@ from ledger.book.records import public_key
 from ledger.format.keys import vkey
 from ledger.keyfiles.ring import Keyring, key_files
 from tests.bench.verify import MEMBERS, Took, make_bank
-from tests.builders import Village
+from tests.kit.builders import Village
 
 ROUNDS = 9
 LONG = 30.0

@@ -23,7 +23,7 @@ from ledger.facts import events as e
 from ledger.founding import random_account
 from ledger.page import Page
 from tests.bench.banks import POLICY
-from tests.builders import Village, found
+from tests.kit.builders import Village, found
 
 MEMBERS, INSTITUTIONS = 10_000, 20
 ROUNDS = 3

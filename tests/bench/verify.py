@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ledger.bank import Bank
     from ledger.page import Page
     from ledger.verifying.findings import Report
-    from tests.builders import Village
+    from tests.kit.builders import Village
 
 MEMBERS = 42  # the median bank
 ROUNDS = 5
@@ -70,7 +70,7 @@ def make_bank(path: Path, exchanges: int) -> Bank:
     from ledger.clock import Clock
     from ledger.folder import open_folder
     from ledger.store.database import Store
-    from tests.builders import found
+    from tests.kit.builders import found
 
     if (path / "bank").exists():
         folder = open_folder(path / "bank")

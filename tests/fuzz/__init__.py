@@ -5,6 +5,6 @@
     python -m tests.fuzz all --seconds 600                    all of them, one after another
 
 `readers.TARGETS` are the readers. Where two of ours read the same bytes they must agree, and what is taken must be
-written back as it was. `corpus/` holds examples of each, which `tests/test_fuzz.py` replays, whole and changed, without
+written back as it was. `corpus/` holds examples of each, which `test_fuzz.py` here replays, whole and changed, without
 atheris; what atheris finds is added there.
 """

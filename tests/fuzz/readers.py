@@ -29,7 +29,7 @@ from ledger.publishing.pack import PackShelf
 from ledger.publishing.receipt import check_receipt, format_receipt, parse_receipt
 from ledger.publishing.shelf import PublishedLog
 from ledger.verifying.states import HEADER, RULES, Resumed, StateFile
-from tests.example import KEYS, ORIGIN
+from tests.kit.example import KEYS, ORIGIN
 
 CORPUS = Path(__file__).parent / "corpus"
 KEY = KEYS[ORIGIN].public

@@ -1,0 +1,1 @@
+"""What the entries come to: random histories against a model, and what neighbours move."""

@@ -1,0 +1,1 @@
+"""What people's words become, and what a bank lists for them."""

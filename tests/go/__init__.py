@@ -1,0 +1,1 @@
+"""An outsider's programs, in Go over its own libraries, read what we sign."""

@@ -1,0 +1,1 @@
+"""Copies, repairs, a log that goes on after a loss, a bank that moves."""

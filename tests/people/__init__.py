@@ -1,0 +1,1 @@
+"""Who the account ids are, for as long as it is kept."""

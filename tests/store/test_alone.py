@@ -1,0 +1,112 @@
+"""A program that writes alone to a server foresees what it would be told; whoever comes between is noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.errors import Unavailable
+from ledger.page import Page
+from tests.kit.builders import found, village_in
+from tests.kit.lines import Line, line_to
+
+pytestmark = pytest.mark.postgres
+
+
+class Two:
+    """A bank that one program wrote to alone, through a line that can be cut, and another program's view of it."""
+
+    def __init__(self, path: Path, line: Line) -> None:
+        self.village = found(path, database=line.url)
+        self.ada, self.bo = self.village.open("ada"), self.village.open("bo")
+        self.line = line
+        self.other = village_in(self.village.bank.folder.path)
+        self.records()  # what it reads for that it remembers
+
+    def records(self, meanwhile: Callable[[], object] = lambda: None) -> int:
+        """Record an exchange, and let something happen once when it is on the page; how often it was tried."""
+        tried = 0
+
+        def work(page: Page) -> None:
+            nonlocal tried
+            tried += 1
+            page.add(self.village.help(self.ada, self.bo, 1), {"memo": "tea"})
+            if tried == 1:
+                meanwhile()
+
+        self.village.write(work)
+        return tried
+
+    def entries(self) -> int:
+        """The size of the log, all of which an audit finds right."""
+        report = self.other.audit(highest=False)
+        assert report.problems == []
+        return report.size
+
+
+@pytest.fixture
+def two(tmp_path: Path, postgres_database: str) -> Iterator[Two]:
+    with line_to(postgres_database) as line:
+        made = Two(tmp_path, line)
+        yield made
+        made.village.bank.store.close()
+        made.other.bank.store.close()
+
+
+def test_a_record_of_one_who_writes_alone_is_one_question(two: Two) -> None:
+    two.line.cut(0)
+    assert two.records() == 1
+    assert two.line.questions == 1
+    assert two.entries() == 5
+
+
+def test_a_page_of_many_entries_too(two: Two) -> None:
+    two.line.cut(0)
+    two.village.write(lambda page: [page.add(two.village.help(two.ada, two.bo, 1)) for _ in range(300)])
+    assert two.line.questions == 1
+    assert two.entries() == 304
+
+
+def test_who_is_overtaken_begins_again(two: Two) -> None:
+    assert two.records(lambda: two.other.exchange(two.bo, two.ada, 2)) == 2
+    two.other.exchange(two.bo, two.ada, 3)
+    assert two.records() == 1
+    assert two.records() == 1
+    assert two.entries() == 9
+
+
+def test_a_refusal_is_never_of_what_was_only_foreseen(two: Two) -> None:
+    """Another program recorded and signed a head since: the log is not shorter than that."""
+    two.other.exchange(two.bo, two.ada, 2)
+    two.other.sign_head()
+    assert two.records() == 1
+    assert two.entries() == 6
+
+
+def test_a_bank_that_moved_away_meanwhile_takes_nothing(two: Two) -> None:
+    with pytest.raises(Unavailable, match="has left"):
+        two.records(lambda: two.other.bank.store.leave("elsewhere", 4))
+    with two.other.bank.store.looking() as found_there:
+        assert found_there is not None
+        assert found_there[0].size() == 4
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
+def test_a_lost_line_is_told_from_a_lost_answer_by_the_bytes(two: Two, *, answered: bool) -> None:
+    two.line.cut(1, answered=answered)
+    assert two.records() == (1 if answered else 2)
+    assert two.entries() == 5
+
+
+def test_a_connection_that_broke_while_it_lay_idle_is_replaced(two: Two) -> None:
+    import psycopg
+
+    from ledger.store.address import connecting
+
+    with psycopg.connect(**connecting(two.line.url), autocommit=True) as server:
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        server.execute(f"{others} AND backend_type = 'client backend'")
+    two.records()
+    assert two.entries() == 5
