@@ -14,6 +14,7 @@ import asyncio
 import ipaddress
 import ssl
 import weakref
+from threading import Thread
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -146,6 +147,18 @@ class WebCarrier:
 
 
 def _close(runner: asyncio.Runner, clients: list[Any]) -> None:
+    """Garbage is collected amid anything, a fetch of another carrier too: a thread has no loop that runs."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        _close_here(runner, clients)
+    else:
+        closing = Thread(target=_close_here, args=(runner, clients))
+        closing.start()
+        closing.join()
+
+
+def _close_here(runner: asyncio.Runner, clients: list[Any]) -> None:
     for client in clients:
         runner.run(client.aclose())
     clients.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -236,6 +237,19 @@ def test_an_address_is_a_carrier_that_is_closed_with_its_last_use() -> None:
         assert carrier_to(server.address).fetch("checkpoint", 100) == b"head"
     with pytest.raises(Usage):
         carrier_to("http://elm.example")
+
+
+def test_a_carrier_may_end_while_another_fetches() -> None:
+    """As when it is collected as garbage: what cannot be closed then is told as a warning, which is an error here."""
+
+    async def fetching() -> None:
+        carrier.close()
+
+    with serving(says("HTTP/1.1 200 OK\nContent-Length: 4", b"head")) as server:
+        carrier = WebCarrier(server.address, SHORT)
+        assert carrier.fetch("checkpoint", 100) == b"head"
+        asyncio.run(fetching())
+        assert not carrier.close.alive
 
 
 def test_nobody_listens() -> None:
