@@ -59,6 +59,9 @@ def init(
     plan = Plan(name, origin, committee, signing, phrase, store or DATABASE, started)
     bank = found_bank(folder, plan, now, store_at)
     tell_of_password(store)
+    if not bank.head_note():
+        say("warning: founded, but the head is not signed yet")
+        say(f"hint: timebank log checkpoint --bank {folder}")
     if as_json:
         print_json({"folder": str(folder), "origin": origin, "founding": bank.folder.founding})
         return

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Timer
+from typing import Any
 
 import psycopg
 import pytest
@@ -43,6 +45,13 @@ def bank(line: Line, terminal: Terminal) -> Terminal:
     terminal.types("account open ada --name Ada")
     terminal.types("account open bo --name Bo")
     return terminal
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits long."""
+    for name, seconds in (("SILENT", 0.05), ("ANSWER", 0.3), ("STOP", 0.1)):
+        monkeypatch.setattr(postgres, f"{name}_SECONDS", seconds)
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
@@ -218,12 +227,10 @@ def test_two_banks_agree_wherever_the_line_is_cut_during_a_sync(
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
+@pytest.mark.usefixtures("hasty")
 def test_a_server_that_falls_silent_is_told_of_and_not_waited_for_without_end(
-    bank: Terminal, line: Line, monkeypatch: pytest.MonkeyPatch, *, answered: bool
+    bank: Terminal, line: Line, *, answered: bool
 ) -> None:
-    for name, seconds in (("SILENT", 0.05), ("ANSWER", 0.3), ("STOP", 0.1)):
-        monkeypatch.setattr(postgres, f"{name}_SECONDS", seconds)
-    monkeypatch.setattr(address, "CONNECT_SECONDS", 2)
     line.cut(0)
     bank.types(RECORD)
     made, told = 1, set[str]()
@@ -342,3 +349,76 @@ def test_who_presses_ctrl_c_while_another_program_writes_is_not_made_to_wait_on(
         lets_go.join()
     assert village.exchange(ada, bo, 1).index == size
     village.bank.store.close()
+
+
+WAYS: dict[str, dict[str, Any]] = {"unheard": {}, "unanswered": {"answered": True}, "half an answer": {"half": True}}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_backup_and_a_rebuild_are_whole_or_not_wherever_the_line_is_cut(bank: Terminal, line: Line, way: str) -> None:
+    for command in ("backup {}", "rebuild"):
+        line.cut(0)
+        bank.types(command.format("whole"))
+        questions = line.questions
+        for number in range(1, questions + 1):
+            file = bank.folder / f"{number}.backup"
+            line.cut(number, **WAYS[way])
+            outcome = bank.tries(command.format(file))
+            line.cut(0)
+            assert outcome.status == 0 or outcome.err.startswith("error[database_unreachable]: "), outcome.err
+            if outcome.status:
+                assert command == "rebuild" or not file.exists()
+                bank.types(command.format(file))
+        assert questions > 6
+    bank.types("verify")
+    bank.types(f"restore {file.with_stem('8')} again")
+    assert bank.reads("verify --bank again")["size"] == 3
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("way", WAYS)
+def test_who_makes_a_database_is_told_that_the_server_is_silent(terminal: Terminal, line: Line, way: str) -> None:
+    base = line.url.partition("&schema=")[0]
+    terminal.founds_a_bank()
+    terminal.types("backup saved")
+    for command in ("init {} --name V --origin v.example/hours --no-passphrase --store", "restore saved {} --store"):
+        line.cut(0)
+        terminal.types(f"{command.format(command[:4])} {fresh_schema(base)}")
+        questions = line.questions
+        for number in range(3, questions, 9):
+            speaks = Event()
+            typed = f"{command.format(f'{command[:4]}-{number}')} {fresh_schema(base)}"
+            line.cut(number, act=speaks.wait, **WAYS[way])
+            outcome = terminal.tries(typed)
+            line.cut(0)
+            speaks.set()
+            assert NO_ANSWER in outcome.err.splitlines()[0], outcome.err
+            if outcome.status:
+                assert outcome.err.splitlines()[1].startswith("error[database_unreachable]: "), outcome.err
+                terminal.types(typed)
+            terminal.types(
+                f"account open zoe --name Zoe --bank {command[:4]}-{number}"
+            )  # signs the head, if that is left
+            terminal.types(f"verify --bank {command[:4]}-{number}")
+
+
+def test_a_move_between_servers_names_the_one_that_is_lost(bank: Terminal, line: Line, postgres_url: str) -> None:
+    """The line leads to one of them."""
+    far, near = fresh_schema(line.url.partition("&schema=")[0]), fresh_schema(postgres_url)
+    config = bank.bank / "timebank.toml"
+    for there in (near, far):
+        line.cut(0)
+        here = config.read_text()
+        bank.types(f"store move {there}")
+        questions = line.questions
+        bank.types(f"store move {tomllib.loads(here)['database']}")
+        for number in range(1, questions, 7):
+            line.cut(number)
+            outcome = bank.tries(f"store move {there}")
+            line.cut(0)
+            if outcome.status:
+                assert outcome.err.startswith("error[database_unreachable]: the database 127.0.0.1/"), outcome.err
+                bank.types(f"store move {there}")
+            bank.types(f"store move {tomllib.loads(here)['database']}")
+        bank.types(f"store move {there}")
+    bank.types("verify")

@@ -63,13 +63,13 @@ def record(send: Send, folder: Path, giver: str, receiver: str) -> None:
     village.bank.store.close()
 
 
-def founding_that_dies(send: Send, path: Path) -> None:
-    with children.at_step(30, children.die):
-        found_bank(path, Plan("Village", ORIGIN), Clock(FIRST_DAY))
+def founding_that_dies(send: Send, path: Path, step: int, database: str) -> None:
+    with children.at_step(step, children.die):
+        found_bank(path, Plan("Village", ORIGIN, database=database), Clock(FIRST_DAY))
 
 
 def test_what_a_killed_founding_left_goes_with_the_next(tmp_path: Path) -> None:
-    children.run(founding_that_dies, tmp_path / "bank")
+    children.run(founding_that_dies, tmp_path / "bank", 30, "bank.db")
     left = [path.name for path in tmp_path.iterdir()]
     assert [name.startswith(".bank.founding-") for name in left] == [True]
     found_bank(tmp_path / "other", Plan("Other", ORIGIN), Clock(FIRST_DAY)).store.close()
@@ -77,6 +77,21 @@ def test_what_a_killed_founding_left_goes_with_the_next(tmp_path: Path) -> None:
         found_bank(tmp_path / "bank", Plan("Village", ORIGIN), Clock(FIRST_DAY)).store.close()
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive.name, "bank", "other"])
         shutil.rmtree(tmp_path / "bank")
+
+
+@pytest.mark.postgres
+def test_what_a_killed_founding_on_a_server_left_goes_with_the_next(postgres_database: str, tmp_path: Path) -> None:
+    path, plan = tmp_path / "bank", Plan("Village", ORIGIN, database=postgres_database)
+    for step in (2, 12, 30):
+        assert children.run(founding_that_dies, path, step, postgres_database).exit_code == children.KILLED
+        (left,) = tmp_path.iterdir()  # what the one before left has gone
+        assert left.name.startswith(".bank.unfinished-")
+        assert not (left / "timebank.toml").exists()
+    with made_beside(path, "unfinished", clear=False) as alive:
+        found_bank(path, plan, Clock(FIRST_DAY)).store.close()
+        assert sorted(one.name for one in tmp_path.iterdir()) == [alive.name, "bank"]
+        assert check(village_in(path).bank) == 1
+        shutil.rmtree(path)
 
 
 def test_two_processes_record_at_once(folder: Path) -> None:
