@@ -16,6 +16,7 @@ import pytest
 from ledger.errors import Unavailable
 from ledger.format.keys import encode_key
 from ledger.keyfiles.files import read_public
+from ledger.page import FEW
 from ledger.store import address, lost, postgres
 from ledger.store.database import Store
 from ledger.store.sql import NO_ANSWER, NO_STANDBY
@@ -25,6 +26,7 @@ from tests.kit.builders import found
 from tests.kit.lines import Line, line_to
 from tests.kit.postgres import fresh_schema
 from tests.kit.terminal import Terminal
+from tests.processes.test_scribe import is_whole, record
 
 pytestmark = pytest.mark.postgres
 
@@ -422,3 +424,33 @@ def test_a_move_between_servers_names_the_one_that_is_lost(bank: Terminal, line:
             bank.types(f"store move {tomllib.loads(here)['database']}")
         bank.types(f"store move {there}")
     bank.types("verify")
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
+def test_a_page_sent_while_it_is_written_is_recorded_whole_or_not_wherever_the_line_is_cut(
+    line: Line, tmp_path: Path, *, answered: bool
+) -> None:
+    village = found(tmp_path, database=line.url)
+    for handle in ("ada", "bo"):
+        village.open(handle, own_key=False)
+    many, number, ends = 4 * FEW + 3, 0, set[bool]()
+    line.cut(0)
+    while number <= line.questions:  # of the last one that nobody cut
+        number += 1
+        for _ in range(3):
+            size = record(village, 2)
+        line.cut(number, answered=answered)
+        try:
+            kept = record(village, many) == size + many
+        except Unavailable as problem:
+            assert problem.code == "database_unreachable"
+            kept = False
+        asked = line.questions
+        line.cut(0)
+        ends.add(kept)
+        assert record(village, 1) == size + many * kept + 1
+        line.questions = asked
+    assert number > 3
+    assert True in ends
+    assert is_whole(village, record(village, 1))
+    village.bank.store.close()
