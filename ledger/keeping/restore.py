@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.book.records import NEVER, Key, public_key
-from ledger.errors import Invalid, Refused
+from ledger.errors import Invalid, Refused, Unavailable
 from ledger.facts.entries import parse_entry
 from ledger.folder import (
     CONFIG,
@@ -108,8 +108,16 @@ def restore(
             settings = Folder(beside, source.name, source.origin, named, source.founding, source.broker)
             copy = _Copy(published, tuple(recovery), ask, reopen)
             with closing(store_at(settings.where, "")) as store:
-                restored = _make(source, settings, store, heads, copy, progress)
+                try:
+                    restored = _make(source, settings, store, heads, copy, progress)
+                except Unavailable as problem:
+                    if problem.code not in ("commit_unknown", "standby_missing"):
+                        raise
+                    raise Unavailable(problem.code, problem.message, _ELSEWHERE) from None
     return restored._replace(folder=restored.folder._replace(path=folder))
+
+
+_ELSEWHERE = "no folder was made: restore again, into another schema if this one then holds a log: ?schema=NAME"
 
 
 class _Copy(NamedTuple):

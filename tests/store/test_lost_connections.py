@@ -290,6 +290,28 @@ def test_a_bank_that_is_restored_is_told_so_though_the_line_is_cut_then(terminal
     terminal.types("verify --bank two")
 
 
+def test_a_restore_that_may_be_kept_is_made_elsewhere(
+    terminal: Terminal, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server stays away after the question, so that nobody can tell whether it heard COMMIT."""
+    monkeypatch.setattr(lost, "RETURN_SECONDS", 0.2)
+    base, codes = line.url.partition("&schema=")[0], set[str]()
+    terminal.founds_a_bank()
+    terminal.types("backup saved")
+    line.cut(0)
+    terminal.types(f"restore saved whole --store {line.url}")
+    for number in range(line.questions - 7, line.questions - 2):
+        line.cut(number, answered=True, for_good=True)
+        outcome = terminal.tries(f"restore saved bank-{number} --store {fresh_schema(base)}")
+        line.cut(0)
+        codes.add(outcome.err.partition(":")[0])
+        if outcome.status:
+            assert "commit_unknown" not in outcome.err or "hint: no folder was made" in outcome.err
+            terminal.types(f"restore saved bank-{number} --store {fresh_schema(base)}")
+        terminal.types(f"verify --bank bank-{number}")
+    assert "error[commit_unknown]" in codes
+
+
 def test_readers_are_told_wherever_the_line_is_cut(bank: Terminal, line: Line) -> None:
     for command in ("balance", "verify", "doctor"):
         line.cut(0)
@@ -414,7 +436,7 @@ def test_a_move_between_servers_names_the_one_that_is_lost(bank: Terminal, line:
         bank.types(f"store move {there}")
         questions = line.questions
         bank.types(f"store move {tomllib.loads(here)['database']}")
-        for number in range(1, questions, 7):
+        for number in range(1, questions, 13):
             line.cut(number)
             outcome = bank.tries(f"store move {there}")
             line.cut(0)
