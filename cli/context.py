@@ -138,9 +138,8 @@ def open_reading(bank_dir: Path | None) -> Iterator[Reading]:
 
 def _warn(problem: Problem | None) -> None:
     """Say, once in a command, that what it shows is not what the bank last signed."""
-    typed = click.get_current_context()
-    if problem is not None and problem.code not in typed.meta:
-        typed.meta[problem.code] = problem
+    if problem is not None and problem.code not in (said := click.get_current_context().meta):
+        said[problem.code] = problem
         say(f"warning[{problem.code}]: {problem.message}")
         say(f"hint: {problem.hint}")
 
