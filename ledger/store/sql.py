@@ -25,9 +25,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from functools import lru_cache
-from itertools import chain, count, islice
+from itertools import chain, islice
 from typing import Any, Protocol
 from uuid import UUID
 from weakref import WeakSet
@@ -51,13 +49,10 @@ Row = tuple[Any, ...]
 #: a query with its parameters, and answers to some
 Asked = tuple[str, tuple[Any, ...]]
 Ahead = dict[Asked, list[Row]]
-_VALUES = " VALUES ("
-#: rows that a server is asked for, or sent, at a time
-_FETCHED = SENT = 2000
+#: where the rows of an insertion begin
+VALUES = " VALUES ("
 #: rows that one statement inserts
 AT_ONCE = 100
-#: up to so many rows are cheaper to send as rows than as columns
-_FEW = 4
 
 _TABLES = """
 CREATE TABLE meta (name {text} PRIMARY KEY, value {text} NOT NULL)
@@ -223,10 +218,10 @@ class SqliteDb:
     def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """As `executemany`; an insertion of many rows takes them by the hundred, which costs half as much a row."""
         left = iter(rows)
-        head, values, tail = sql.partition(_VALUES)
+        head, values, tail = sql.partition(VALUES)
         if values:
             one, _, tail = tail.partition(")")
-            hundred = f"{head}{_VALUES}{f'{one}), (' * (AT_ONCE - 1)}{one}){tail}"
+            hundred = f"{head}{VALUES}{f'{one}), (' * (AT_ONCE - 1)}{one}){tail}"
             while len(some := list(islice(left, AT_ONCE))) == AT_ONCE:
                 self._cursor.execute(hundred, list(chain.from_iterable(some)))
             left = iter(some)
@@ -260,91 +255,3 @@ def patiently(connection: sqlite3.Connection, statements: Iterable[str], waiting
             waiting()
             connection.execute(f"PRAGMA busy_timeout = {int((LOCK_SECONDS - QUIET_SECONDS) * 1000)}")
             connection.execute(statement)
-
-
-class PostgresDb:
-    """`Db` on a psycopg connection (untyped here: psycopg is an optional extra) in pipeline mode.
-
-    `ahead` holds the answers to what was asked when the transaction began; each is good for once.
-    """
-
-    dialect = "postgresql"
-
-    def __init__(self, connection: Any, ahead: Ahead) -> None:
-        self._connection = connection
-        self._ahead = ahead
-        self._names = count()
-
-    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        known = self._ahead.pop((sql, tuple(params)), None) if self._ahead else None
-        if known is not None:
-            return known
-        found: list[Row] = self._connection.say(in_percents(sql), params).fetchall()
-        return found
-
-    def row(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
-        return next(iter(self.rows(sql, params)), None)
-
-    def each(self, sql: str, params: Sequence[Any] = ()) -> Iterator[Row]:
-        name = f"each_{next(self._names)}"
-        self._connection.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {in_percents(sql)}", params, prepare=False)
-        while rows := self._connection.execute(f"FETCH {_FETCHED} FROM {name}", prepare=False).fetchall():
-            yield from rows
-        self._connection.execute(f"CLOSE {name}")
-
-    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
-        with self._connection.pipeline():  # at its end everything is heard of
-            done = self._connection.execute(in_percents(sql), params)
-        count: int = done.rowcount
-        return count
-
-    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """As `executemany`; an insertion is sent as one statement over columns, and heard of with what comes next."""
-        left = list(rows)
-        if _VALUES not in sql:
-            self._connection.cursor().executemany(in_percents(sql), left)
-            return
-        for first in range(0, len(left), SENT):
-            self._connection.say(*insertion(sql, left[first : first + SENT]))
-
-    def send(self) -> None:
-        pass  # it has gone already
-
-    def log_key(self, log: UUID) -> UUID:
-        return log
-
-    def has_table(self, name: str) -> bool:
-        return bool(self.rows("SELECT to_regclass(?) IS NOT NULL", (name,))[0][0])
-
-    def mark(self) -> None:
-        self._connection.execute("SAVEPOINT here")
-
-    def recover(self) -> None:
-        from psycopg.errors import PipelineAborted
-
-        with suppress(PipelineAborted), self._connection.pipeline():
-            pass  # what was asked since is not answered any more
-        self.run("ROLLBACK TO SAVEPOINT here")
-
-
-def insertion(sql: str, rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
-    """One statement of psycopg's for all rows of an insertion, and its parameters."""
-    if len(rows) <= _FEW:
-        return _inserting(sql, len(rows[0]), len(rows)), list(chain.from_iterable(rows))
-    return _inserting(sql, len(rows[0])), [list(column) for column in zip(*rows, strict=True)]
-
-
-@lru_cache(maxsize=100)
-def _inserting(sql: str, columns: int, rows: int = 0) -> str:
-    """The statement for so many rows, or for columns."""
-    head, _, tail = sql.partition(_VALUES)
-    _, _, tail = tail.partition(")")
-    marks = ", ".join(["%b"] * columns)
-    values = f"{_VALUES}{'), ('.join([marks] * rows)})" if rows else f" SELECT * FROM unnest({marks})"
-    return f"{head}{values}{tail}"
-
-
-@lru_cache(maxsize=100)
-def in_percents(sql: str) -> str:
-    """A statement as psycopg writes it."""
-    return sql.replace("?", "%s")
