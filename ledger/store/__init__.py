@@ -8,10 +8,10 @@ says when it cannot is turned into a code a person can act on.
 address     where a bank's database is
 sql         the tables in SQL, and a cursor that hides what two databases spell apart
 log         the log as it is read
+line        one connection to a PostgreSQL server
 troubles    what the databases say when they cannot
 lost        a commit whose answer was lost: whether it was kept, and what to say of it
 wiping      what erased rows leave in a database's files, overwritten
-line        one connection to a PostgreSQL server
 foreseen    a cursor inside a transaction there, which may not have begun
 postgres    a PostgreSQL database as one command uses it
 tables      the book's tables in a database

@@ -151,8 +151,10 @@ def _unseen(said: str, where: str) -> Problem:
     if is_url(where):
         import psycopg
 
+        from ledger.store.line import Line
+
         asking = "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = %s"
-        with suppress(psycopg.Error), psycopg.connect(**connecting(where)) as connection:
+        with suppress(psycopg.Error), Line.connect(**connecting(where)) as connection:
             found = connection.execute(asking, (schema_of(where),)).fetchall()
             if not found:
                 said = "there is no such schema"
