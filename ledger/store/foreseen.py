@@ -54,8 +54,8 @@ class PostgresDb:
         self._connection.execute(f"CLOSE {name}")
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> int:
-        with self._connection.pipeline():  # at its end everything is heard of
-            done = self._connection.execute(in_percents(sql), params)
+        done = self._connection.execute(in_percents(sql), params)
+        done.nextset()  # psycopg sends all that waits, then hears of it; a pipeline in this one would not wait to send
         count: int = done.rowcount
         return count
 

@@ -95,7 +95,7 @@ class Server:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.url = f"postgresql://{_OWNER}@/postgres?host={quote(str(home), safe='')}&connect_timeout={_PATIENCE}"
+        self.url = f"postgresql://{_OWNER}@/postgres?connect_timeout={_PATIENCE}&host={quote(str(home), safe='')}"
 
     def runs(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs on its data, never as root; what it said is in the error, if it fails."""

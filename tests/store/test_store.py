@@ -144,6 +144,18 @@ def test_a_reader_sees_one_moment(store: Store) -> None:
     other.close()
 
 
+def test_more_than_a_line_holds_is_written_before_an_answer_is_waited_for(store: Store) -> None:
+    rows = [("link", str(number), "a long word " * 250) for number in range(2000)]
+    for turn in range(3):
+        with store.writing() as log:
+            log.db.many("INSERT INTO memos (link, pid, memo) VALUES (?, ?, ?)", rows)
+            assert log.db.run("DELETE FROM memos WHERE pid = ?", ("7",)) == 1
+            if turn == 1:
+                log.db.many("INSERT INTO contacts (link, folded, name, alias) VALUES (?, ?, ?, ?)", [("l", "f", "n", "a")])
+            assert log.db.rows("SELECT COUNT(*) FROM memos") == [(1999,)]
+            assert log.db.run("DELETE FROM memos") == 1999
+
+
 def test_two_streams_of_rows_may_run_side_by_side(store: Store) -> None:
     append(store, 5)
     sql = "SELECT originator_version FROM stored_events ORDER BY originator_version"
