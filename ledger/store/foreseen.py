@@ -55,7 +55,8 @@ class PostgresDb:
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> int:
         done = self._connection.execute(in_percents(sql), params)
-        done.nextset()  # psycopg sends all that waits, then hears of it; a pipeline in this one would not wait to send
+        # so all is sent, and then heard of; psycopg's pipeline in a pipeline waits for an answer before all is sent
+        self._connection.execute("SELECT").fetchall()
         count: int = done.rowcount
         return count
 

@@ -151,7 +151,7 @@ def test_more_than_a_line_holds_is_written_before_an_answer_is_waited_for(store:
             log.db.many("INSERT INTO memos (link, pid, memo) VALUES (?, ?, ?)", rows)
             assert log.db.run("DELETE FROM memos WHERE pid = ?", ("7",)) == 1
             if turn == 1:
-                log.db.many("INSERT INTO contacts (link, folded, name, alias) VALUES (?, ?, ?, ?)", [("l", "f", "n", "a")])
+                log.db.many("INSERT INTO sides (link, leaf, side) VALUES (?, ?, ?)", [("link", 1, "{}")])
             assert log.db.rows("SELECT COUNT(*) FROM memos") == [(1999,)]
             assert log.db.run("DELETE FROM memos") == 1999
 
