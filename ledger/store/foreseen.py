@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.errors import PipelineAborted
+from psycopg.generators import send
 
 from ledger.store.line import Line
 from ledger.store.sql import VALUES, Ahead, Asked, Overtaken, Row
@@ -54,9 +55,10 @@ class PostgresDb:
         self._connection.execute(f"CLOSE {name}")
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> int:
-        done = self._connection.execute(in_percents(sql), params)
-        # so all is sent, and then heard of; psycopg's pipeline in a pipeline waits for an answer before all is sent
-        self._connection.execute("SELECT").fetchall()
+        # psycopg, where a pipeline begins in a pipeline, waits for an answer also before all is sent
+        self._connection.wait(send(self._connection.pgconn))
+        with self._connection.pipeline():  # at its end everything is heard of
+            done = self._connection.execute(in_percents(sql), params)
         count: int = done.rowcount
         return count
 

@@ -26,10 +26,10 @@ from psycopg.errors import (
 from psycopg.pq import TransactionStatus
 
 from ledger.errors import Problem
-from ledger.store import sql
+from ledger.store import line, sql
 from ledger.store.address import connecting, schema_of, shown
 from ledger.store.foreseen import Foreseen, PostgresDb, in_percents
-from ledger.store.line import SILENT_SECONDS, Line, nothing
+from ledger.store.line import Line, nothing
 from ledger.store.sql import Ahead, Asked, Db, Overtaken
 
 #: an acknowledged entry is on disk, whatever the server's setting; a stronger one, for replicas, stays
@@ -156,7 +156,7 @@ class Server:
 
     def _connect(self) -> Any:
         options = f"{self._settings['options']} -c lock_timeout={int(sql.QUIET_SECONDS * 1000)}"
-        silence = threading.Timer(SILENT_SECONDS, self._silent, [sql.NO_ANSWER])
+        silence = threading.Timer(line.SILENT_SECONDS, self._silent, [sql.NO_ANSWER])
         silence.daemon = True
         silence.start()
         try:

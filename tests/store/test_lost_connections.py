@@ -17,7 +17,8 @@ from ledger.errors import Unavailable
 from ledger.format.keys import encode_key
 from ledger.keyfiles.files import read_public
 from ledger.page import FEW
-from ledger.store import address, lost, postgres
+from ledger.store import address, lost
+from ledger.store import line as the_line
 from ledger.store.database import Store
 from ledger.store.sql import NO_ANSWER, NO_STANDBY
 from tests.kit import stores
@@ -53,7 +54,7 @@ def bank(line: Line, terminal: Terminal) -> Terminal:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits long."""
     for name, seconds in (("SILENT", 0.05), ("ANSWER", 0.3), ("STOP", 0.1)):
-        monkeypatch.setattr(postgres, f"{name}_SECONDS", seconds)
+        monkeypatch.setattr(the_line, f"{name}_SECONDS", seconds)
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
