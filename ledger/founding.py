@@ -39,15 +39,13 @@ from ledger.keyfiles.ring import Keyring, key_files
 from ledger.page import Page, Recorded
 from ledger.store.address import is_url, with_schema, without_password
 from ledger.store.database import Store, StoreAt
-from ledger.store.lost import TOUCH
+from ledger.store.lost import MAYBE_KEPT, TOUCH
 from ledger.words import clean_text, quote
 
 _ORIGIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9._-]+)+")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 #: in the name of the folder in which a bank on a server is made
 _UNFINISHED = "unfinished"
-#: what is said of a commit that was kept, or may have been
-_MAYBE_KEPT = ("commit_unknown", "standby_missing")
 
 #: what a new bank starts with: no rounding, the debited party's word, ten hours of debt for people
 FIRST_POLICY = e.Policy(
@@ -142,7 +140,7 @@ def _build(path: Path, plan: Plan, name: str, clock: Clock, store_at: StoreAt) -
         store.create(plan.origin)
         bank.write(begin, keyring)
     except Problem as problem:
-        if problem.code in _MAYBE_KEPT:
+        if problem.code in MAYBE_KEPT:
             raise Unavailable(problem.code, problem.message, _THE_SAME) from None
         (path / CONFIG).unlink(missing_ok=True)
         raise
@@ -198,7 +196,7 @@ def _recorded(store: Store, folder: Folder) -> e.BankFounded | None:
             founded: e.BankFounded = first.fact
             return founded
     except Problem as problem:
-        if problem.code in _MAYBE_KEPT:
+        if problem.code in MAYBE_KEPT:
             raise Unavailable(problem.code, problem.message, _THE_SAME) from None
         raise
 

@@ -53,6 +53,20 @@ class Signer(NamedTuple):
     name: str
 
 
+#: signers as plain values, which travel between processes: of each its acts, its key and its name
+PlainSigners = Sequence[tuple[Sequence[tuple[str, ...]], str, str]]
+
+
+def plain_signers(signers: Sequence[Signer]) -> PlainSigners:
+    """Signers as plain values."""
+    return [([tuple(act) for act in one.acts], one.key, one.name) for one in signers]
+
+
+def signers_from(plain: PlainSigners) -> tuple[Signer, ...]:
+    """The signers that plain values tell."""
+    return tuple([Signer(tuple([Act(*act) for act in acts]), key, name) for acts, key, name in plain])
+
+
 _read_signers = c.many(c.part(Signer), least=1, most=e.MOST_SIGNERS)
 _BEFORE_SIGNERS = ',"signers":[{"acts":['
 _BETWEEN_SIGNERS = '},{"acts":['

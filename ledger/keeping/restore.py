@@ -50,6 +50,7 @@ from ledger.publishing.escrow import PRIVATE, Batch
 from ledger.publishing.healing import PublishedCopy, published_head
 from ledger.publishing.shelf import FolderShelf
 from ledger.store.database import Store, StoreAt
+from ledger.store.lost import MAYBE_KEPT
 from ledger.store.sql import OF_THE_PLACE, Db
 from ledger.store.writing import Writing
 
@@ -111,7 +112,7 @@ def restore(
                 try:
                     restored = _make(source, settings, store, heads, copy, progress)
                 except Unavailable as problem:
-                    if problem.code not in ("commit_unknown", "standby_missing"):
+                    if problem.code not in MAYBE_KEPT:
                         raise
                     raise Unavailable(problem.code, problem.message, _ELSEWHERE) from None
     return restored._replace(folder=restored.folder._replace(path=folder))

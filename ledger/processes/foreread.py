@@ -12,7 +12,7 @@ from itertools import islice
 from typing import IO, Any
 
 from ledger.errors import Problem
-from ledger.facts.entries import Act, Entry, Signer
+from ledger.facts.entries import Entry, PlainSigners, plain_signers, signers_from
 from ledger.facts.events import ExchangeRecorded
 from ledger.facts.everyday import KIND, read_everyday
 from ledger.format.canonical import made
@@ -27,7 +27,7 @@ Read = tuple[int, str, Entry | bytes, bytes]
 #: signers, leaf hash; of another entry its index
 Gist = tuple[int, str, str, bytes, tuple[Any, ...], int, bytes] | tuple[int]
 #: the sets of signers, each once, and the entries
-Frame = tuple[list[Any], list[Gist]]
+Frame = tuple[list[PlainSigners], list[Gist]]
 
 #: entries from which on a process is worth starting, and those read here until it has started
 MANY = 20_000
@@ -58,7 +58,7 @@ def read_here(log: Log, first: int, stop: int) -> Generator[Read, None, None]:
 
 def _unfolded(log: Log, frame: Frame) -> Iterator[Read]:
     told, gists = frame
-    known = [tuple([Signer(tuple([Act(*act) for act in acts]), key, name) for acts, key, name in one]) for one in told]
+    known = list(map(signers_from, told))
     origin = log.origin
     for gist in gists:
         if len(gist) == 1:
@@ -123,4 +123,4 @@ def _frame(rows: list[tuple[int, str, bytes]], origin: str) -> Frame:
             continue
         signers = known.setdefault(entry.signers, len(known))
         gists.append((index, entry.at, entry.id, entry.hash, tuple(entry.fact), signers, leaf_hash(raw)))
-    return [[([tuple(act) for act in one.acts], one.key, one.name) for one in signers] for signers in known], gists
+    return list(map(plain_signers, known)), gists

@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple
 
 from ledger.drafts import committed, draft_entry
 from ledger.errors import Problem
-from ledger.facts.entries import Act, Entry, Signer, format_entry, text_hash
+from ledger.facts.entries import Entry, PlainSigners, Signer, format_entry, plain_signers, signers_from, text_hash
 from ledger.facts.events import ExchangeRecorded
 from ledger.format.canonical import made
 from ledger.format.keys import HeldKey
@@ -48,7 +48,7 @@ class Job(NamedTuple):
 #: an entry as it is stored, the hash of its text, and that of the leaf
 Written = tuple[bytes, bytes, bytes]
 #: the log's origin; secret keys by their hashes, each told once; the sets of signers, each once; and the jobs
-Order = tuple[str, dict[str, bytes], list[Any], list[tuple[Any, ...]]]
+Order = tuple[str, dict[str, bytes], list[PlainSigners], list[tuple[Any, ...]]]
 
 
 def written(raw: bytes, entry_hash: bytes) -> Written:
@@ -173,9 +173,7 @@ def work(orders: IO[bytes], answers: IO[bytes]) -> None:
         while True:
             origin, lent, told, sent = hear(orders)
             pens.update({name: fastest_signer(HeldKey.imported(secret)) for name, secret in lent.items()})
-            signers = [
-                tuple([Signer(tuple([Act(*act) for act in acts]), *rest) for acts, *rest in one]) for one in told
-            ]
+            signers = list(map(signers_from, told))
             entries: list[Written] = []
             with suppress(Problem, ValueError, KeyError):
                 entries = [_write(_unfolded(one, signers), origin, pens) for one in sent]
@@ -190,12 +188,7 @@ def _order(origin: str, lent: dict[str, bytes], jobs: Sequence[Job]) -> Order:
         number = known.setdefault(signers, len(known))
         sealed = [tuple(one) for one in openings] if openings else ()
         sent.append((text, () if text else tuple(fact), at, entry_id, number, sealed))
-    told = [[([tuple(act) for act in one.acts], one.key, one.name) for one in signers] for signers in known]
-    return origin, lent, told, sent
-
-
-def _signer(acts: Sequence[tuple[str, str, str]], key: str, name: str) -> Signer:
-    return Signer(tuple([Act(*act) for act in acts]), key, name)
+    return origin, lent, list(map(plain_signers, known)), sent
 
 
 def _unfolded(sent: tuple[Any, ...], signers: Sequence[tuple[Signer, ...]]) -> Job:

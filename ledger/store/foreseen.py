@@ -15,7 +15,6 @@ from uuid import UUID
 from psycopg.errors import PipelineAborted
 from psycopg.generators import send
 
-from ledger.store.line import Line
 from ledger.store.sql import VALUES, Ahead, Asked, Overtaken, Row
 
 #: rows that a server is asked for, or sent, at a time
@@ -32,7 +31,7 @@ class PostgresDb:
 
     dialect = "postgresql"
 
-    def __init__(self, connection: Line | Any, ahead: Ahead) -> None:
+    def __init__(self, connection: Any, ahead: Ahead) -> None:
         self._connection = connection
         self._ahead = ahead
         self._names = count()

@@ -25,7 +25,7 @@ logging.getLogger("psycopg").setLevel(logging.ERROR)  # what it warns of is rais
 
 
 def nothing(_: str) -> None:
-    pass
+    """What hears of a silent server where nobody wants to."""
 
 
 class Line(psycopg.Connection[Any]):

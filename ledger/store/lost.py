@@ -14,6 +14,8 @@ from ledger.store.troubles import explained
 
 #: how long a server is waited for that may have kept an entry
 RETURN_SECONDS = 60
+#: what is said of a commit that may have been kept, or was
+MAYBE_KEPT = ("commit_unknown", "standby_missing")
 #: a change of nothing: its commit is answered when a standby has all that was before
 TOUCH = "UPDATE meta SET value = value WHERE name = 'schema'"
 #: whether a server waits for standbys; a standby itself does not

@@ -80,8 +80,8 @@ class Server:
         """One transaction that holds a lock from its first moment; `locking` is the statement that takes it.
 
         `waiting` is called if another program has held that lock for `QUIET_SECONDS`. `UnknownOutcome` when the
-        connection ended at the commit. With the answers `foreseen` to what is `asked` it begins only when something
-        else is to be read, or is but one statement at its end; `Overtaken` if they are not the answers.
+        connection ended at the commit. With the answers `foreseen` to what is `asked` it begins only when it must (see
+        `Foreseen`), and holds that lock only if something else is read first; `Overtaken` if they are not the answers.
         """
         with ExitStack() as transaction:
             db = Foreseen(
