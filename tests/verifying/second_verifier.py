@@ -266,7 +266,7 @@ def verify(log: list[bytes], heads: bytes, pin: str) -> tuple[list[tuple[str, in
     """What is wrong, as codes with indexes (none for the head); minutes by account. Behind the head, the handovers."""
     problems, keys, (name, _, pinned) = list[tuple[str, int | None]](), set[bytes](), pin.partition("+")
     book = Book((b"".join(log[:1]).decode(errors="replace") + "\n\n").split("\n")[1])
-    notes = re.findall(b"(?s)(.*?\n\n.*?\n)(?:\n|$)", heads) or [heads]
+    notes = re.findall(rb"(?s)(.*?\n\n.*?\n)(?:\n(?=.)|\Z)", heads) or [heads]
     for index, raw in [*enumerate(log), *((None, note) for note in notes)]:
         try:
             if index is None:

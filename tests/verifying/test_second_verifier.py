@@ -771,6 +771,11 @@ def test_both_refuse_a_head_cut_short(history: History, cut: int) -> None:
     assert agreed(history)
 
 
+def test_both_refuse_a_head_with_a_line_too_many(history: History) -> None:
+    history.head += b"\n"
+    assert agreed(history)
+
+
 @pytest.mark.parametrize(
     ("old", "new"), [(b"\n17\n", b"\n017\n"), (b"\n17\n", b"\n+17\n"), (b"\n17\n", b"\n\n17\n"), (b"=\n\n", b"\n\n")]
 )
