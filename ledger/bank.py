@@ -92,6 +92,7 @@ class Bank:
     def _write(
         self, work: Callable[[Page], T], keyring: Keyring, on_a_new_day: bool, reopens: bool, *, again: bool
     ) -> T:
+        page: Page | None = None
         try:
             with self.store.writing(again=again, likely=lambda: self._memory.likely(self.store)) as log:
                 self._memory.refresh(log, self.store)
@@ -107,6 +108,12 @@ class Bank:
                 if reopens:
                     self._refuse_older_database(page)
                 page.tables.let_go(MOST_CACHED)
+        except Overtaken:
+            if page is None or page.is_everyday:
+                self._memory.doubt()
+            else:
+                self.forget()
+            raise
         except BaseException:
             self.forget()
             raise

@@ -33,10 +33,15 @@ class Memory:
         self.plans: Plans = {}
         #: exchanges that were judged, by all that most rules look at
         self.judged: dict[Any, bool] = {}
+        self._doubtful = False
 
     def forget(self) -> None:
         """Remember nothing."""
         self.size = -1
+
+    def doubt(self) -> None:
+        """Nothing was kept of a page that added exchanges and payments only: its records are to be read again."""
+        self._doubtful = True
 
     def likely(self, store: Store) -> list[Asked]:
         """What a page asks first if somebody else may have written."""
@@ -49,10 +54,11 @@ class Memory:
         from ledger.store.tables import empty_cache, reread
 
         known, size = self.size, log.size()
-        if size == known:
+        if size == known and not self._doubtful:
             return
+        self._doubtful = False
         self.cache = reread(log.db, self.cache) if known > 0 else empty_cache()
-        if not 0 < known < size <= known + MOST_LOOKED_AT or log.db.rows(*self._deciding(store)):
+        if not 0 < known <= size <= known + MOST_LOOKED_AT or log.db.rows(*self._deciding(store)):
             self.plans.clear()
             self.judged.clear()
 

@@ -115,6 +115,8 @@ class Page(Reading):
         self._days: dict[str, frozenset[str]] = {}
         #: hashes of what was said of the exchanges added here, for noticing twins
         self.said: set[int] = set()
+        #: whether all that is added here are exchanges and payments, which decide about no other entry
+        self.is_everyday = True
         #: values and salts of the private details that were erased here
         self.gone: list[bytes] = []
 
@@ -355,6 +357,7 @@ class Page(Reading):
         if isinstance(entry.fact, e.LogReopened):
             self._go_on_as(entry.origin)
         if entry.kind not in EVERYDAY:
+            self.is_everyday = False
             self._plans.clear()
         self.tables.drawn = ""
         self.tables.fresh[index] = entry

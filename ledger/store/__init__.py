@@ -12,6 +12,7 @@ line        one connection to a PostgreSQL server
 troubles    what the databases say when they cannot
 lost        a commit whose answer was lost: whether it was kept, and what to say of it
 wiping      what erased rows leave in a database's files, overwritten
+turns       programs that write to one server without a pause take turns
 foreseen    a cursor inside a transaction there, which may not have begun
 postgres    a PostgreSQL database as one command uses it
 tables      the book's tables in a database

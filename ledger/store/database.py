@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger.errors import Invalid, Refused, Unavailable
@@ -22,7 +23,6 @@ from ledger.store.sql import (
     MOVED,
     NO_ANSWER,
     SCHEMA,
-    Ahead,
     Asked,
     Db,
     Overtaken,
@@ -36,6 +36,7 @@ from ledger.store.sql import (
     unsampled_statements,
 )
 from ledger.store.troubles import explained
+from ledger.store.turns import Left, Turn
 
 if TYPE_CHECKING:
     from ledger.store.writing import Writing
@@ -50,7 +51,8 @@ class Store:
         self.origin = origin
         self._recorder: Any = None
         self._server: Any = None
-        self._left: _Left | None = None
+        self._left: Left | None = None
+        self._turn = Turn()
         self._lasting = False
         self._resting: sqlite3.Connection | None = None
         #: how much of an SQLite database a transaction that writes may keep in memory, if not the usual
@@ -125,8 +127,8 @@ class Store:
 
         `older`: a database of an earlier version is taken, too; `make_whole` is for whoever then rebuilds it. Who can
         run the block `again` may be told `Overtaken`: on a server the lock is then not taken where nobody else wrote
-        since this program did, twice; and where somebody has, that is the answer. What is `likely` to be asked then is
-        asked with the lock.
+        since this program did, twice; and where somebody has, that is the answer, as it is where this program wrote
+        just now, and who did has its turn (see `turns`). What is `likely` to be asked then is asked with the lock.
         """
         from ledger.store.writing import Writing
 
@@ -136,6 +138,7 @@ class Store:
         question = self.question(_STANDS if foreseen else _STANDS_WITH_TILE)
         with self._working():
             self._must_exist()
+            has_turn = self._turn.begin(self._size_now)
             try:
                 asked = [question] if foreseen else [question, *likely()]
                 with self._open(create=False).appending(self.waiting, asked, foreseen) as db:
@@ -146,12 +149,17 @@ class Store:
                         self._must_be_whole(stands)
                     if stands.arriving is not None:
                         self._settle(log, stands.arriving)
-                    alone = left is not None and left.size == log.size()
-                    if left is not None and alone:
-                        log.partial = left.partial
-                    elif stands.tile is not None:
+                    alone = has_turn
+                    if left is not None and left.size == log.size():
+                        alone, log.partial = True, left.partial
+                    elif again and left is not None and left.is_just_now:
+                        raise Overtaken
+                    if not log.partial and stands.tile is not None:
                         log.partial[0] = log.size() >> 8, as_bytes(stands.tile, "a tile")
                     yield log
+            except Overtaken:
+                self._turn.end(left)
+                raise
             except UnknownOutcome as error:
                 from ledger.store.lost import was_kept, what_to_say
 
@@ -166,11 +174,15 @@ class Store:
             else:
                 self._left = self._as_left(log, stands, alone=alone)
 
-    def _as_left(self, log: Writing, stands: _Stands, *, alone: bool) -> _Left | None:
+    def _as_left(self, log: Writing, stands: _Stands, *, alone: bool) -> Left | None:
         """What this program will find if nobody else writes; None where that is not worth knowing."""
         if self.is_sqlite or stands[:4] != (str(SCHEMA), log.origin, None, None):
             return None
-        return _Left(log.size(), {self.question(_STANDS): [(*stands[:4], log.size())]}, log.partial, alone)
+        return Left(log.size(), {self.question(_STANDS): [(*stands[:4], log.size())]}, log.partial, alone, monotonic())
+
+    def _size_now(self) -> int:
+        with self._reading_db([self.question(SIZE)]) as db:
+            return Log(db, self.origin).size()
 
     def _settle(self, log: Writing, left: str) -> None:
         """End a move that was cut off when the bank had come here: say so in the database it left, if it is there."""
@@ -398,15 +410,6 @@ class _Stands(NamedTuple):
     arriving: Any
     size: Any
     tile: Any = None
-
-
-class _Left(NamedTuple):
-    """A server's database as this program left it; `alone` if nobody else had written since the time before."""
-
-    size: int
-    ahead: Ahead
-    partial: dict[int, tuple[int, bytes]]
-    alone: bool
 
 
 _MARKS = [f"(SELECT value FROM meta WHERE name = '{name}')" for name in ("schema", "origin", MOVED, ARRIVING)]

@@ -173,9 +173,11 @@ class Server:
 
     def _keep(self, connection: Any) -> None:
         """Put a connection by for the next transaction; what is unfinished on it is undone."""
-        if connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-            with suppress(psycopg.Error):
+        with suppress(psycopg.Error):
+            if connection.info.transaction_status == TransactionStatus.INTRANS:
                 connection.execute("ROLLBACK")
+            elif connection.info.transaction_status == TransactionStatus.INERROR:
+                connection.rollback()  # psycopg may count as prepared what the server passed over: it prepares all anew
         if connection.info.transaction_status == TransactionStatus.IDLE:
             self._idle.append(connection)
         else:

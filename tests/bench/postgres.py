@@ -163,7 +163,7 @@ def together(village: Village, writers: int) -> float:
     """Records a second of so many processes at once; how long each waited at most is added to `WAITS`."""
     context = multiprocessing.get_context("spawn")
     waits = context.Queue()
-    each = RECORDS * 4 // writers
+    each = RECORDS * 16 // writers
     folder = village.bank.folder.path
     ready = context.Barrier(writers + 1)
     processes = [context.Process(target=write_many, args=(folder, each, waits, ready)) for _ in range(writers)]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from ledger.errors import Unavailable
 from ledger.page import Page
-from tests.kit.builders import found, village_in
+from ledger.store import sql, turns
+from tests.kit.builders import Village, found, village_in
 from tests.kit.lines import Line, line_to
 
 pytestmark = pytest.mark.postgres
@@ -69,12 +73,65 @@ def test_a_page_of_many_entries_too(two: Two) -> None:
     assert two.entries() == 304
 
 
-def test_who_is_overtaken_begins_again(two: Two) -> None:
+def test_who_is_overtaken_begins_again_and_has_a_turn(two: Two) -> None:
+    assert two.records(lambda: two.other.exchange(two.bo, two.ada, 2)) == 2
+    two.line.cut(0)
+    assert two.records() == 1
+    assert two.line.questions == 1
+    assert two.entries() == 7
+
+
+def test_who_writes_now_and_then_looks_first(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(time, "sleep", None)
     assert two.records(lambda: two.other.exchange(two.bo, two.ada, 2)) == 2
     two.other.exchange(two.bo, two.ada, 3)
     assert two.records() == 1
     assert two.records() == 1
     assert two.entries() == 9
+
+
+def test_programs_that_write_at_once_take_turns(two: Two) -> None:
+    """Where each wrote once in turn, the writer would change with nearly every entry."""
+    begin = threading.Barrier(2)
+    size = two.entries()
+
+    def write(village: Village, minutes: int) -> None:
+        begin.wait()
+        for _ in range(60):
+            village.exchange(two.ada, two.bo, minutes)
+
+    other = threading.Thread(target=write, args=(two.other, 2))
+    other.start()
+    write(two.village, 1)
+    other.join()
+    with two.other.bank.reading() as page:
+        writers = [abs(page.log.entry(index).fact.legs[0][1]) for index in range(size, page.size)]
+    assert sorted(writers) == [1] * 60 + [2] * 60
+    assert sum(one != next_one for one, next_one in pairwise(writers)) < 40
+
+
+def test_who_was_kept_waiting_for_long_writes_as_before(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was to be prepared when the lock was refused is not taken for prepared."""
+    monkeypatch.setattr(sql, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr(turns, "PAUSE_SECONDS", 0)
+    two.village.bank.store.close()
+    for _ in range(8):
+        two.other.exchange(two.bo, two.ada, 2)
+        holds, lets_go = threading.Event(), threading.Event()
+
+        def hold(holds: threading.Event = holds, lets_go: threading.Event = lets_go) -> None:
+            with two.other.bank.store.writing():
+                holds.set()
+                lets_go.wait(0.05)
+
+        other = threading.Thread(target=hold)
+        other.start()
+        holds.wait()
+        two.records()
+        lets_go.set()
+        other.join()
+    assert two.entries() == 20
 
 
 def test_a_refusal_is_never_of_what_was_only_foreseen(two: Two) -> None:
