@@ -31,9 +31,9 @@ from ledger.store.sql import (
     UnknownOutcome,
     create_statements,
     patiently,
+    postgres_statements,
     strangers,
     table_names,
-    unsampled_statements,
 )
 from ledger.store.troubles import explained
 from ledger.store.turns import Left, Turn
@@ -104,7 +104,7 @@ class Store:
                 if not db.has_table("meta"):
                     for statement in create_statements(db.dialect):
                         db.run(statement)
-                    for statement in () if self.is_sqlite else unsampled_statements():
+                    for statement in () if self.is_sqlite else postgres_statements():
                         db.run(statement)
                 writing = Writing(db, origin, recorder)
                 writing.set_meta("schema", str(SCHEMA))

@@ -79,6 +79,9 @@ CREATE TABLE contacts (link {text}, folded {text}, name {text} NOT NULL, alias {
 CREATE TABLE sides (link {text} PRIMARY KEY, leaf BIGINT NOT NULL, side {text} NOT NULL)
 """
 
+#: the last tile is written anew with every record: whole in its row, and not in pieces in a table beside its own
+_IN_LINE = "ALTER TABLE tiles ALTER hashes SET STORAGE MAIN, SET (toast_tuple_target = 8160)"
+
 LOG_TABLE = "stored_events"
 _HELD = (
     "SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
@@ -118,6 +121,11 @@ def unsampled_statements() -> list[str]:
         f"ALTER TABLE {table} {', '.join(f'ALTER {column} SET STATISTICS 0' for column in columns)}"
         for table, columns in PRIVATE.items()
     ]
+
+
+def postgres_statements() -> list[str]:
+    """The statements that tell PostgreSQL besides how to keep an empty bank's tables."""
+    return [*unsampled_statements(), _IN_LINE]
 
 
 def table_names() -> list[str]:

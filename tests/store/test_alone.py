@@ -73,6 +73,15 @@ def test_a_page_of_many_entries_too(two: Two) -> None:
     assert two.entries() == 304
 
 
+def test_a_tile_that_grows_is_kept_in_its_row(two: Two) -> None:
+    """It is written anew with each record: in pieces, beside its table, that is a tenth of what the server does."""
+    two.village.write(lambda page: [page.add(two.village.help(two.ada, two.bo, 1)) for _ in range(240)])
+    beside = "SELECT pg_relation_size(reltoastrelid) FROM pg_class WHERE oid = 'tiles'::regclass"
+    with two.other.bank.store.reading() as log:
+        assert len(log.read_tile(0, 0)) == 32 * log.size() > 7000
+        assert log.db.rows(beside) == [(0,)]
+
+
 def test_who_is_overtaken_begins_again_and_has_a_turn(two: Two) -> None:
     assert two.records(lambda: two.other.exchange(two.bo, two.ada, 2)) == 2
     two.line.cut(0)
