@@ -3,10 +3,10 @@
 python -m tests.bench.postgres [ROUNDS]   starts a server of its own, as durable as the distribution makes it
 
 What a broker records for members without a device: one durable record at a time over eventsourcing's own
-`Application.save` of an event like it; batches of a hundred over psycopg's batch insertion of the same bytes; four
-processes that write at once over one, each a program that keeps the bank open, and each a desk where one
-`timebank record` is typed after another. Reading a balance in a bank with 10,000 exchanges over one with 500. Medians
-of rounds taken in turn.
+`Application.save` of an event like it; batches of a hundred over psycopg's batch insertion of the bytes of the same
+entries, and over that of all rows that they have, in the log and in the tables that follow from it; four processes that
+write at once over one, each a program that keeps the bank open, and each a desk where one `timebank record` is typed
+after another. Reading a balance in a bank with 10,000 exchanges over one with 500. Medians of rounds taken in turn.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 from ledger.bank import Bank
 from ledger.page import Page
-from ledger.store.address import connecting
+from ledger.store.address import connecting, schema_of
 from ledger.views.statements import balance_of
 from tests.bench.banks import recorded_bank
 from tests.kit import stores
@@ -46,8 +46,11 @@ def main() -> None:
         members = village.open("ada", own_key=False), village.open("bo", own_key=False)
         one, saved = in_turn(rounds, lambda: records(village, *members), saves(url))
         print(f"one record at a time: {one:.0f} a second, Application.save {saved:.0f}: ratio {one / saved:.2f}")
-        ours, bare = in_turn(rounds, lambda: batches(village, *members), insertions(village, url))
+        batches(village, *members)
+        rows = insertions(village, url), insertions_of_all(village, url)
+        ours, bare, everything = in_turn(rounds, lambda: batches(village, *members), *rows)
         print(f"batches of {BATCH}: {ours:.0f} entries a second, psycopg {bare:.0f}: ratio {ours / bare:.2f}")
+        print(f"psycopg with all rows of an entry: {everything:.0f} entries a second: ratio {ours / everything:.2f}")
         village.bank.store.close()
         alone, four = in_turn(rounds, lambda: together(village, 1), lambda: together(village, 4))
         print(f"four writers: {four:.0f} a second, one {alone:.0f}: ratio {four / alone:.2f}")
@@ -141,6 +144,45 @@ def insertions(village: Village, url: str) -> Callable[[], float]:
             done += BATCH
 
     return lambda: rate(RECORDS // 10 * BATCH, work)
+
+
+def insertions_of_all(village: Village, url: str) -> Callable[[], float]:
+    """Entries a second when `executemany` inserts also what an entry has in other tables, into tables with our keys."""
+    import psycopg
+
+    count = RECORDS // 10 * BATCH
+    with village.bank.reading() as page:
+        found = [page.db.rows(query, (page.size - count,)) for query in _ALL_ROWS.values()]
+    connection = psycopg.connect(**connecting(url), autocommit=True)
+    connection.execute("CREATE SCHEMA bare_rows")
+    for table in _ALL_ROWS:
+        ours = f"{schema_of(village.bank.store.where)}.{table}"
+        connection.execute(f"CREATE TABLE bare_rows.{table} (LIKE {ours} INCLUDING ALL)")
+
+    def work() -> None:
+        for batch in range(count // BATCH):
+            with connection.transaction():
+                for (table, query), rows in zip(_ALL_ROWS.items(), found, strict=True):
+                    said = query.partition(" FROM ")[0].removeprefix("SELECT ")
+                    marks = ", ".join(["%s"] * len(rows[0]))
+                    some = len(rows) // (count // BATCH)
+                    statement = f"INSERT INTO bare_rows.{table} ({said}) VALUES ({marks})"
+                    connection.cursor().executemany(statement, rows[batch * some : (batch + 1) * some])
+
+    def measure() -> float:
+        connection.execute(f"TRUNCATE {', '.join(f'bare_rows.{table}' for table in _ALL_ROWS)}")
+        return rate(count, work)
+
+    return measure
+
+
+#: the rows of the entries from one on
+_ALL_ROWS = {
+    "stored_events": "SELECT originator_id, originator_version, topic, state FROM stored_events"
+    " WHERE originator_version > ? ORDER BY originator_version",
+    "entries": "SELECT id, leaf, hash, day FROM entries WHERE leaf >= ? ORDER BY leaf",
+    "lines": "SELECT account, served_on, leaf, minutes, uncredited FROM lines WHERE leaf >= ? ORDER BY leaf",
+}
 
 
 def write_many(folder: Path, count: int, waits: Any, together: Any) -> None:
