@@ -7,6 +7,7 @@ says when it cannot is turned into a code a person can act on.
 
 address     where a bank's database is
 sql         the tables in SQL, and a cursor that hides what two databases spell apart
+sqlite      an SQLite database as one command uses it
 log         the log as it is read
 line        one connection to a PostgreSQL server
 troubles    what the databases say when they cannot

@@ -26,15 +26,14 @@ from ledger.store.sql import (
     Asked,
     Db,
     Overtaken,
-    SqliteDb,
     Unguarded,
     UnknownOutcome,
     create_statements,
-    patiently,
     postgres_statements,
     strangers,
     table_names,
 )
+from ledger.store.sqlite import SqliteDb, connect_read_only, patiently
 from ledger.store.troubles import explained
 from ledger.store.turns import Left, Turn
 
@@ -350,7 +349,7 @@ class Store:
         self._must_exist()
         connection, self._resting = self._resting, None
         if connection is None:
-            connection = _connect_read_only(self.where, self.waiting)
+            connection = connect_read_only(self.where, self.waiting)
         else:
             patiently(connection, ("SELECT 1 FROM sqlite_master",), self.waiting)
         try:
@@ -424,21 +423,3 @@ def make_whole(log: Writing) -> None:
         if not log.db.has_table(statement.split()[2]):
             log.db.run(statement)
     log.set_meta("schema", str(SCHEMA))
-
-
-def _connect_read_only(path: str, waiting: Callable[[], None]) -> sqlite3.Connection:
-    """Open for reading; a folder that cannot be written and has no WAL beside it is read as it lies."""
-    uri = Path(path).absolute().as_uri()
-    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, isolation_level=None)
-    try:
-        patiently(connection, ("SELECT 1 FROM sqlite_master",), waiting)
-    except sqlite3.OperationalError as error:
-        connection.close()
-        if error.sqlite_errorcode & 0xFF not in _NOT_WRITABLE or Path(f"{path}-wal").exists():
-            raise
-        connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, isolation_level=None)
-    return connection
-
-
-#: what SQLite says of a folder in which it may not make the files beside a database
-_NOT_WRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)

@@ -22,7 +22,8 @@ from eventsourcing.sqlite import SQLiteAggregateRecorder, SQLiteApplicationRecor
 from eventsourcing.utils import Environment
 
 from ledger.store import sql
-from ledger.store.sql import Ahead, Asked, Db, SqliteDb, patiently
+from ledger.store.sql import Ahead, Asked, Db
+from ledger.store.sqlite import SqliteDb, patiently
 
 _PRAGMAS = ("synchronous = FULL", "secure_delete = ON", "wal_autocheckpoint = 4000")
 

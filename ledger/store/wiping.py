@@ -18,7 +18,8 @@ from typing import Any
 
 from ledger.errors import Unavailable
 from ledger.store import sql
-from ledger.store.sql import UNWIPED, patiently
+from ledger.store.sql import UNWIPED
+from ledger.store.sqlite import patiently
 
 CHUNK = 1 << 20
 PIECE = 64

@@ -34,7 +34,8 @@ from ledger.processes.signatures import Checker
 from ledger.rules import admission, signers
 from ledger.rules.votes import reserved
 from ledger.store.log import Log, log_id
-from ledger.store.sql import PROJECTIONS, Db, Row, SqliteDb
+from ledger.store.sql import PROJECTIONS, Db, Row
+from ledger.store.sqlite import SqliteDb
 from ledger.store.troubles import explained
 from ledger.verifying.beside import damage, listed_imports, stray_imports, stray_referrals, stray_sheets
 from ledger.verifying.differences import differences, in_order
