@@ -22,10 +22,9 @@ from ledger.people.forgetting import forget
 from ledger.people.naming import NAMING, name_account
 from ledger.people.register import openings_of
 from ledger.processes.foreread import foreread, read_here
-from ledger.store.database import make_whole
 from ledger.store.sql import PROJECTIONS, UNWIPED, Db
 from ledger.store.tables import SqlTables
-from ledger.store.writing import Writing
+from ledger.store.writing import Writing, make_whole
 
 #: called with the entries done so far, and how many there are
 Progress = Callable[[int, int], None]

@@ -9,6 +9,7 @@ address     where a bank's database is
 sql         the tables in SQL, and a cursor that hides what two databases spell apart
 sqlite      an SQLite database as one command uses it
 log         the log as it is read
+standing    how a database stands when it is opened, and whether this program may use it
 line        one connection to a PostgreSQL server
 troubles    what the databases say when they cannot
 lost        a commit whose answer was lost: whether it was kept, and what to say of it

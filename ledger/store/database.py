@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ledger.errors import Invalid, Refused, Unavailable
-from ledger.format.epochs import is_same_log
 from ledger.store.address import OTHER_SCHEMA, is_url, settings, shown
-from ledger.store.log import SIZE, Log, as_bytes, as_size, log_id
+from ledger.store.log import SIZE, Log, as_bytes, log_id
 from ledger.store.sql import (
     ARRIVING,
     LOG_TABLE,
@@ -34,6 +33,7 @@ from ledger.store.sql import (
     table_names,
 )
 from ledger.store.sqlite import SqliteDb, connect_read_only, patiently
+from ledger.store.standing import STANDS, STANDS_WITH_TILE, Standing, must_be_whole, standing
 from ledger.store.troubles import explained
 from ledger.store.turns import Left, Turn
 
@@ -112,10 +112,10 @@ class Store:
     @contextmanager
     def reading(self, *, likely: Sequence[Asked] = ()) -> Iterator[Log]:
         """One read-only snapshot; what is `likely` to be asked then is asked at its beginning."""
-        question = self.question(_STANDS)
+        question = self.question(STANDS)
         with explained(self.where), self._reading_db([question, *likely]) as db:
             log = Log(db, self.origin)
-            self._must_be_whole(self._checked(log, question))
+            must_be_whole(self.where, standing(self.where, log, question))
             yield log
 
     @contextmanager
@@ -134,7 +134,7 @@ class Store:
         log: Writing | None = None
         left, self._left = self._left, None
         foreseen = left.ahead if again and left and left.alone else None
-        question = self.question(_STANDS if foreseen else _STANDS_WITH_TILE)
+        question = self.question(STANDS if foreseen else STANDS_WITH_TILE)
         with self._working():
             self._must_exist()
             has_turn = self._turn.begin(self._size_now)
@@ -143,9 +143,9 @@ class Store:
                 with self._open(create=False).appending(self.waiting, asked, foreseen) as db:
                     log = Writing(db, self.origin, self._recorder)
                     log.is_foreseen = foreseen is not None
-                    stands = self._checked(log, question)
+                    stands = standing(self.where, log, question)
                     if not older:
-                        self._must_be_whole(stands)
+                        must_be_whole(self.where, stands)
                     if stands.arriving is not None:
                         self._settle(log, stands.arriving)
                     alone = has_turn
@@ -173,11 +173,12 @@ class Store:
             else:
                 self._left = self._as_left(log, stands, alone=alone)
 
-    def _as_left(self, log: Writing, stands: _Stands, *, alone: bool) -> Left | None:
+    def _as_left(self, log: Writing, stands: Standing, *, alone: bool) -> Left | None:
         """What this program will find if nobody else writes; None where that is not worth knowing."""
         if self.is_sqlite or stands[:4] != (str(SCHEMA), log.origin, None, None):
             return None
-        return Left(log.size(), {self.question(_STANDS): [(*stands[:4], log.size())]}, log.partial, alone, monotonic())
+        ahead = {self.question(STANDS): [stands.as_foreseen(log.size())]}
+        return Left(log.size(), ahead, log.partial, alone, monotonic())
 
     def _size_now(self) -> int:
         with self._reading_db([self.question(SIZE)]) as db:
@@ -372,54 +373,6 @@ class Store:
         if self.is_sqlite and not Path(self.where).is_file():
             raise Unavailable("database_missing", f"no database at {self.where}")
 
-    def _checked(self, log: Log, question: Asked) -> _Stands:
-        """How the database stands; refused if it is of a newer version, of another bank, or was left."""
-        stands = _Stands(*log.db.rows(*question)[0])
-        schema, origin = str(stands.schema or ""), stands.origin
-        if not schema.isdecimal() or not origin:
-            raise Invalid("not_a_database", f"{shown(self.where)} is not the database of a time bank")
-        if int(schema) > SCHEMA:
-            what = f"{shown(self.where)} is of version {schema}, and this program knows {SCHEMA}"
-            raise Unavailable("newer_version", what)
-        log.origin = origin
-        if self.origin and not is_same_log(origin, self.origin):
-            raise Invalid("foreign_origin", f"{shown(self.where)} holds the log {origin}, not {self.origin}")
-        if stands.moved is not None:
-            raise Unavailable("store_moved", f"the bank has left {shown(self.where)}: it is in {stands.moved}")
-        if stands.size is None or type(stands.size) is int:  # what is no number is found damaged by who asks for it
-            log.known_size = as_size(stands.size)
-        return stands
-
-    def _must_be_whole(self, stands: _Stands) -> None:
-        """`Unavailable("older_version")` where tables lack what this version finds in the log."""
-        if int(stands.schema) < SCHEMA:
-            raise Unavailable("older_version", f"{shown(self.where)} was made by an earlier version of timebank")
-
 
 #: opens the database at a place, of the log with an origin, if that is known
 StoreAt = Callable[[str, str], Store]
-
-
-class _Stands(NamedTuple):
-    """How a database stands: what `meta` says of it, the highest number of an entry, and the last tile of leaves."""
-
-    schema: Any
-    origin: Any
-    moved: Any
-    arriving: Any
-    size: Any
-    tile: Any = None
-
-
-_MARKS = [f"(SELECT value FROM meta WHERE name = '{name}')" for name in ("schema", "origin", MOVED, ARRIVING)]
-#: how a database stands, in one row; with the tile of leaves that is written on next
-_STANDS = f"SELECT {', '.join(_MARKS)}, ({SIZE})"
-_STANDS_WITH_TILE = f"{_STANDS}, (SELECT hashes FROM tiles WHERE level = 0 AND number = ({SIZE}) >> 8)"
-
-
-def make_whole(log: Writing) -> None:
-    """Make the tables that a database of an earlier version lacks; what follows from the log is to be rebuilt."""
-    for statement in create_statements(log.db.dialect):
-        if not log.db.has_table(statement.split()[2]):
-            log.db.run(statement)
-    log.set_meta("schema", str(SCHEMA))

@@ -8,7 +8,7 @@ from typing import Any
 from ledger.errors import Invalid
 from ledger.format.merkle import tile_growth
 from ledger.store.log import Log, log_id
-from ledger.store.sql import Db
+from ledger.store.sql import SCHEMA, Db, create_statements
 
 
 class Writing(Log):
@@ -62,3 +62,11 @@ class Writing(Log):
             "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             (name, value),
         )
+
+
+def make_whole(log: Writing) -> None:
+    """Make the tables that a database of an earlier version lacks; what follows from the log is to be rebuilt."""
+    for statement in create_statements(log.db.dialect):
+        if not log.db.has_table(statement.split()[2]):
+            log.db.run(statement)
+    log.set_meta("schema", str(SCHEMA))
