@@ -38,8 +38,9 @@ _DURABLE = (
     " FROM current_setting('synchronous_commit') said"
 )
 
-#: how one begins that writes
+#: how one begins that writes, and one statement alone: what it waited for it sees, whatever the server's setting
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_SEEING = "-c default_transaction_isolation=read\\ committed"
 _PASSED_OVER = "a statement failed and was passed over; the transaction was rolled back"
 
 
@@ -155,7 +156,7 @@ class Server:
                 raise Overtaken from None
 
     def _connect(self) -> Any:
-        options = f"{self._settings['options']} -c lock_timeout={int(sql.QUIET_SECONDS * 1000)}"
+        options = f"{self._settings['options']} {_SEEING} -c lock_timeout={int(sql.QUIET_SECONDS * 1000)}"
         silence = threading.Timer(line.SILENT_SECONDS, self._silent, [sql.NO_ANSWER])
         silence.daemon = True
         silence.start()

@@ -13,6 +13,8 @@ import pytest
 from ledger.errors import Unavailable
 from ledger.page import Page
 from ledger.store import sql, turns
+from ledger.store.address import with_setting
+from ledger.store.sql import LOG_TABLE, MOVED
 from tests.kit.builders import Village, found, village_in
 from tests.kit.lines import Line, line_to
 
@@ -157,6 +159,34 @@ def test_a_bank_that_moved_away_meanwhile_takes_nothing(two: Two) -> None:
     with two.other.bank.store.looking() as found_there:
         assert found_there is not None
         assert found_there[0].size() == 4
+
+
+def test_a_move_that_was_waited_for_is_seen_whatever_a_server_shows_by_itself(
+    tmp_path: Path, postgres_database: str
+) -> None:
+    url = with_setting(postgres_database, "options", r"-c default_transaction_isolation=repeatable\ read")
+    with line_to(url) as line:
+        two = Two(tmp_path, line)
+        holds = threading.Event()
+
+        def leave() -> None:
+            with two.other.bank.store.writing() as log:
+                holds.set()
+                while not log.db.rows(f"SELECT FROM pg_locks WHERE relation = '{LOG_TABLE}'::regclass AND NOT granted"):
+                    time.sleep(0.01)
+                log.set_meta(MOVED, "elsewhere")
+
+        other = threading.Thread(target=leave)
+
+        def meanwhile() -> None:
+            other.start()
+            holds.wait()
+
+        with pytest.raises(Unavailable, match="has left"):
+            two.records(meanwhile)
+        other.join()
+        two.village.bank.store.close()
+        two.other.bank.store.close()
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
