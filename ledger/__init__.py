@@ -22,6 +22,7 @@ keyfiles     private keys on this machine
 highest      the highest head ever signed, which the log must reach
 memory       what a program remembers from one page to the next
 reading      a bank inside one transaction, to look at
+pending      entries of a page that are not yet in the log: batches, signed here or beside
 page         and to add to: rules → sign → append → project
 bank         a page committed, and the head signed over it
 founding     entry 0

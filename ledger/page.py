@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -33,10 +33,10 @@ from ledger.format.notes import Signature, sign_text
 from ledger.format.openings import SALT_BYTES, Opening, check_openings
 from ledger.keyfiles.ring import Keyring
 from ledger.memory import Memory
+from ledger.pending import Pending
 from ledger.people.forgetting import forget
 from ledger.people.naming import NAMING, name_account
-from ledger.people.register import person, save_openings
-from ledger.processes.scribe import Job, Keys, Written, written
+from ledger.people.register import person
 from ledger.reading import Reading
 from ledger.rules import admission, signers
 from ledger.store.log import Log
@@ -45,10 +45,6 @@ from ledger.store.writing import Writing
 
 T = TypeVar("T")
 
-BATCH = 2000
-#: those of the first batches that another process signs, and batches that may wait for their signatures
-FEW = 25
-AHEAD = 2
 OFTEN = 20
 #: warnings kept
 MOST_WARNED = 1000
@@ -63,23 +59,6 @@ class Recorded:
 
     index: int
     entry: Entry
-
-
-@dataclass
-class _Batch:
-    """Entries checked and folded, not yet in the log; those without bytes are on their way from the scribe."""
-
-    first: int
-    entries: list[Entry] = field(default_factory=list)
-    raw: list[bytes] = field(default_factory=list)
-    openings: list[tuple[Opening, ...]] = field(default_factory=list)
-    wait: Callable[[], list[Written]] | None = None
-
-    def all_written(self) -> list[Written]:
-        """Its entries as they are stored, when the scribe is done."""
-        made = iter(self.wait() if self.wait else ())
-        pairs = zip(self.entries, self.raw, strict=True)
-        return [written(raw, entry.hash) if raw else next(made) for entry, raw in pairs]
 
 
 class Page(Reading):
@@ -98,12 +77,7 @@ class Page(Reading):
         self.keyring = keyring
         #: the index of the first entry that may be added here
         self.first = self.size
-        self._batch = _Batch(self.size)
-        self._unwritten: deque[_Batch] = deque()
-        #: the keys with which the scribe signs meanwhile, by their hashes; none if all is signed here
-        self._lent: Keys = {}
-        #: those lent last: what waits of a page whose scribe was broken off is signed with them, too
-        self._lent_last: Keys = {}
+        self._pending = Pending(log, self.tables, keyring)
         self._randomness, self._drawn = b"", 0
         self._plans: Plans = memory.plans if memory else {}
         #: entries that will be submitted, read already, and signatures found to hold
@@ -157,9 +131,9 @@ class Page(Reading):
     def add(self, fact: Any, private: Mapping[str, str] | None = None) -> Recorded:
         """Draft, check, sign and add one fact with keys at hand. `private` values have their commitments in it."""
         openings = self.seal(private) if private else ()
-        if self._lent and isinstance(fact, e.ExchangeRecorded):
+        if self._pending.lent and isinstance(fact, e.ExchangeRecorded):
             signers = self._signers(fact)
-            if signers and self._are_lent(signers):
+            if signers and self._pending.are_lent(signers):
                 at, drawn = self._stamp()
                 self.tables.drawn = drawn
                 entry = Entry("", b"", self.log.origin, KIND, at, drawn, fact, signers, ())
@@ -174,7 +148,7 @@ class Page(Reading):
     def _draw(self, count: int) -> bytes:
         """Fresh random bytes, each used once; the system is asked for a few thousand at a time."""
         if self._drawn + count > len(self._randomness):
-            self._randomness, self._drawn = secrets.token_bytes(4096 if self._lent else count), 0
+            self._randomness, self._drawn = secrets.token_bytes(4096 if self._pending.lent else count), 0
         self._drawn += count
         return self._randomness[self._drawn - count : self._drawn]
 
@@ -186,12 +160,8 @@ class Page(Reading):
         """Check, sign and keep an entry with a fresh id."""
         self.tables.drawn = entry.id
         self.check(entry)
-        lent = self._are_lent(entry.signers)
+        lent = self._pending.are_lent(entry.signers)
         return self._keep(entry, b"" if lent else format_entry(entry.text, self._sign(entry)), openings)
-
-    def _are_lent(self, signers: Sequence[Signer]) -> bool:
-        lent = self._lent
-        return bool(lent) and len([signer for signer in signers if signer.key in lent]) == len(signers)
 
     def draft(self, fact: Any, *, elsewhere: bool = False) -> Entry | None:
         """The entry for a fact, not yet signed, or None when no key at hand can begin to sign it."""
@@ -252,50 +222,17 @@ class Page(Reading):
             if one.field == "exchange" and self.tables.seen(one.value) is None:
                 raise Refused("unknown_exchange", f"no exchange {one.value} in this log")
 
-    @contextmanager
-    def scribe(self) -> Iterator[None]:
+    def scribe(self) -> AbstractContextManager[None]:
         """While this lasts, a process beside this one writes exchanges and signs: for thousands of entries.
 
         It stays with the ring of keys, so that whoever writes many pages starts it once. Only keys held in memory can
         be lent to it; with others, and while rehearsing, nothing changes.
         """
-        if self.keyring is None or not self.writing or not self.keyring.held():
-            yield
-            return
-        self.flush()
-        self._lent = self._lent_last = self.keyring.held()
-        try:
-            yield
-            self.flush()
-        finally:
-            self._lent = {}
-            self.keyring.scribe.give_up()
+        return self._pending.scribe()
 
-    def flush(self, ahead: int = 0) -> None:
-        """Write what is pending into the transaction, but for the newest `ahead` batches still being signed."""
-        if not self.writing:
-            return
-        batch, self._batch = self._batch, _Batch(self.size)
-        if batch.entries:
-            if self.keyring and b"" in batch.raw:
-                batch.wait = self.keyring.scribe.send(self.log.origin, self._lent_last, _jobs(batch))
-            self._unwritten.append(batch)
-        while len(self._unwritten) > ahead:
-            self._write(self._unwritten.popleft())
-            if self._unwritten:
-                self.db.send()
-
-    def _write(self, batch: _Batch) -> None:
-        log: Any = self.log
-        made = batch.all_written()
-        log.append(batch.first, [(entry.kind, raw) for entry, (raw, _, _) in zip(batch.entries, made, strict=True)])
-        log.grow_tree(batch.first, [leaf for _, _, leaf in made])
-        save_openings(self.db, [(batch.first + at, one) for at, some in enumerate(batch.openings) for one in some])
-        for index, (entry, (_, hashed, _)) in enumerate(zip(batch.entries, made, strict=True), batch.first):
-            del self.tables.fresh[index]
-            if not entry.hash:
-                self.tables.settle(entry.id, hashed)
-        self.tables.flush()
+    def flush(self) -> None:
+        """Write what is pending into the transaction."""
+        self._pending.flush()
 
     def _unsigned(self, fact: Any) -> Entry:
         """An entry without signers, for the rules to refuse with what is missing."""
@@ -360,18 +297,9 @@ class Page(Reading):
             self.is_everyday = False
             self._plans.clear()
         self.tables.drawn = ""
-        self.tables.fresh[index] = entry
-        self._batch.entries.append(entry)
-        self._batch.raw.append(raw)
-        self._batch.openings.append(openings)
+        self._pending.add(entry, index, raw, openings)
         self.size += 1
-        if len(self._batch.entries) >= self._most():
-            self.flush(ahead=AHEAD if self._lent else 0)
         return Recorded(index, entry)
-
-    def _most(self) -> int:
-        """Entries of a batch: where another process signs, few at first, so that it begins at once."""
-        return min(BATCH, max(FEW, (self.size - self.first) // 2)) if self._lent else BATCH
 
     def forget_memos(self, memos: Iterable[tuple[str, str]]) -> None:
         """Delete what payments of neighbours were for, named by link and pid: no entry commits to it."""
@@ -394,12 +322,6 @@ class Page(Reading):
         self.gone += forget(log, self.book, fact)
         self._handles.clear()
         self._names.clear()
-
-
-def _jobs(batch: _Batch) -> list[Job]:
-    """What is left to be written and signed of a batch."""
-    rows = zip(batch.entries, batch.raw, batch.openings, strict=True)
-    return [Job(one.text, one.fact, one.at, one.id, one.signers, openings) for one, raw, openings in rows if not raw]
 
 
 def _nothing_at_hand(_key: str) -> bool:

@@ -32,7 +32,7 @@ from ledger.format.merkle import EMPTY, TILE_HASHES, Frontier, leaf_hash
 from ledger.highest import refuse_shorter
 from ledger.keeping.rebuild import Progress
 from ledger.keyfiles.ring import key_files
-from ledger.page import BATCH
+from ledger.pending import BATCH
 from ledger.store.log import Log
 from ledger.store.troubles import explained
 

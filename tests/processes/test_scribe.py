@@ -15,7 +15,8 @@ from threading import Timer
 import pytest
 
 from ledger.errors import Invalid, Refused
-from ledger.page import BATCH, FEW, Page
+from ledger.page import Page
+from ledger.pending import BATCH, FEW
 from ledger.processes.child import Running
 from tests.kit.builders import Village, found, village_in
 

@@ -16,7 +16,7 @@ import pytest
 from ledger.errors import Unavailable
 from ledger.format.keys import encode_key
 from ledger.keyfiles.files import read_public
-from ledger.page import FEW
+from ledger.pending import FEW
 from ledger.store import address, lost
 from ledger.store import line as the_line
 from ledger.store.database import Store
