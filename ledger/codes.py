@@ -390,7 +390,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "database_timeout": (
         "the database server ended the work before it was done",
-        "run it again; if it stays, have the server allow more time: ALTER ROLE USER SET statement_timeout = 0",
+        "run it again; if it stays, have the limit lifted, such as: ALTER ROLE USER SET statement_timeout = 0",
     ),
     "database_unreachable": (
         "the database server does not answer",

@@ -71,7 +71,10 @@ def examine(patient: Patient) -> list[Ailment]:
             if page.book.bank is None:
                 found.append(_ill("not_founded", "the log is empty: it begins with a founding", Invalid.exit_status))
             else:
-                found += [one for look in INSIDE for one in _seen(partial(look, page), patient)]
+                log.db.mark()
+                for look in INSIDE:
+                    found += _seen(partial(look, page), patient)
+                    log.db.recover()  # or one look that failed would end the others
     except Problem as problem:
         found.append(_of(problem))
     return list(dict.fromkeys(found))

@@ -32,6 +32,7 @@ from ledger.reading import Reading
 from ledger.store.address import OTHER_SCHEMA, with_schema
 from ledger.store.database import Store
 from ledger.store.log import Log
+from ledger.store.lost import TOUCH
 from ledger.store.sql import ARRIVING, MOVED, OF_THE_PLACE, PROJECTIONS, Db, Row, table_names
 from ledger.store.troubles import Named, explained
 from ledger.store.wiping import cut_log
@@ -60,6 +61,7 @@ def move(bank: Bank, to: str, progress: Progress | None = None) -> Folder:
     try:
         with bank.store.writing() as old:
             old.db = cast("Db", Named(old.db, bank.store.where))
+            old.db.run(TOUCH)  # it is to be told where the bank has gone
             if old.db.dialect == "postgresql":  # it lies idle while the new one is verified
                 old.db.run("SET LOCAL idle_in_transaction_session_timeout = 0")
             with _made(where, old, bank) as new:

@@ -126,7 +126,10 @@ _PASSING = re.compile("starting up|shutting down|recovery|not.* accept", re.IGNO
 _CROWDED = re.compile("too many|remaining connection", re.IGNORECASE)
 _REPLICA = re.compile("read-only|hot standby", re.IGNORECASE)
 #: what libpq, or the server, finds wrong with the settings of a URL
-_SETTING = re.compile("^(invalid |could not match |definition of service |.*service file)|parameter|command-line arg")
+_SETTING = re.compile(
+    "^(invalid |bad value |could not match |definition of service |.*service file)|parameter|command-line arg"
+)
+_READ_ONLY = "name the primary in timebank.toml; if it is, have it lift default_transaction_read_only"
 _WAIT = "wait a moment, then run the same command again"
 _TAKE_TURNS = "wait until others have finished, or have max_connections of the server or the user's limit raised"
 _NO_PRIMARY = "none of the servers in the URL takes writers: wait for the primary, or promote a standby"
@@ -142,6 +145,8 @@ def _postgres_problem(error: BaseException, where: str) -> Problem:
         return Invalid("database_damaged", f"{shown(where)}: {said}") if _INSIDE.search(said) else _unseen(said, where)
     if code == "database_rights":
         return Unavailable(code, f"{shown(where)}: {said}", _right_wanted(said, where))
+    if code == "database_replica" and "recovery" not in said:
+        return Unavailable(code, f"{shown(where)}: {said}", _READ_ONLY)
     return (Invalid if code == "database_damaged" else Unavailable)(code, f"{shown(where)}: {said}")
 
 

@@ -106,7 +106,7 @@ stands AS (
 SELECT 'part', '', t.relname, a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
     || CASE WHEN l.collname IS NULL OR l.collname = 'default' THEN '' ELSE ' COLLATE ' || l.collname END
     || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END
-    || CASE WHEN d.oid IS NULL THEN '' WHEN pg_get_expr(d.adbin, d.adrelid) ~ '^nextval\\(''[^'']*''::regclass\\)$'
+    || CASE WHEN d.oid IS NULL THEN '' WHEN pg_get_expr(d.adbin, d.adrelid) ~ '^nextval[(]''[^'']*''::regclass[)]$'
         THEN ' DEFAULT counted' ELSE ' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid) END
     FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_attrdef d ON d.adrelid = t.oid AND d.adnum = a.attnum
@@ -115,7 +115,7 @@ UNION ALL SELECT 'part', '', t.relname, pg_get_constraintdef(o.oid)
     FROM tables t JOIN pg_constraint o ON o.conrelid = t.oid AND o.contype <> 'n'
 UNION ALL SELECT 'part', '', t.relname,
     CASE WHEN i.indisunique AND t.relname = 'stored_events' THEN 'UNIQUE' ELSE 'INDEX' END
-    || substring(pg_get_indexdef(i.indexrelid) FROM ' \\(.*')
+    || substring(pg_get_indexdef(i.indexrelid) FROM ' [(].*')
     FROM tables t JOIN pg_index i ON i.indrelid = t.oid
     WHERE NOT EXISTS (SELECT 1 FROM pg_constraint o WHERE o.conindid = i.indexrelid AND o.conrelid = t.oid)
 UNION ALL SELECT 'part', '', t.relname, 'row security' FROM tables t WHERE t.relrowsecurity

@@ -74,6 +74,20 @@ def test_there_and_back_everything_is_the_same(village: Village, other: str) -> 
         one.bank.store.close()
 
 
+@pytest.mark.postgres
+def test_a_bank_stays_where_nothing_may_be_written(village: Village, postgres_database: str) -> None:
+    move(village.bank, postgres_database)
+    config = village.bank.folder.path / "timebank.toml"
+    frozen = "options=-c%20default_transaction_read_only%3Don&schema="
+    config.write_text(before := config.read_text().replace("schema=", frozen))
+    with pytest.raises(Unavailable) as refused:
+        move(village_in(config.parent).bank, "other.db")
+    assert refused.value.code == "database_replica"
+    assert "lift default_transaction_read_only" in refused.value.hint
+    assert config.read_text() == before
+    assert not (config.parent / "other.db").exists()
+
+
 def test_the_database_that_was_left_refuses_everything(village: Village, other: str) -> None:
     stale = village_in(village.bank.folder.path)
     left = Store(village.bank.store.where, village.bank.folder.origin)

@@ -73,6 +73,7 @@ def test_a_server_that_says_no(
         "postgresql://a@h/d?schema=information_schema",
         "postgresql://a@h/d?schema=a&schema=b",
         "postgresql://a:secret@127.0.0.1/d?port=near",
+        "postgresql://a:secret@127.0.0.1/d?connect_timeout=soon",
         "postgresql://a:secret@h/d\nx",
         "postgresql://?service=nowhere",
     ],
@@ -139,6 +140,7 @@ def test_what_the_server_or_the_url_sets_otherwise_does_no_harm(terminal: Termin
     with closing(psycopg.connect(postgres_database.partition("&schema=")[0], autocommit=True)) as server:
         server.execute("CREATE ROLE timebank_hurried SUPERUSER LOGIN")
         server.execute("ALTER ROLE timebank_hurried SET statement_timeout = 1")
+        server.execute("ALTER ROLE timebank_hurried SET standard_conforming_strings = off")
         url = f"{url.partition('&schema=')[0]}&client_encoding=LATIN1&schema=select"
         terminal.founds_a_bank(options=f"--no-passphrase --store {url}")
         terminal.types("account open ada --name 'Ada \u6771\u4eac'")
