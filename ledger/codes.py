@@ -664,6 +664,10 @@ CODES: dict[str, tuple[str, str]] = {
         "a handle mixes letters of two scripts in one word, so that it may look like another",
         "type all of a word's letters in one script; words of two scripts are joined by '.', '_' or '-'",
     ),
+    "move_unsettled": (
+        "the bank lives elsewhere now, and the database that it left could not be told so",
+        "let that answer, and run it again; if it is gone for good, timebank backup and restore make the bank anew",
+    ),
     "nameless_member": (
         "rows of the import do not name a member",
         "give a file that names all members",

@@ -29,8 +29,8 @@ from ledger.keyfiles.ring import key_files
 from ledger.publishing.heads import own_folder
 from ledger.publishing.healing import published_head
 from ledger.reading import Reading
-from ledger.store.address import told
-from ledger.store.sql import UNWIPED
+from ledger.store.address import shown, told
+from ledger.store.sql import ARRIVING, UNWIPED
 from ledger.store.troubles import explained
 from ledger.verifying.foreign import foreign_objects
 from ledger.views.points import checkpoint_keys
@@ -305,11 +305,14 @@ def _records(page: Reading, kind: str) -> Iterator[tuple[str, Any]]:
 
 
 def nothing_is_unfinished(page: Reading, patient: Patient) -> Iterator[Ailment]:
-    """No import stands open, and nothing that was erased is still to be overwritten."""
+    """No import stands open, no move is half told, and nothing that was erased is still to be overwritten."""
     importing = page.book.founded.importing
     if importing:
         hint = "give the same import again, or give it up: timebank abandon-import"
         yield _ill("import_open", f"the import {importing[:12]} is begun and not completed", 0, hint)
+    if left := page.log.meta(ARRIVING):
+        what = f"the bank has left {shown(left)}, and that is told there before anything else is written"
+        yield _ill("move_unsettled", what, 0)
     if page.log.meta(UNWIPED):
         what = "details were erased whose bytes may still lie in the database's free space"
         yield _ill("unwiped", what, Unavailable.exit_status)

@@ -191,6 +191,10 @@ class Store:
             old.leave(shown(self.where), log.size())
         except Unavailable as problem:
             if problem.code not in ("store_moved", "database_missing"):
+                what = f"the bank has left {old.shown} for {self.shown}, and that is still to be told there"
+                raise Unavailable("move_unsettled", f"{what}: {problem.message}") from problem
+        except Invalid as problem:
+            if problem.code != "not_a_database":  # nothing is there any more
                 raise
         finally:
             old.close()

@@ -15,10 +15,11 @@ from ledger.clock import Clock
 from ledger.errors import Invalid, Problem, Unavailable
 from ledger.folder import DATABASE, open_folder
 from ledger.format.merkle import root_from_tiles
+from ledger.keeping.doctor import Patient, examine
 from ledger.keeping.relocating import move
 from ledger.store.address import schema_of
 from ledger.store.database import Store
-from ledger.store.sql import table_names
+from ledger.store.sql import ARRIVING, table_names
 from tests.federation.test_reopened_neighbours import Two
 from tests.keeping.test_keep import check, contents
 from tests.kit import children, stores
@@ -86,6 +87,21 @@ def test_a_bank_stays_where_nothing_may_be_written(village: Village, postgres_da
     assert "lift default_transaction_read_only" in refused.value.hint
     assert config.read_text() == before
     assert not (config.parent / "other.db").exists()
+
+
+@pytest.mark.postgres
+def test_who_left_a_server_that_is_gone_is_told_so_and_goes_on(village: Village, postgres_database: str) -> None:
+    """The move was cut off before the old database was told of it."""
+    nobody_there = "postgresql://banks@/hours?host=%2Fnowhere&schema=village"
+    with village.bank.store.writing() as log:
+        log.set_meta(ARRIVING, nobody_there)
+    with pytest.raises(Unavailable, match="has left the database hours, schema village for") as refused:
+        village.open("dee")
+    assert refused.value.code == "move_unsettled"
+    assert "move_unsettled" in {one.code for one in examine(Patient(village.bank))}
+    with sqlite3.connect(village.bank.store.where) as database:
+        database.execute("UPDATE meta SET value = ? WHERE name = ?", (postgres_database, ARRIVING))
+    village.open("eve")  # there is no such schema any more
 
 
 def test_the_database_that_was_left_refuses_everything(village: Village, other: str) -> None:
