@@ -153,9 +153,10 @@ class Following:
         self._size = 0
 
     def at(self, page: Reading) -> Sides:
-        """As `sides`, at what the transaction sees."""
-        found, start = (self._found, self._size) if self._size else kept_sides(page.db)
-        self.hold(_followed(page, dict(found), start), page.log.size())
+        """As `sides`, at what the transaction sees, which may be less than was seen before if it was only foreseen."""
+        size = page.log.size()
+        found, start = (self._found, self._size) if 0 < self._size <= size else kept_sides(page.db)
+        self.hold(_followed(page, dict(found), start), size)
         return dict(self._found)
 
     def hold(self, found: Sides, size: int) -> None:

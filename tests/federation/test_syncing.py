@@ -56,6 +56,17 @@ def agree(oak: Near, elm: Near) -> None:
         assert one.verified().problems == []
 
 
+def test_what_another_program_orders_while_one_is_at_work_is_offered_once(banks: tuple[Near, ...]) -> None:
+    oak, elm = banks
+    for _ in range(2):
+        oak.pay("ann", elm, "mary", 10)
+    opened(oak.bank.folder.path, oak.bank.clock).pay("ann", elm, "mary", 30)
+    oak.sync(elm)
+    settle(oak, elm)
+    agree(oak, elm)
+    assert elm.minutes("mary") == 50
+
+
 def test_a_payment_is_settled_by_two_deliveries(banks: tuple[Near, ...]) -> None:
     oak, elm = banks
     pid = oak.pay("ann", elm, "mary", 90)
