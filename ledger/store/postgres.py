@@ -25,12 +25,11 @@ from psycopg.errors import (
 )
 from psycopg.pq import TransactionStatus
 
-from ledger.errors import Problem
 from ledger.store import line, sql
 from ledger.store.address import connecting, schema_of, shown
 from ledger.store.foreseen import Foreseen, PostgresDb, in_percents
 from ledger.store.line import Line, nothing
-from ledger.store.sql import Ahead, Asked, Db, Overtaken
+from ledger.store.sql import Ahead, Asked, Db, Overtaken, UnknownOutcome
 
 #: an acknowledged entry is on disk, whatever the server's setting; a stronger one, for replicas, stays
 _DURABLE = (
@@ -97,7 +96,9 @@ class Server:
                         self._at_once(*db.folded())
                     else:
                         self._commit(db.begun(), transaction)
-                except Problem:
+                except (psycopg.Error, Overtaken, UnknownOutcome):
+                    raise
+                except Exception:
                     db.confirm()
                     raise
             except psycopg.Error:

@@ -153,6 +153,21 @@ def test_a_refusal_is_never_of_what_was_only_foreseen(two: Two) -> None:
     assert two.entries() == 6
 
 
+def test_nor_is_any_other_failure(two: Two) -> None:
+    """What is written was planned on a page that another program's entry is on."""
+    two.other.exchange(two.bo, two.ada, 2)
+    with two.village.bank.reading() as page:
+        planned = page.size
+
+    def work(page: Page) -> None:
+        if page.size != planned:
+            raise ValueError
+        page.add(two.village.help(two.ada, two.bo, 1))
+
+    two.village.write(work)
+    assert two.entries() == 6
+
+
 def test_a_bank_that_moved_away_meanwhile_takes_nothing(two: Two) -> None:
     with pytest.raises(Unavailable, match="has left"):
         two.records(lambda: two.other.bank.store.leave("elsewhere", 4))
