@@ -37,7 +37,7 @@ from ledger.format.keys import encode_key
 from ledger.keyfiles.files import load_key, make_key
 from ledger.keyfiles.ring import Keyring, key_files
 from ledger.page import Page, Recorded
-from ledger.store.address import is_url, with_schema, without_password
+from ledger.store.address import OTHER_SCHEMA, is_url, with_schema, without_password
 from ledger.store.database import Store, StoreAt
 from ledger.store.lost import MAYBE_KEPT, TOUCH
 from ledger.words import clean_text, quote
@@ -132,6 +132,8 @@ def _build(path: Path, plan: Plan, name: str, clock: Clock, store_at: StoreAt) -
     keyring = Keyring(key_files(keys), lambda _: plan.passphrase or b"")
 
     def begin(page: Page) -> Recorded:
+        if page.size:
+            raise Refused("bank_exists", f"{store.shown} holds the log of a bank by now", OTHER_SCHEMA)
         recorded = page.add(founded, {"handle": "pot", "name": "Community pot"})
         write_config(folder._replace(founding=recorded.entry.hash.hex()))  # what is begun can be gone on with
         return recorded

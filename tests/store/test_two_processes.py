@@ -10,7 +10,7 @@ import pytest
 
 from ledger.bank import Bank
 from ledger.clock import Clock
-from ledger.errors import Problem
+from ledger.errors import Problem, Refused
 from ledger.facts import events as e
 from ledger.folder import made_beside
 from ledger.format.checkpoint import read_head
@@ -20,6 +20,7 @@ from ledger.keeping.backup import backup
 from ledger.keeping.rebuild import rebuild
 from ledger.keeping.restore import restore
 from ledger.page import Page
+from ledger.store.database import Store
 from ledger.verifying.audit import audit
 from tests.kit import children
 from tests.kit.builders import FIRST_DAY, ORIGIN, Village, village_in
@@ -92,6 +93,22 @@ def test_what_a_killed_founding_on_a_server_left_goes_with_the_next(postgres_dat
         assert sorted(one.name for one in tmp_path.iterdir()) == [alive.name, "bank"]
         assert check(village_in(path).bank) == 1
         shutil.rmtree(path)
+
+
+@pytest.mark.postgres
+def test_of_two_who_found_a_bank_in_one_schema_one_is_told(postgres_database: str, tmp_path: Path) -> None:
+    plan, clock = Plan("Village", ORIGIN, database=postgres_database), Clock(FIRST_DAY)
+
+    class Overtaken(Store):
+        def create(self, origin: str) -> None:
+            super().create(origin)
+            found_bank(tmp_path / "first", plan, clock).store.close()
+
+    with pytest.raises(Refused) as refused:
+        found_bank(tmp_path / "second", plan, clock, Overtaken)
+    assert refused.value.code == "bank_exists"
+    assert [one.name for one in tmp_path.iterdir()] == ["first"]
+    assert check(village_in(tmp_path / "first").bank) == 1
 
 
 def test_two_processes_record_at_once(folder: Path) -> None:
