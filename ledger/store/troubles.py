@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.errors import Invalid, Problem, Unavailable, Usage
 from ledger.store.address import connecting, is_url, schema_of, shown
+from ledger.store.sql import LOG_TABLE, table_names
 
 if TYPE_CHECKING:
     from ledger.store.sql import Db, Row
@@ -109,15 +110,13 @@ _POSTGRES_CODES = {
     "58030": "disk_error",
     "XX00": "database_damaged",
 }
-#: what every transaction asks for first is there, and another table is not
-_INSIDE = re.compile(r'relation "(?!(meta|stored_events)")\w+" does not exist')
 #: what a right is lacked to, and the next step; to a database, the code's own
-_RIGHTS = (
-    (re.compile("temporary"), "have its owner say: GRANT TEMPORARY ON DATABASE ... TO ..."),
-    (re.compile("for schema"), "have its owner say: GRANT USAGE, CREATE ON SCHEMA {} TO ..."),
-    (re.compile("for sequence"), "let their owner work here, or GRANT ALL ON ALL SEQUENCES IN SCHEMA {} TO ..."),
-    (re.compile("for (table|view)|owner"), "let their owner work here, or GRANT ALL ON ALL TABLES IN SCHEMA {} TO ..."),
-)
+_RIGHTS = {
+    "to temporary tables": "have its owner say: GRANT TEMPORARY ON DATABASE ... TO ...",
+    "to a sequence": "let their owner work here, or GRANT ALL ON ALL SEQUENCES IN SCHEMA {} TO ...",
+    "to a table": "let their owner work here, or GRANT ALL ON ALL TABLES IN SCHEMA {} TO ...",
+    "to the schema": "have its owner say: GRANT USAGE, CREATE ON SCHEMA {} TO ...",
+}
 _IS_HERE = "check the schema's name in the URL, or restore a backup: timebank restore FILE DIR --store URL"
 #: of a connection that was not made libpq gives words only; the server's own begin so
 _FATAL = re.compile(r"FATAL:\s*([^\n]*)")
@@ -142,7 +141,8 @@ def _postgres_problem(error: BaseException, where: str) -> Problem:
     codes = (_POSTGRES_CODES[key] for length in (5, 4, 3, 2) if (key := state[:length]) in _POSTGRES_CODES)
     code, said = next(codes, "database_error"), str(error).splitlines()[0]
     if code == "not_a_database":
-        return Invalid("database_damaged", f"{shown(where)}: {said}") if _INSIDE.search(said) else _unseen(said, where)
+        is_there = not _named(said).isdisjoint({*table_names()} - {"meta"})  # what every transaction asks for first
+        return Invalid("database_damaged", f"{shown(where)}: {said}") if is_there else _unseen(said, where)
     if code == "database_rights":
         return Unavailable(code, f"{shown(where)}: {said}", _right_wanted(said, where))
     if code == "database_replica" and "recovery" not in said:
@@ -170,9 +170,22 @@ def _unseen(said: str, where: str) -> Problem:
 
 
 def _right_wanted(said: str, where: str) -> str:
+    """The step that helps who lacks a right, told by what a server names, whatever language it speaks."""
     if not is_url(where):
         return ""
-    return next((step.format(schema_of(where)) for lacked, step in _RIGHTS if lacked.search(said)), "")
+    names, schema = _named(said), schema_of(where)
+    if "temporary" in names:
+        return _RIGHTS["to temporary tables"]
+    if any(name.endswith("_seq") for name in names):
+        return _RIGHTS["to a sequence"].format(schema)
+    if not names.isdisjoint((LOG_TABLE, *table_names())):
+        return _RIGHTS["to a table"].format(schema)
+    return _RIGHTS["to the schema"].format(schema) if schema in names else ""
+
+
+def _named(said: str) -> set[str]:
+    """The words of what a server says, among them the names of what it says it of."""
+    return set(re.findall(r"\w+", said))
 
 
 def _unconnected(error: BaseException, where: str) -> Problem:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ledger.errors import Problem
 from ledger.store.address import schema_of
+from ledger.store.troubles import explained
 from tests.kit.postgres import fresh_schema, server_of
 from tests.kit.terminal import Terminal
 
@@ -238,3 +240,24 @@ def test_a_password_is_asked_for_and_taken_from_where_it_is_kept(
         assert terminal.balance("ada") == 15
     terminal.types("verify")
     rules.write_text(before)
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "hint"),
+    [
+        ("keine Berechtigung für Tabelle entries", "database_rights", "ALL TABLES IN SCHEMA village"),
+        ("keine Berechtigung für Sequenz stored_events_notification_id_seq", "database_rights", "ALL SEQUENCES"),
+        ("keine Berechtigung für Schema village", "database_rights", "USAGE, CREATE ON SCHEMA village"),
+        ("droit refusé pour la base de données hours", "database_rights", "CREATE on the database"),
+        ("Relation »lines« existiert nicht\nZEILE 1: SELECT leaf FROM lines", "database_damaged", "restore the newest"),
+    ],
+)
+def test_what_is_lacked_is_told_by_its_name_in_any_language(said: str, code: str, hint: str) -> None:
+    """What servers say is from the catalogues of PostgreSQL 15 (`postgres-15.mo`, de and fr)."""
+    from psycopg import errors
+
+    kind = errors.InsufficientPrivilege if code == "database_rights" else errors.UndefinedTable
+    with pytest.raises(Problem) as caught, explained("postgresql://host/hours?schema=village"):
+        raise kind(said)
+    assert caught.value.code == code
+    assert hint in caught.value.hint
