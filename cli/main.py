@@ -18,6 +18,7 @@ import click
 
 from cli.output import print_problem
 from ledger.errors import Problem, Refused, Unavailable, Usage
+from ledger.processes.child import FEW_CIRCLES
 
 #: what is typed: where it lives (module:name)
 COMMANDS = {
@@ -129,7 +130,7 @@ def timebank(*, everywhere: bool, jobs: int | None, timeout: float | None) -> No
 
 def main() -> None:
     """Run the command line; every way out is an exit status and, if need be, one clear message."""
-    gc.set_threshold(50_000, 20, 50)  # starting up makes many objects and no garbage: look for it less often
+    gc.set_threshold(*FEW_CIRCLES)  # starting up makes none at all
     status = run(sys.argv[1:])
     gc.freeze()  # nor at the end, when all of it goes
     sys.exit(status)

@@ -16,8 +16,11 @@ from typing import IO, Any, NamedTuple, Self
 LENGTH_BYTES = 4
 #: the version of `marshal` that looks for no twins
 _PLAIN = 2
+#: `gc.set_threshold` of a program that makes many objects, and nearly no circles of them
+FEW_CIRCLES = (50_000, 20, 50)
 _BEGIN = """
-import signal, sys
+import gc, signal, sys
+gc.set_threshold(*{garbage})
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 sys.path[:] = {path!r}
 from {module} import work
@@ -49,7 +52,7 @@ def start(module: str) -> Running:
     if not sys.executable:  # Python inside another program
         raise OSError("nobody knows where Python is")
     written = ["-B"] if sys.dont_write_bytecode else []
-    begin = _BEGIN.format(path=sys.path, module=module)
+    begin = _BEGIN.format(path=sys.path, module=module, garbage=FEW_CIRCLES)
     process = Popen([sys.executable, "-I", "-S", *written, "-c", begin], stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
     if process.stdin is None or process.stdout is None:
         raise OSError("a process was started without pipes")
