@@ -21,6 +21,8 @@ IDLE_SECONDS = 600  # a person may be confirming a signature
 _LIVELY = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
 #: a history takes as long as it takes to verify; who wants it otherwise says so in the URL
 _UNHURRIED = "-c statement_timeout=0"
+#: what a server tells of its tables is compared with what was said when they were made
+_PLAIN = "-c quote_all_identifiers=off"
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _SCHEMA = re.compile(r"([?&])schema=([^&]*)(&|$)")
 _SCHEMA_SAID = re.compile("[?&]schema=")
@@ -126,7 +128,7 @@ def connecting(url: str) -> dict[str, Any]:
     said = settings(url)
     ours = f"-c search_path={schema_of(url)} -c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}"
     known = {"connect_timeout": CONNECT_SECONDS, "application_name": "timebank", **_LIVELY}
-    options = " ".join(filter(None, (_UNHURRIED, said.get("options", ""), ours)))
+    options = " ".join(filter(None, (_UNHURRIED, _PLAIN, said.get("options", ""), ours)))
     return known | said | {"options": options, "client_encoding": "UTF8"}
 
 

@@ -32,10 +32,11 @@ from ledger.store.line import Line, nothing
 from ledger.store.sql import Ahead, Asked, Db, Overtaken, UnknownOutcome
 
 #: an acknowledged entry is on disk, whatever the server's setting; a stronger one, for replicas, stays
-_DURABLE = (
-    "SELECT set_config('synchronous_commit', CASE WHEN said IN ('off', 'local') THEN 'on' ELSE said END, false)"
-    " FROM current_setting('synchronous_commit') said"
-)
+_DURABLE = "set_config('synchronous_commit', CASE WHEN said IN ('off', 'local') THEN 'on' ELSE said END, false)"
+_SAID = " FROM current_setting('synchronous_commit') said"
+#: a limit of time that only newer servers know, so that it cannot be among what a connection is opened with
+_LIMIT, _LIMITING = "transaction_timeout", 170_000
+_UNHURRIED = f", set_config('{_LIMIT}', '0', false)"
 
 #: how one begins that writes, and one statement alone: what it waited for it sees, whatever the server's setting
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -167,7 +168,8 @@ class Server:
             silence.cancel()
         connection.silent = self._silent
         try:
-            connection.execute(_DURABLE)
+            limited = connection.info.server_version >= _LIMITING and _LIMIT not in options
+            connection.execute(f"SELECT {_DURABLE}{_UNHURRIED if limited else ''}{_SAID}")
         except BaseException:
             connection.close()
             raise

@@ -135,7 +135,7 @@ def test_a_database_that_cannot_keep_every_name_is_refused(terminal: Terminal, p
 
 
 def test_what_the_server_or_the_url_sets_otherwise_does_no_harm(terminal: Terminal, postgres_database: str) -> None:
-    """A limit of time for all of the role's work, another encoding, a schema called as a word of SQL."""
+    """Limits of time for all of a role's work, another encoding, names in quotes, a schema called as a word of SQL."""
     import psycopg
 
     url = postgres_database.replace("timebank@", "timebank_hurried@")
@@ -143,6 +143,9 @@ def test_what_the_server_or_the_url_sets_otherwise_does_no_harm(terminal: Termin
         server.execute("CREATE ROLE timebank_hurried SUPERUSER LOGIN")
         server.execute("ALTER ROLE timebank_hurried SET statement_timeout = 1")
         server.execute("ALTER ROLE timebank_hurried SET standard_conforming_strings = off")
+        server.execute("ALTER ROLE timebank_hurried SET quote_all_identifiers = on")
+        if server.info.server_version >= 170_000:
+            server.execute("ALTER ROLE timebank_hurried SET transaction_timeout = 20")
         url = f"{url.partition('&schema=')[0]}&client_encoding=LATIN1&schema=select"
         terminal.founds_a_bank(options=f"--no-passphrase --store {url}")
         terminal.types("account open ada --name 'Ada \u6771\u4eac'")
