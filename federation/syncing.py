@@ -9,6 +9,7 @@ what is in the log is published, the same bytes each time. Nothing to say: no en
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,7 +57,6 @@ from ledger.keyfiles.ring import Keyring, key_files
 from ledger.page import Page
 from ledger.publishing.heads import CHECKPOINT
 from ledger.publishing.shelf import published_tile
-from ledger.reading import Reading
 from ledger.views.points import checkpoint_keys
 
 #: frames fetched for one turn: one transaction, and what one holds in memory
@@ -146,9 +146,7 @@ def _turn(
 ) -> tuple[Done, Path | None]:
     """Take a turn if it would write anything, and keep what was witnessed; the evidence file, if it ends in a lie."""
     evidence: list[Path] = []
-
-    def is_lost(page: Reading, side: Side) -> bool:
-        return is_ahead(root, side)
+    is_lost = partial(is_ahead, root)
 
     def work(page: Page) -> tuple[Done, Sides, int]:
         if witnessing is not None:

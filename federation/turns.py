@@ -49,7 +49,7 @@ MOST_SPOKEN = 10
 #: our link keys by their public halves: in a change of key there are two; `Refused("link_key_missing")` for others
 Keys = Mapping[str, HeldKey]
 #: whether frames of ours are known to be lost here
-IsLost = Callable[[Reading, Side], bool]
+IsLost = Callable[[Side], bool]
 
 
 def take_turn(page: Page, found: Sides, link: str, pulled: Pulled, keys: Keys | None, is_lost: IsLost) -> Done:
@@ -264,7 +264,7 @@ class _Turn:
     def _speak(self) -> bool:
         """Ask to resume if what was said is lost; else say what there is to say; whether there is more than that."""
         link = self.side.link
-        if self._lost or self._is_lost(self.page, self.side) or must_resume(self.page, self.side):
+        if self._lost or self._is_lost(self.side) or must_resume(self.page, self.side):
             if not link.requests or self._shown or must_resume(self.page, self.side):
                 inc = next_incarnation(link, self._shown, 1 + secrets.randbelow(2**32))
                 self._say(ask_to_resume(link, inc))

@@ -19,13 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ledger.clock import Clock
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.folder import Folder, replace_file
-from ledger.format.checkpoint import (
-    HANDOVERS,
-    Checkpoint,
-    format_checkpoint,
-    format_handovers,
-    read_head,
-)
+from ledger.format.checkpoint import HANDOVERS, Checkpoint, format_checkpoint, format_handovers, read_head
 from ledger.format.merkle import EMPTY, Frontier, frontier_from_tiles, leaf_hash, root_from_tiles
 from ledger.format.notes import MAX_NOTE_BYTES, sign_note
 from ledger.highest import another, refuse_another, refuse_shorter
@@ -49,9 +43,12 @@ class Bank:
         self.store = store
         self.clock = clock
         self._memory = Memory()
+        #: bytes of what was erased on pages since, for `wipe`
         self._gone: list[bytes] = []
+        #: the note beside the database as it was read, and which file that was: its inode, change and size
         self._head_file = folder.head
         self._head_is, self._head_note = (0, 0, 0), b""
+        #: the signed head that the standbys are known to have everything of
         self._stood_by = b""
 
     @contextmanager

@@ -45,6 +45,7 @@ from ledger.store.writing import Writing
 
 T = TypeVar("T")
 
+#: from so many questions, or orders, on it is worth preparing for more
 OFTEN = 20
 #: warnings kept
 MOST_WARNED = 1000
@@ -268,10 +269,9 @@ class Page(Reading):
 
     def _go_on_as(self, origin: str) -> None:
         """A new epoch; no frame leaves before the neighbours gave back what they know was said."""
-        log: Any = self.log
-        log.go_on_as(origin)
-        if self.writing:
-            log.set_meta("restored", str(self.size + 1))
+        self.log.go_on_as(origin)
+        if isinstance(self.log, Writing):
+            self.log.set_meta("restored", str(self.size + 1))
 
     def _sign(self, entry: Entry) -> list[Signature]:
         if self.keyring is None:

@@ -17,14 +17,13 @@ from itertools import chain
 from queue import Empty, Queue
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
+from ledger.facts.entries import SignatureCheck
 from ledger.format.keys import check
 from ledger.processes.child import Running, hear, message, read, start
 from ledger.processes.sodium import fastest_check
 from ledger.processes.worker import Position, Signed, bad_positions
 
 P = TypeVar("P")
-#: a public key, its signature, the text
-Check = tuple[bytes, bytes, bytes]
 
 #: texts that are sent at once
 BATCH = 256
@@ -160,14 +159,14 @@ class Checker(Generic[P]):
         self._running.clear()
 
 
-def those_that_hold(checks: Sequence[Check]) -> set[Check]:
+def those_that_hold(checks: Sequence[SignatureCheck]) -> set[SignatureCheck]:
     """Those of some checks that hold; a thread a core makes them, because the libraries let go of Python's lock."""
     from concurrent.futures import ThreadPoolExecutor
 
     judge = fastest_check() if len(checks) >= MANY else check
     threads = useful_workers() if len(checks) >= MANY else 0
 
-    def judged(some: Sequence[Check]) -> list[Check]:
+    def judged(some: Sequence[SignatureCheck]) -> list[SignatureCheck]:
         return [one for one in some if judge(*one)]
 
     if not threads:

@@ -124,10 +124,11 @@ class Store:
     ) -> Iterator[Writing]:
         """One transaction with the write lock taken first; commits when the block ends well, else leaves nothing.
 
-        `older`: a database of an earlier version is taken, too; `make_whole` is for whoever then rebuilds it. Who can
-        run the block `again` may be told `Overtaken`: on a server the lock is then not taken where nobody else wrote
-        since this program did, twice; and where somebody has, that is the answer, as it is where this program wrote
-        just now, and who did has its turn (see `turns`). What is `likely` to be asked then is asked with the lock.
+        `older`: a database of an earlier version is taken, too; `make_whole` is for whoever then rebuilds it. What is
+        `likely` to be asked in the block is asked with the lock. Who can run the block `again` may be told `Overtaken`
+        on a server, with nothing kept: where nobody else wrote between this program's last two transactions, what the
+        server would say is foreseen, and the lock is not taken (see `foreseen`); and where another wrote since one that
+        was just now, it is to have its turn (see `turns`).
         """
         from ledger.store.writing import Writing
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakSet
 
-from ledger.store import sql as settings
+from ledger.store import sql
 from ledger.store.sql import AT_ONCE, VALUES, Row
 
 #: what SQLite says of a folder in which it may not make the files beside a database
@@ -83,7 +83,7 @@ class SqliteDb:
 
 def patiently(connection: sqlite3.Connection, statements: Iterable[str], waiting: Callable[[], None]) -> None:
     """Run statements that another program's lock may hold up; `waiting` is called once when it has for a moment."""
-    connection.execute(f"PRAGMA busy_timeout = {int(settings.QUIET_SECONDS * 1000)}")
+    connection.execute(f"PRAGMA busy_timeout = {int(sql.QUIET_SECONDS * 1000)}")
     for statement in statements:
         try:
             connection.execute(statement)
@@ -91,7 +91,7 @@ def patiently(connection: sqlite3.Connection, statements: Iterable[str], waiting
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
             waiting()
-            connection.execute(f"PRAGMA busy_timeout = {int((settings.LOCK_SECONDS - settings.QUIET_SECONDS) * 1000)}")
+            connection.execute(f"PRAGMA busy_timeout = {int((sql.LOCK_SECONDS - sql.QUIET_SECONDS) * 1000)}")
             connection.execute(statement)
 
 

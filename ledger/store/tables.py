@@ -21,8 +21,8 @@ from ledger.store.sql import Asked, Db
 
 #: records by kind and key
 Cache = dict[str, dict[str, Any]]
+#: records that are worth reading again, and records asked for in one question
 MOST_REREAD = 100
-#: records asked for in one question
 MOST_READ = 500
 
 
