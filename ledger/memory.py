@@ -34,6 +34,7 @@ class Memory:
         #: exchanges that were judged, by all that most rules look at
         self.judged: dict[Any, bool] = {}
         self._doubtful = False
+        self._made = ""
 
     def forget(self) -> None:
         """Remember nothing."""
@@ -53,6 +54,9 @@ class Memory:
         """Make it what is so now."""
         from ledger.store.tables import empty_cache, reread
 
+        if log.made != self._made:
+            self.forget()
+            self._made = log.made
         known, size = self.size, log.size()
         if size == known and not self._doubtful:
             return

@@ -22,6 +22,7 @@ from ledger.store.sql import (
     MOVED,
     NO_ANSWER,
     SCHEMA,
+    Ahead,
     Asked,
     Db,
     Overtaken,
@@ -54,6 +55,8 @@ class Store:
         self._turn = Turn()
         self._lasting = False
         self._resting: sqlite3.Connection | None = None
+        #: which file that of an SQLite database is
+        self._file: tuple[int, int] | None = None
         #: how much of an SQLite database a transaction that writes may keep in memory, if not the usual
         self.cache_kib = 0
         self._said: set[str] = set()
@@ -108,6 +111,7 @@ class Store:
                 writing = Writing(db, origin, recorder)
                 writing.set_meta("schema", str(SCHEMA))
                 writing.set_meta("origin", origin)
+                writing.made_anew()
 
     @contextmanager
     def reading(self, *, likely: Sequence[Asked] = ()) -> Iterator[Log]:
@@ -150,7 +154,7 @@ class Store:
                     if stands.arriving is not None:
                         self._settle(log, stands.arriving)
                     alone = has_turn
-                    if left is not None and left.size == log.size():
+                    if left is not None and left.ahead == self._next(log, stands):
                         alone, log.partial = True, left.partial
                     elif again and left is not None and left.is_just_now:
                         raise Overtaken
@@ -178,8 +182,11 @@ class Store:
         """What this program will find if nobody else writes; None where that is not worth knowing."""
         if self.is_sqlite or stands[:4] != (str(SCHEMA), log.origin, None, None):
             return None
-        ahead = {self.question(STANDS): [stands.as_foreseen(log.size())]}
-        return Left(log.size(), ahead, log.partial, alone, monotonic())
+        return Left(self._next(log, stands), log.partial, alone, monotonic())
+
+    def _next(self, log: Log, stands: Standing) -> Ahead:
+        """What is asked first and answered so, if nobody else writes."""
+        return {self.question(STANDS): [stands.as_foreseen(log.size())]}
 
     def _size_now(self) -> int:
         with self._reading_db([self.question(SIZE)]) as db:
@@ -375,8 +382,15 @@ class Store:
         return asked, (*[log.hex if self.is_sqlite else log] * (asked.count("?") - len(params)), *params)
 
     def _must_exist(self) -> None:
-        if self.is_sqlite and not Path(self.where).is_file():
+        """`Unavailable("database_missing")`; a file in whose place another has come is let go."""
+        if not self.is_sqlite:
+            return
+        if not Path(self.where).is_file():
             raise Unavailable("database_missing", f"no database at {self.where}")
+        found = Path(self.where).stat()
+        before, self._file = self._file, (found.st_dev, found.st_ino)
+        if before not in (None, self._file):
+            self.close()
 
 
 #: opens the database at a place, of the log with an origin, if that is known

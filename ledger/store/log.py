@@ -39,6 +39,8 @@ class Log:
         self.db = db
         self.origin = origin
         self._key = db.log_key(log_id(origin))
+        #: of which making the tables are (`sql.MADE`)
+        self.made = ""
         #: the number of entries, if whoever opened the log knows it, and that it stays so
         self.known_size: int | None = None
 

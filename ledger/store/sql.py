@@ -33,8 +33,10 @@ SCHEMA = 4
 UNWIPED = "unwiped"
 #: in `meta` when a bank moves: where it has gone, in the database it left; where it came from, until that is said there
 MOVED, ARRIVING = "moved", "arriving"
+#: in `meta`, a word drawn whenever tables are made, or made anew: what a program remembers is of those of one word
+MADE = "made"
 #: what `meta` says of a database and not of the bank in it
-OF_THE_PLACE = ("schema", "origin", UNWIPED, MOVED, ARRIVING)
+OF_THE_PLACE = ("schema", "origin", UNWIPED, MOVED, ARRIVING, MADE)
 #: how long a lock is waited for, and how long in silence
 LOCK_SECONDS = 60
 QUIET_SECONDS = 2

@@ -8,9 +8,9 @@ from ledger.errors import Invalid, Unavailable
 from ledger.format.epochs import is_same_log
 from ledger.store.address import shown
 from ledger.store.log import SIZE, Log, as_size
-from ledger.store.sql import ARRIVING, MOVED, SCHEMA, Asked
+from ledger.store.sql import ARRIVING, MADE, MOVED, SCHEMA, Asked
 
-_MARKS = [f"(SELECT value FROM meta WHERE name = '{name}')" for name in ("schema", "origin", MOVED, ARRIVING)]
+_MARKS = [f"(SELECT value FROM meta WHERE name = '{name}')" for name in ("schema", "origin", MOVED, ARRIVING, MADE)]
 #: how a database stands, in one row; with the tile of leaves that is written on next
 STANDS = f"SELECT {', '.join(_MARKS)}, ({SIZE})"
 STANDS_WITH_TILE = f"{STANDS}, (SELECT hashes FROM tiles WHERE level = 0 AND number = ({SIZE}) >> 8)"
@@ -23,12 +23,13 @@ class Standing(NamedTuple):
     origin: Any
     moved: Any
     arriving: Any
+    made: Any
     size: Any
     tile: Any = None
 
     def as_foreseen(self, size: int) -> tuple[Any, ...]:
         """The row that is found next, if nobody else writes: of a log that has so many entries now."""
-        return *self[:4], size
+        return *self[:5], size
 
 
 def standing(where: str, log: Log, question: Asked) -> Standing:
@@ -43,7 +44,7 @@ def standing(where: str, log: Log, question: Asked) -> Standing:
     if int(schema) > SCHEMA:
         what = f"{shown(where)} is of version {schema}, and this program knows {SCHEMA}"
         raise Unavailable("newer_version", what)
-    wanted, log.origin = log.origin, origin
+    wanted, log.origin, log.made = log.origin, origin, str(stands.made or "")
     if wanted and not is_same_log(origin, wanted):
         raise Invalid("foreign_origin", f"{shown(where)} holds the log {origin}, not {wanted}")
     if stands.moved is not None:

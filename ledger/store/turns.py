@@ -25,7 +25,6 @@ PAUSE_SECONDS = 0.25
 class Left(NamedTuple):
     """A server's database as this program left it: what it finds next, if nobody else writes meanwhile."""
 
-    size: int
     ahead: Ahead
     #: the partial tiles of the tree, by level
     partial: dict[int, tuple[int, bytes]]

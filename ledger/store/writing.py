@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
 from ledger.errors import Invalid
 from ledger.format.merkle import tile_growth
 from ledger.store.log import Log, log_id
-from ledger.store.sql import SCHEMA, Db, create_statements
+from ledger.store.sql import MADE, SCHEMA, Db, create_statements
 
 
 class Writing(Log):
@@ -63,6 +64,10 @@ class Writing(Log):
             (name, value),
         )
 
+    def made_anew(self) -> None:
+        """Say of the tables that what any program remembers of them is of others."""
+        self.set_meta(MADE, secrets.token_hex(8))
+
 
 def make_whole(log: Writing) -> None:
     """Make the tables that a database of an earlier version lacks; what follows from the log is to be rebuilt."""
@@ -70,3 +75,4 @@ def make_whole(log: Writing) -> None:
         if not log.db.has_table(statement.split()[2]):
             log.db.run(statement)
     log.set_meta("schema", str(SCHEMA))
+    log.made_anew()

@@ -19,7 +19,7 @@ from ledger.keeping.doctor import Patient, examine
 from ledger.keeping.relocating import move
 from ledger.store.address import schema_of
 from ledger.store.database import Store
-from ledger.store.sql import ARRIVING, table_names
+from ledger.store.sql import ARRIVING, MADE, table_names
 from tests.federation.test_reopened_neighbours import Two
 from tests.keeping.test_keep import check, contents
 from tests.kit import children, stores
@@ -210,9 +210,10 @@ def _old(folder: Path) -> Village:
 
 
 def everything(store: Store) -> dict[str, object]:
-    """The log, its root, and every row of every table."""
+    """The log, its root, and every row of every table, but which making of the tables it is."""
     with store.reading() as log:
         found: dict[str, object] = {name: sorted(log.db.rows(f"SELECT * FROM {name}")) for name in table_names()}
+        found["meta"] = log.db.rows("SELECT * FROM meta WHERE name <> ? ORDER BY name", (MADE,))
         return found | {"log": list(log.each(0, log.size())), "root": [root_from_tiles(log.size(), log.read_tile)]}
 
 
