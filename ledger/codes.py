@@ -576,6 +576,10 @@ CODES: dict[str, tuple[str, str]] = {
         "others on this machine can read a private key",
         "run chmod 600 on the file; if others may have copied it, make a new key",
     ),
+    "key_file_other": (
+        "a key file holds another key than the .pub file beside it says, or than a moment ago",
+        "run the same command again; then, make the .pub file anew: ssh-keygen -y -f FILE > FILE.pub",
+    ),
     "key_file_unavailable": (
         "the machine would not read or write a key file",
         "check that the folder exists, that it may be written, and that the disk is not full",

@@ -112,7 +112,7 @@ def load_key(path: Path, passphrase: Callable[[Path], bytes]) -> Signer:
 
     `passphrase` is asked only if the file is encrypted and no agent holds its key. Raises Usage with "key_file_*"
     or "wrong_passphrase", Unavailable with "agent_*" or "key_file_unavailable". The caller
-    compares `public` with the key it expects: a `.pub` beside the file may be of another key.
+    compares `public` with the key it expects (as `Keyring` does): a `.pub` beside the file may be of another key.
     """
     if path.suffix == ".pub":
         return _agent_key(_read_pub(path))

@@ -40,9 +40,13 @@ class Keyring:
         return key in self._files
 
     def unlock(self, key: str) -> Signer:
-        """The key, opened; asks for the passphrase when the file has one."""
+        """The key, opened; asks for the passphrase when the file has one. `Usage("key_file_other")`."""
         if key not in self._open:
-            self._open[key] = self._load(self._files[key])
+            path = self._files[key]
+            found = self._load(path)
+            if found.public.hash != key:  # nothing is signed in another key's name
+                raise Usage("key_file_other", f"{path} holds {found.public.hash[:12]}…, and {key[:12]}… is to sign")
+            self._open[key] = found
         self._times[key] += 1
         if self._times[key] == MANY:
             self._open[key] = fastest_signer(self._open[key])

@@ -19,6 +19,7 @@ from ledger.errors import Problem, Unavailable, Usage
 from ledger.format.keys import HeldKey, PublicKey, public_from_ssh, ssh_blob, ssh_line, ssh_string, take_ssh_string
 from ledger.keyfiles import files as keyfiles
 from ledger.keyfiles.files import load_key, make_key, read_public
+from ledger.keyfiles.ring import Keyring
 
 needs_ssh = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="no ssh-keygen here")
 needs_agent = pytest.mark.skipif(not (shutil.which("ssh-agent") and shutil.which("ssh-add")), reason="no ssh-agent")
@@ -207,6 +208,20 @@ def test_a_private_key_that_others_can_read_is_refused(tmp_path: Path, open_to: 
     assert problem.hint == f"run chmod 600 {path}"
     path.chmod(0o400)
     load_key(path, never_asked)
+
+
+@pytest.mark.parametrize("end", ["", ".pub"])
+def test_a_ring_signs_with_no_other_key_than_the_one_it_looked_at(tmp_path: Path, end: str) -> None:
+    """Another program put a key in its place, or somebody copied half of a pair: what it signed would be of no key."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    make_key(ours, None, "ours")
+    make_key(theirs, None, "theirs")
+    if end:
+        shutil.copy(f"{theirs}.pub", f"{ours}.pub")
+    ring = Keyring([ours], never_asked)
+    if not end:
+        shutil.copy(theirs, ours)
+    refused(Usage, "key_file_other", ring.only)
 
 
 def test_a_file_that_is_missing_is_said(tmp_path: Path) -> None:
