@@ -125,14 +125,13 @@ def join(bank: Bank, raw: bytes) -> Joined:
     "key_used".
     """
     card, today = open_card(raw), bank.clock.today().isoformat()
-    with bank.reading() as page:
+    with bank.store.writing() as log, bank.reading() as page:  # of two cards that come at once one is taken
         found = kept.pairing(page.db, card.link)
         if is_same_log(card.bank.origin, bank.folder.origin) or (found is not None and raw == found.ours):
             raise Refused("own_bank", "this card is our own: it is for the other bank")
         joined = _answered(found, card, today) if card.answers else _answer(bank, page, found, card, today)
         _refuse_known(page, card)
         made = sign_card(joined.ours, held_key(link_key_file(bank.folder, card.link)))
-    with bank.store.writing() as log:
         kept.keep_pairing(log.db, Pairing(card.link, made, raw))
     return joined
 

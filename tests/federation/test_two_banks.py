@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from federation import pairing
 from federation.outbox import head_of, is_ahead
 from federation.paying import order_fact
 from federation.proofs.evidence import verify_evidence
+from federation.protocol.card import Card, open_card
 from federation.protocol.parcels import Way, open_parcel
 from federation.syncing import link_keys
-from ledger.errors import Invalid, Problem
+from ledger.errors import Invalid, Problem, Refused
 from ledger.facts import links as lf
 from ledger.facts.entries import Entry, format_entry
 from ledger.format.cosignatures import Cosigner
@@ -23,10 +27,11 @@ from ledger.page import Page, Recorded
 from ledger.processes.signatures import MANY
 from ledger.publishing.heads import newest_head, read_checkpoint
 from ledger.publishing.shelf import open_folder_shelf
+from ledger.reading import Reading
 from ledger.verifying.pins import Pins
 from ledger.verifying.published import verify_published
 from tests.federation.test_web import served
-from tests.kit.across import Near, agree, near, pair, paired, settle
+from tests.kit.across import Near, agree, near, opened, pair, paired, settle
 from tests.kit.console import Console
 
 pytestmark = pytest.mark.usefixtures("kept_in")
@@ -46,6 +51,37 @@ def holds(*villages: Near) -> None:
     """Every log verifies, tables and all."""
     for one in villages:
         assert one.verified().problems == []
+
+
+def test_of_two_cards_that_answer_one_invitation_at_once_one_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oak, elm, ash = (near(tmp_path, name) for name in ("oak", "elm", "ash"))
+    invitation = pairing.invite(oak.bank)
+    first, second = (pairing.join(one.bank, invitation).answer for one in (elm, ash))
+    taken: list[str] = []
+
+    def take(raw: bytes) -> None:
+        program = opened(oak.bank.folder.path, oak.bank.clock)
+        with suppress(Refused):
+            taken.append(pairing.join(program.bank, raw).theirs.bank.name)
+        program.bank.store.close()
+
+    other, looked = threading.Thread(target=take, args=(second,)), pairing._refuse_known
+
+    def meanwhile(page: Reading, card: Card) -> None:
+        monkeypatch.undo()
+        other.start()
+        other.join(0.5)
+        looked(page, card)
+
+    monkeypatch.setattr(pairing, "_refuse_known", meanwhile)
+    take(first)
+    other.join()
+    with oak.bank.reading() as page:
+        assert [pairing.joined_cards(page.db, open_card(invitation).link).theirs.bank.name] == taken
+    for one in (oak, elm, ash):
+        one.bank.store.close()
 
 
 def test_many_orders_signed_by_members_elsewhere_are_taken_all_or_none(banks: tuple[Near, Near]) -> None:
