@@ -127,7 +127,7 @@ class Bank:
         """Overwrite what erased details left in the database's files, if that is still to be done."""
         with self.store.reading() as log:
             to_do = log.meta(UNWIPED)
-        if to_do:
+        if to_do or self._gone:  # who wiped meanwhile what was erased before may have said that it is all done
             self.store.wipe(self._gone)
         self._gone.clear()
 

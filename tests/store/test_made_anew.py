@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ledger.facts import events as e
 from ledger.keeping.backup import backup
 from ledger.keeping.rebuild import rebuild
 from ledger.keeping.restore import restore
+from ledger.store.sql import UNWIPED
 from tests.kit import stores
 from tests.kit.builders import Village, found, village_in
 
@@ -62,3 +64,15 @@ def test_who_keeps_a_bank_open_goes_on_in_the_one_restored_in_its_place(tmp_path
     assert report.size == 8
     for one in (village, other):
         one.bank.store.close()
+
+
+def test_what_this_one_erased_it_overwrites_although_another_says_that_all_is_done(tmp_path: Path) -> None:
+    """The other looked at the files before, and said so after."""
+    village, ada, bo = pair_in(tmp_path)
+    said = village.exchange(ada, bo, 1, memo="a very private word")
+    village.add(e.DetailsErased(((said.entry.id, "memo"),)))
+    stores.vandalise(village.bank.store.where, f"DELETE FROM meta WHERE name = '{UNWIPED}'")
+    village.bank.wipe()
+    for file in stores.files_of(village.bank.store.where):
+        assert b"a very private word" not in file.read_bytes()
+    village.bank.store.close()
