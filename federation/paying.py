@@ -21,21 +21,20 @@ from federation.deciding import ALIAS_LENGTH, alias_of, alias_secret
 from federation.kept import Contact
 from federation.pairing import called_neighbour, neighbour_link
 from federation.protocol.frames import Offer, Reject, offer_hash, parse_said
+from federation.protocol.letters import Kind, names_key, read_letter, sign_letter
 from federation.sides import Side, sides
 from ledger.book.records import NEVER, Payment
 from ledger.errors import Invalid, Refused, Usage
 from ledger.facts import links as lf
 from ledger.facts.entries import Entry
 from ledger.format import canonical as c
-from ledger.format.keys import PublicKey, Signer, decode_key, encode_key, key_id
-from ledger.format.notes import parse_note, sign_note
+from ledger.format.keys import PublicKey, Signer, decode_key, encode_key
 from ledger.hours import show_minutes, whole_minutes
 from ledger.reading import Reading
 from ledger.views.statements import called, private
 from ledger.words import clean_handle, clean_text, quote
 
-INVOICE_HEADER = "timebank/invoice/v1"
-MOST_INVOICE_BYTES = 8192
+INVOICE = Kind("timebank/invoice/v1", "an invoice", "bad_invoice", 8192)
 LONGEST_MEMO = 1000
 #: how many days old a hold is when it is marked
 AGES = (60, 30, 7)
@@ -128,30 +127,20 @@ def make_invoice(page: Reading, handle: str, neighbour: str, time: str, memo: st
 
 def sign_invoice(invoice: Invoice, signer: Signer) -> bytes:
     """The file."""
-    text = f"{INVOICE_HEADER}\n{c.format_shape(invoice)}\n"
-    return sign_note(text, [(invoice.link, signer)])
+    return sign_letter(INVOICE, invoice, invoice.link, signer)
 
 
 def open_invoice(page: Reading, raw: bytes) -> Invoice:
     """The invoice of a file, signed by the neighbour on whose link it is; `Invalid("bad_invoice")`."""
-    if len(raw) > MOST_INVOICE_BYTES:
-        raise Invalid("bad_invoice", f"{len(raw)} bytes; an invoice has at most {MOST_INVOICE_BYTES}")
-    try:
-        text, signatures = parse_note(raw)
-        lines = text.split("\n")
-        if len(lines) != 3 or lines[0] != INVOICE_HEADER or len(signatures) != 1:
-            raise Invalid("bad_invoice", f"an invoice is two lines, the first of them {INVOICE_HEADER}")
-        invoice = c.from_object(Invoice, c.parse_json(lines[1]))
-    except Invalid as error:
-        raise Invalid("bad_invoice", f"not an invoice: {error.message}") from None
+    invoice, text, signature = read_letter(INVOICE, Invoice, raw)
     side = sides(page).get(invoice.link)
     if side is None:
         raise Refused("unknown_link", "the invoice is of no neighbour of this bank")
     key = PublicKey.parse(decode_key(side.link.their_key))
-    if signatures[0].name != invoice.link or signatures[0].key_id != key_id(invoice.link, key.raw):
+    if not names_key(signature, invoice.link, key):
         what = f"the invoice is not signed by {called_neighbour(page, invoice.link)}, with the key the link has now"
         raise Invalid("bad_invoice", what, "sync, in case their key is new; else have them make the invoice anew")
-    key.verify(signatures[0].signature, text.encode())
+    key.verify(signature.signature, text.encode())
     return invoice
 
 

@@ -18,6 +18,7 @@ one: `by` is the link whose keys sign, which is the link itself where nothing el
 """
 
 # No `annotations` from __future__ here: a NamedTuple would compile each annotation anew, at every start.
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from federation.protocol.frames import Mark, check_signature, read_mark
@@ -90,8 +91,8 @@ def format_account(account: Account, signer: Signer, by: str) -> bytes:
     return format_note(text, [sign_text(text.encode(), by, signer)])
 
 
-def _opened(raw: bytes) -> tuple[str, str, list[Signature]]:
-    """Header, line and signatures of a file of either kind."""
+def _opened(raw: bytes) -> tuple[str, Sequence[Signature]]:
+    """Line and signatures of a file of either kind."""
     if len(raw) > MOST_BYTES:
         raise Invalid("bad_settlement", f"{len(raw)} bytes; a settlement has at most {MOST_BYTES}")
     try:
@@ -101,7 +102,7 @@ def _opened(raw: bytes) -> tuple[str, str, list[Signature]]:
     lines = text.split("\n")
     if len(lines) != 3:
         raise Invalid("bad_settlement", "a settlement is two lines")
-    return lines[0], lines[1], list(signatures)
+    return lines[1], signatures
 
 
 def is_account(raw: bytes) -> bool:
@@ -111,7 +112,7 @@ def is_account(raw: bytes) -> bool:
 
 def open_account(raw: bytes, link: Link, by: Link) -> Account:
     """The neighbour's account of a link, signed by it; `Invalid("bad_settlement")`."""
-    _, line, signatures = _opened(raw)
+    line, signatures = _opened(raw)
     try:
         found = c.from_object(Account, c.parse_json(line))
     except Invalid as error:
@@ -167,14 +168,14 @@ def sign_settlement(settlement: Settlement, by: Link, signer: Signer, before: by
     text = settlement_text(settlement_line(settlement))
     found = {by.ours: sign_text(text.encode(), by.link, signer)}
     if before:
-        found[by.theirs] = _opened(before)[2][0]
+        found[by.theirs] = _opened(before)[1][0]
     ordered = [found[one.origin] for one in settlement.banks if one.origin in found]
     return format_note(text, ordered)
 
 
 def open_proposal(raw: bytes, link: Link, by: Link) -> Settlement:
     """A settlement that the neighbour has signed and we have not; `Invalid("bad_settlement")` or "bad_signature"."""
-    _, line, signatures = _opened(raw)
+    line, signatures = _opened(raw)
     found = parse_settlement(line)
     if found.link != link.link or {one.origin for one in found.banks} != {link.ours, link.theirs}:
         raise Invalid("bad_settlement", "the settlement is of another link")
@@ -184,18 +185,18 @@ def open_proposal(raw: bytes, link: Link, by: Link) -> Settlement:
 
 def is_recorded(raw: bytes, link: Link) -> bool:
     """Whether this settlement is the one from which the link goes on."""
-    _, line, _ = _opened(raw)
+    line, _ = _opened(raw)
     return link.sent == Mark(parse_settlement(line).inc, 0, settlement_start(line))
 
 
 def signatures_of(raw: bytes) -> int:
     """How many have signed a settlement."""
-    return len(_opened(raw)[2])
+    return len(_opened(raw)[1])
 
 
 def settled_fact(raw: bytes, link: Link, by: Link) -> tuple[lf.LinkSettled, dict[str, str]]:
     """The entry of a settlement that is signed as it must be; `Invalid`: "bad_settlement", "bad_signature"."""
-    _, line, signatures = _opened(raw)
+    line, signatures = _opened(raw)
     signed = tuple([_encoded(one) for one in signatures])
     agreed = check_settlement(link, line, signed, by)
     ours = {one.pid for one in link.standing}

@@ -3,6 +3,7 @@
 words        six words that two people read to each other
 sealing      for one reader: whoever carries it sees its size and no more
 frames       what one bank says, in numbered signed notes
+letters      one record in a file by itself, signed once
 card         what a bank hands another to pair with it
 headkeys     the keys by which a neighbour signs its heads
 parcels      what is sealed: a frame with its memos, and the head

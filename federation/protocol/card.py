@@ -14,16 +14,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from federation.protocol.frames import hash_text, text_hash
+from federation.protocol.letters import Kind, letter_text, names_key, read_letter, sign_letter
 from federation.protocol.words import six_words
 from ledger.errors import Invalid, Refused
 from ledger.facts.links import Neighbour
 from ledger.format import canonical as c
 from ledger.format.epochs import is_same_log
-from ledger.format.keys import PublicKey, Signer, decode_key, key_id
-from ledger.format.notes import parse_note, sign_note
+from ledger.format.keys import PublicKey, Signer, decode_key
 
-HEADER = "timebank/card/v1"
-MOST_BYTES = 4096
+KIND = Kind("timebank/card/v1", "a card of a neighbour", "bad_card", 4096)
 
 
 @c.shape(link=c.entry_id, bank=c.part(Neighbour), drop=c.entry_id, answers=hash_text, until=c.day)
@@ -43,7 +42,7 @@ class Card(NamedTuple):
 
 def card_text(card: Card) -> str:
     """The text that is signed."""
-    return f"{HEADER}\n{c.format_shape(card)}\n"
+    return letter_text(KIND, card)
 
 
 def card_hash(card: Card) -> str:
@@ -55,26 +54,17 @@ def sign_card(card: Card, signer: Signer) -> bytes:
     """The note, signed by the link key that the card names."""
     if decode_key(card.bank.link_key) != signer.public.raw:
         raise ValueError("a card is signed by the link key it names")
-    return sign_note(card_text(card), [(card.link, signer)])
+    return sign_letter(KIND, card, card.link, signer)
 
 
 @lru_cache(maxsize=16)  # each frame said asks for ours
 def open_card(raw: bytes) -> Card:
     """The card of a note, signed by the key it names. `Invalid`: "bad_card", "bad_signature", "weak_key"."""
-    if len(raw) > MOST_BYTES:
-        raise Invalid("bad_card", f"{len(raw)} bytes; a card has at most {MOST_BYTES}")
-    try:
-        text, signatures = parse_note(raw)
-        lines = text.split("\n")
-        if len(lines) != 3 or lines[0] != HEADER or len(signatures) != 1:
-            raise Invalid("bad_card", f"a card is two lines, the first of them {HEADER}, and one signature")
-        card = c.from_object(Card, c.parse_json(lines[1]))
-    except Invalid as error:
-        raise Invalid("bad_card", f"not a neighbour's card: {error.message}") from None
+    card, text, signature = read_letter(KIND, Card, raw)
     if card.answers and card.until:
         raise Invalid("bad_card", "only an invitation has a last day")
-    key, signature = PublicKey.parse(decode_key(card.bank.link_key)), signatures[0]
-    if signature.name != card.link or signature.key_id != key_id(card.link, key.raw):
+    key = PublicKey.parse(decode_key(card.bank.link_key))
+    if not names_key(signature, card.link, key):
         raise Invalid("bad_card", "the card is not signed by the key it names")
     key.verify(signature.signature, text.encode())
     return card
