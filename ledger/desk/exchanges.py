@@ -14,7 +14,6 @@ from ledger.errors import Refused, Usage
 from ledger.facts import events as e
 from ledger.hours import show_minutes, whole_minutes
 from ledger.page import Page
-from ledger.people.register import openings_of
 from ledger.views.statements import find_exchange
 from ledger.words import clean_category, clean_text, parse_date, quote
 
@@ -135,20 +134,18 @@ def _refuse_twin(page: Page, fact: e.ExchangeRecorded, memo: str) -> None:
 
 def _stored_twin(page: Page, fact: e.ExchangeRecorded, memo: str) -> int | None:
     """The index of an exchange recorded before this page that says exactly the same and was not reversed."""
-    account, minutes = (fact.legs or fact.uncredited)[0]
-    if not page.may_have_exchanged(account, fact.served_on):
+    legs, column = (fact.legs, "minutes") if fact.legs else (fact.uncredited, "uncredited")
+    if not page.may_have_exchanged(legs[0][0], fact.served_on):
         return None
-    column = "minutes" if fact.legs else "uncredited"
-    rows = page.db.rows(
-        f"SELECT leaf FROM lines WHERE account = ? AND served_on = ? AND {column} = ? AND leaf < ?",
-        (account, fact.served_on, minutes, page.first),
-    )
-    for (index,) in rows:
+    alike = f"SELECT leaf FROM lines WHERE account = ? AND served_on = ? AND {column} = ?"
+    between = legs[:2]  # who else took part, the entry tells
+    query = f"""SELECT leaf FROM ({" INTERSECT ".join([alike] * len(between))}) alike WHERE leaf < ?
+        AND COALESCE((SELECT value FROM openings WHERE openings.leaf = alike.leaf AND field = 'memo'), '') = ?"""
+    said = [word for account, minutes in between for word in (account, fact.served_on, minutes)]
+    for (index,) in page.db.rows(query, (*said, page.first, memo)):
         entry = page.log.entry(index)
         if _same(entry.fact, fact) and page.book.contest(entry.id).reversed < 0:
-            opening = openings_of(page.db, index).get("memo")
-            if (opening.value if opening else "") == memo:
-                return int(index)
+            return int(index)
     return None
 
 
