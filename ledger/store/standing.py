@@ -10,10 +10,11 @@ from ledger.store.address import shown
 from ledger.store.log import SIZE, Log, as_size
 from ledger.store.sql import ARRIVING, MADE, MOVED, SCHEMA, Asked
 
-_MARKS = [f"(SELECT value FROM meta WHERE name = '{name}')" for name in ("schema", "origin", MOVED, ARRIVING, MADE)]
-#: how a database stands, in one row; with the tile of leaves that is written on next
-STANDS = f"SELECT {', '.join(_MARKS)}, ({SIZE})"
-STANDS_WITH_TILE = f"{STANDS}, (SELECT hashes FROM tiles WHERE level = 0 AND number = ({SIZE}) >> 8)"
+_MARKS = [f"MAX(CASE WHEN name = '{name}' THEN value END)" for name in ("schema", "origin", MOVED, ARRIVING, MADE)]
+_SEEN = f"{', '.join(_MARKS)}, ({SIZE})"
+#: how a database stands, in one row and one look at `meta`; with the tile of leaves that is written on next
+STANDS = f"SELECT {_SEEN} FROM meta"
+STANDS_WITH_TILE = f"SELECT {_SEEN}, (SELECT hashes FROM tiles WHERE level = 0 AND number = ({SIZE}) >> 8) FROM meta"
 
 
 class Standing(NamedTuple):
