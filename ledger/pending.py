@@ -20,8 +20,8 @@ from ledger.store.log import Log
 from ledger.store.tables import SqlTables
 from ledger.store.writing import Writing
 
+#: entries of a batch; of the first batches that another process signs; and batches that may wait for their signatures
 BATCH = 2000
-#: those of the first batches that another process signs, and batches that may wait for their signatures
 FEW = 25
 AHEAD = 2
 

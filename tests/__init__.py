@@ -16,7 +16,7 @@ store        the log in a file or on a server, whatever dies or fails beneath it
 people       who was erased is nowhere
 processes    whatever becomes of a helper, the outcome is the same
 keyfiles     keys on this machine, and the commands that make them
-desk         people's words: hours, names, accounts, mandates, policies, listings, referrals
+desk         people's words: hours, names, accounts, mandates, policies, twins, listings, referrals
 moving       in from other systems, with small histories of theirs
 views        statements, exports, measures of a year
 publishing   what leaves the bank, and comes back after a loss

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from stat import S_ISREG
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +142,7 @@ class Store:
         foreseen = left.ahead if again and left and left.alone else None
         question = self.question(STANDS if foreseen else STANDS_WITH_TILE)
         with self._working():
-            self._must_exist()
+            self._find_file()
             has_turn = self._turn.begin(self._size_now)
             try:
                 asked = [question] if foreseen else [question, *likely()]
@@ -316,7 +317,7 @@ class Store:
         self.close()
         with explained(self.where):
             if self.is_sqlite:
-                self._must_exist()
+                self._find_file()
                 wipe_sqlite(self.where, gone, self.waiting)
             else:
                 wipe_postgres(self._opened_server(), self.waiting)
@@ -359,7 +360,7 @@ class Store:
             with self._opened_server().reading(asked) as db:
                 yield db
             return
-        self._must_exist()
+        self._find_file()
         connection, self._resting = self._resting, None
         if connection is None:
             connection = connect_read_only(self.where, self.waiting)
@@ -381,13 +382,15 @@ class Store:
         log = log_id(self.origin)
         return asked, (*[log.hex if self.is_sqlite else log] * (asked.count("?") - len(params)), *params)
 
-    def _must_exist(self) -> None:
+    def _find_file(self) -> None:
         """`Unavailable("database_missing")`; a file in whose place another has come is let go."""
         if not self.is_sqlite:
             return
-        if not Path(self.where).is_file():
+        found = None
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found = Path(self.where).stat()
+        if found is None or not S_ISREG(found.st_mode):
             raise Unavailable("database_missing", f"no database at {self.where}")
-        found = Path(self.where).stat()
         before, self._file = self._file, (found.st_dev, found.st_ino)
         if before not in (None, self._file):
             self.close()

@@ -50,8 +50,6 @@ Asked = tuple[str, tuple[Any, ...]]
 Ahead = dict[Asked, list[Row]]
 #: where the rows of an insertion begin
 VALUES = " VALUES ("
-#: rows that one statement inserts
-AT_ONCE = 100
 
 _TABLES = """
 CREATE TABLE meta (name {text} PRIMARY KEY, value {text} NOT NULL)

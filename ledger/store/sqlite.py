@@ -11,8 +11,10 @@ from uuid import UUID
 from weakref import WeakSet
 
 from ledger.store import sql
-from ledger.store.sql import AT_ONCE, VALUES, Row
+from ledger.store.sql import VALUES, Row
 
+#: rows that one statement inserts
+_AT_ONCE = 100
 #: what SQLite says of a folder in which it may not make the files beside a database
 _NOT_WRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
@@ -59,8 +61,8 @@ class SqliteDb:
         head, values, tail = sql.partition(VALUES)
         if values:
             one, _, tail = tail.partition(")")
-            hundred = f"{head}{VALUES}{f'{one}), (' * (AT_ONCE - 1)}{one}){tail}"
-            while len(some := list(islice(left, AT_ONCE))) == AT_ONCE:
+            hundred = f"{head}{VALUES}{f'{one}), (' * (_AT_ONCE - 1)}{one}){tail}"
+            while len(some := list(islice(left, _AT_ONCE))) == _AT_ONCE:
                 self._cursor.execute(hundred, list(chain.from_iterable(some)))
             left = iter(some)
         self._cursor.executemany(sql, left)
