@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ledger.errors import Refused
-from ledger.store.log import Log, as_bytes
-from ledger.store.sql import Db
+from ledger.store.log import Log
+from ledger.store.sql import Db, as_bytes
 from ledger.words import fold_handle, near_matches, quote
 
 #: our frames, and the reader's own that are given back

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from ledger.errors import Refused
 from ledger.format.openings import Opening
-from ledger.store.log import as_bytes
-from ledger.store.sql import Db
+from ledger.store.sql import Db, as_bytes
 from ledger.words import fold_handle, near_matches, quote
 
 

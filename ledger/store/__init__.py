@@ -7,6 +7,7 @@ says when it cannot is turned into a code a person can act on.
 
 address     where a bank's database is
 sql         the tables in SQL, and a cursor that hides what two databases spell apart
+tiles       the tree in a database, in pieces
 log         the log as it is read
 tables      the book's tables in a database
 standing    how a database stands when it is opened, and whether this program may use it

@@ -9,6 +9,7 @@ import sqlite3
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
 from time import monotonic
@@ -16,26 +17,26 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.store.address import OTHER_SCHEMA, is_url, settings, shown
-from ledger.store.log import SIZE, Log, as_bytes, log_id
+from ledger.store.log import LAST_TILE, SIZE, Log, log_id
 from ledger.store.sql import (
     ARRIVING,
     LOG_TABLE,
     MOVED,
     NO_ANSWER,
     SCHEMA,
-    Ahead,
     Asked,
     Db,
     Overtaken,
     Unguarded,
     UnknownOutcome,
     create_statements,
-    postgres_statements,
     strangers,
     table_names,
+    unsampled_statements,
 )
 from ledger.store.sqlite import SqliteDb, connect_read_only, patiently
-from ledger.store.standing import STANDS, STANDS_WITH_TILE, Standing, must_be_whole, standing
+from ledger.store.standing import MARK, STANDS, Standing, known, must_be_whole, standing
+from ledger.store.tiles import joined
 from ledger.store.troubles import explained
 from ledger.store.turns import Left, Turn
 
@@ -107,7 +108,7 @@ class Store:
                 if not db.has_table("meta"):
                     for statement in create_statements(db.dialect):
                         db.run(statement)
-                    for statement in () if self.is_sqlite else postgres_statements():
+                    for statement in () if self.is_sqlite else unsampled_statements():
                         db.run(statement)
                 writing = Writing(db, origin, recorder)
                 writing.set_meta("schema", str(SCHEMA))
@@ -139,28 +140,29 @@ class Store:
 
         log: Writing | None = None
         left, self._left = self._left, None
-        foreseen = left.ahead if again and left and left.alone else None
-        question = self.question(STANDS if foreseen else STANDS_WITH_TILE)
+        before = left.stands if again and left and left.alone else None
+        foreseen = {self.question(MARK): [before.mark]} if before else None
+        question, last_tile = self.question(STANDS), self.question(LAST_TILE)
         with self._working():
             self._find_file()
             has_turn = self._turn.begin(self._size_now)
             try:
-                asked = [question] if foreseen else [question, *likely()]
+                asked = [*foreseen] if foreseen else [question, last_tile, *likely()]
                 with self._open(create=False).appending(self.waiting, asked, foreseen) as db:
                     log = Writing(db, self.origin, self._recorder)
                     log.is_foreseen = foreseen is not None
-                    stands = standing(self.where, log, question)
+                    stands = known(log, before) if before else standing(self.where, log, question)
                     if not older:
                         must_be_whole(self.where, stands)
                     if stands.arriving is not None:
                         self._settle(log, stands.arriving)
                     alone = has_turn
-                    if left is not None and left.ahead == self._next(log, stands):
+                    if left is not None and left.stands == stands:
                         alone, log.partial = True, left.partial
                     elif again and left is not None and left.is_just_now:
                         raise Overtaken
-                    if not log.partial and stands.tile is not None:
-                        log.partial[0] = log.size() >> 8, as_bytes(stands.tile, "a tile")
+                    if not self.is_sqlite and not log.partial:
+                        log.partial[0] = log.size() >> 8, joined(db.rows(*last_tile))
                     yield log
             except Overtaken:
                 self._turn.end(left)
@@ -183,11 +185,7 @@ class Store:
         """What this program will find if nobody else writes; None where that is not worth knowing."""
         if self.is_sqlite or stands[:4] != (str(SCHEMA), log.origin, None, None):
             return None
-        return Left(self._next(log, stands), log.partial, alone, monotonic())
-
-    def _next(self, log: Log, stands: Standing) -> Ahead:
-        """What is asked first and answered so, if nobody else writes."""
-        return {self.question(STANDS): [stands.as_foreseen(log.size())]}
+        return Left(stands._replace(size=log.size()), log.partial, alone, monotonic())
 
     def _size_now(self) -> int:
         with self._reading_db([self.question(SIZE)]) as db:
@@ -379,8 +377,7 @@ class Store:
 
     def question(self, asked: str, *params: Any) -> Asked:
         """A question about the log, whose id is the first of its parameters, as often as there are more."""
-        log = log_id(self.origin)
-        return asked, (*[log.hex if self.is_sqlite else log] * (asked.count("?") - len(params)), *params)
+        return _question(self.origin, self.is_sqlite, asked, params)
 
     def _find_file(self) -> None:
         """`Unavailable("database_missing")`; a file in whose place another has come is let go."""
@@ -394,6 +391,12 @@ class Store:
         before, self._file = self._file, (found.st_dev, found.st_ino)
         if before not in (None, self._file):
             self.close()
+
+
+@lru_cache(maxsize=100)
+def _question(origin: str, is_sqlite: bool, asked: str, params: tuple[Any, ...]) -> Asked:
+    log = log_id(origin)
+    return asked, (*[log.hex if is_sqlite else log] * (asked.count("?") - len(params)), *params)
 
 
 #: opens the database at a place, of the log with an origin, if that is known

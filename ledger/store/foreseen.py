@@ -188,9 +188,14 @@ def _together(statements: tuple[str, ...]) -> str:
 def _unless(foreseen: tuple[Asked, list[Row]]) -> tuple[str, list[Any]]:
     """An insertion of nothing, which fails if a question has another answer, of one row, than was foreseen."""
     (asked, params), [row] = foreseen
-    answer = f"(SELECT said::text FROM ({in_percents(asked)}) said)"
-    said = ",".join("" if word is None else str(word) for word in row)
-    return f"INSERT INTO meta SELECT 'overtaken' WHERE {answer} IS DISTINCT FROM %s", [*params, f"({said})"]
+    return _failing(asked, len(row)), [*params, *row]
+
+
+@lru_cache(maxsize=100)
+def _failing(asked: str, columns: int) -> str:
+    names, values = (", ".join(words) for words in ([f"c{n}" for n in range(columns)], ["%s"] * columns))
+    answered = f"SELECT FROM ({in_percents(asked)}) said ({names}) WHERE ({names}) = ({values})"
+    return f"INSERT INTO meta SELECT 'overtaken' WHERE NOT EXISTS ({answered})"
 
 
 def insertion(sql: str, rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:

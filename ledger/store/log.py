@@ -10,7 +10,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from ledger.errors import Invalid
 from ledger.format.checkpoint import HANDOVERS, parse_handovers
 from ledger.format.epochs import first_origin
-from ledger.store.sql import Db
+from ledger.store.sql import Db, as_bytes
+from ledger.store.tiles import last_tile, read_tile
 
 if TYPE_CHECKING:
     from ledger.facts.entries import Entry
@@ -24,6 +25,8 @@ HEAD = (_META, ("head",))
 #: whether entries after the first so many are of other kinds than those of some
 OTHERS = "SELECT 1 FROM stored_events WHERE originator_id = ? AND originator_version > ? AND topic NOT IN ({}) LIMIT 1"
 SIZE = "SELECT MAX(originator_version) FROM stored_events WHERE originator_id = ?"
+#: the hashes that the next leaf follows in its tile
+LAST_TILE = last_tile(SIZE)
 
 
 @cache
@@ -113,10 +116,7 @@ class Log:
 
     def read_tile(self, level: int, number: int) -> bytes:
         """The hashes that a tile holds; `Invalid("missing_tile")`. (The Merkle functions call this.)"""
-        row = self.db.row("SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, number))
-        if row is None:
-            raise Invalid("missing_tile", f"tile {level}/{number} is not in the database")
-        return as_bytes(row[0], f"tile {level}/{number}")
+        return read_tile(self.db, level, number)
 
     def head(self) -> bytes:
         """The last signed head as a note, or nothing."""
@@ -130,13 +130,6 @@ class Log:
         """A value of the table `meta`, or the empty string."""
         row = self.db.row(_META, (name,))
         return str(row[0]) if row else ""
-
-
-def as_bytes(value: Any, what: str) -> bytes:
-    """SQLite keeps what it is given, whatever the column's type; `bytes` of a number would be that many zeros."""
-    if type(value) is not bytes:
-        raise Invalid("database_damaged", f"{what} is not kept as bytes")
-    return value
 
 
 def as_size(highest: Any) -> int:

@@ -1,7 +1,7 @@
 """The tables of a bank in SQL that SQLite and PostgreSQL both read, and a cursor that hides what they spell apart.
 
     stored_events   the log (made by eventsourcing's recorder): originator_version = index + 1, state = the entry
-    tiles           the Merkle tree: hashes of one tile, as many as there are
+    tiles           the Merkle tree: sixteen hashes of one level, or as many as there are (`tiles.py`)
     book            the fold's records, as canonical JSON by kind and id
     entries         entry id → index, hash, ledger day (the id begins with a time, so the key stays ordered)
     lines           one account's part in one exchange, in statement order
@@ -27,16 +27,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
-#: 2 brought the table `imported`, 3 those about neighbours, 4 in `book` who may vote, and since when who is suspended
-SCHEMA = 4
+from ledger.errors import Invalid
+
+#: 2 brought the table `imported`, 3 those about neighbours, 4 in `book` who may vote, and since
+#: when who is suspended, 5 `tiles` in pieces
+SCHEMA = 5
 #: the name in `meta` of what is still to do after details were erased (`Store.wipe`)
 UNWIPED = "unwiped"
 #: in `meta` when a bank moves: where it has gone, in the database it left; where it came from, until that is said there
 MOVED, ARRIVING = "moved", "arriving"
-#: in `meta`, a word drawn whenever tables are made, or made anew: what a program remembers is of those of one word
+#: how a database stands, by what `meta` says
+STANDING = ("schema", "origin", MOVED, ARRIVING)
+#: in `meta`, a word drawn whenever that changes, or tables are made anew: what a program remembers is of one word
 MADE = "made"
 #: what `meta` says of a database and not of the bank in it
-OF_THE_PLACE = ("schema", "origin", UNWIPED, MOVED, ARRIVING, MADE)
+OF_THE_PLACE = (*STANDING, UNWIPED, MADE)
 #: how long a lock is waited for, and how long in silence
 LOCK_SECONDS = 60
 QUIET_SECONDS = 2
@@ -75,9 +80,6 @@ CREATE TABLE contacts (link {text}, folded {text}, name {text} NOT NULL, alias {
  PRIMARY KEY (link, folded)) {clustered}
 CREATE TABLE sides (link {text} PRIMARY KEY, leaf BIGINT NOT NULL, side {text} NOT NULL)
 """
-
-#: the last tile is written anew with every record: whole in its row, and not in pieces in a table beside its own
-_IN_LINE = "ALTER TABLE tiles ALTER hashes SET STORAGE MAIN, SET (toast_tuple_target = 8160)"
 
 LOG_TABLE = "stored_events"
 _HELD = (
@@ -120,11 +122,6 @@ def unsampled_statements() -> list[str]:
     ]
 
 
-def postgres_statements() -> list[str]:
-    """The statements that tell PostgreSQL besides how to keep an empty bank's tables."""
-    return [*unsampled_statements(), _IN_LINE]
-
-
 def table_names() -> list[str]:
     """The tables of a bank, but for stored_events."""
     return [statement.split()[2] for statement in create_statements("sqlite")]
@@ -134,6 +131,13 @@ def strangers(db: Db) -> list[str]:
     """Of the tables in a schema of PostgreSQL those that are none of a bank's; without a log all are strange."""
     found = {name for (name,) in db.rows(_HELD)}
     return sorted(found - {LOG_TABLE, *table_names()} if LOG_TABLE in found else found)
+
+
+def as_bytes(value: Any, what: str) -> bytes:
+    """SQLite keeps what it is given, whatever the column's type; `bytes` of a number would be that many zeros."""
+    if type(value) is not bytes:
+        raise Invalid("database_damaged", f"{what} is not kept as bytes")
+    return value
 
 
 class UnknownOutcome(Exception):

@@ -8,17 +8,17 @@ from ledger.errors import Invalid, Unavailable
 from ledger.format.epochs import is_same_log
 from ledger.store.address import shown
 from ledger.store.log import SIZE, Log, as_size
-from ledger.store.sql import ARRIVING, MADE, MOVED, SCHEMA, Asked
+from ledger.store.sql import MADE, SCHEMA, STANDING, Asked
 
-_MARKS = [f"MAX(CASE WHEN name = '{name}' THEN value END)" for name in ("schema", "origin", MOVED, ARRIVING, MADE)]
-_SEEN = f"{', '.join(_MARKS)}, ({SIZE})"
-#: how a database stands, in one row and one look at `meta`; with the tile of leaves that is written on next
-STANDS = f"SELECT {_SEEN} FROM meta"
-STANDS_WITH_TILE = f"SELECT {_SEEN}, (SELECT hashes FROM tiles WHERE level = 0 AND number = ({SIZE}) >> 8) FROM meta"
+_WORDS = [f"MAX(CASE WHEN name = '{name}' THEN value END)" for name in (*STANDING, MADE)]
+#: how a database stands, in one row and one look at `meta`
+STANDS = f"SELECT {', '.join(_WORDS)}, ({SIZE}) FROM meta"
+#: what differs if it stands otherwise
+MARK = f"SELECT (SELECT value FROM meta WHERE name = '{MADE}'), ({SIZE})"
 
 
 class Standing(NamedTuple):
-    """What `meta` says of a database, the highest number of an entry, and the last tile of leaves."""
+    """What `meta` says of a database, and the highest number of an entry."""
 
     schema: Any
     origin: Any
@@ -26,11 +26,11 @@ class Standing(NamedTuple):
     arriving: Any
     made: Any
     size: Any
-    tile: Any = None
 
-    def as_foreseen(self, size: int) -> tuple[Any, ...]:
-        """The row that is found next, if nobody else writes: of a log that has so many entries now."""
-        return *self[:5], size
+    @property
+    def mark(self) -> tuple[Any, Any]:
+        """The answer to `MARK`."""
+        return self.made, self.size
 
 
 def standing(where: str, log: Log, question: Asked) -> Standing:
@@ -45,11 +45,16 @@ def standing(where: str, log: Log, question: Asked) -> Standing:
     if int(schema) > SCHEMA:
         what = f"{shown(where)} is of version {schema}, and this program knows {SCHEMA}"
         raise Unavailable("newer_version", what)
-    wanted, log.origin, log.made = log.origin, origin, str(stands.made or "")
-    if wanted and not is_same_log(origin, wanted):
-        raise Invalid("foreign_origin", f"{shown(where)} holds the log {origin}, not {wanted}")
+    if log.origin and not is_same_log(origin, log.origin):
+        raise Invalid("foreign_origin", f"{shown(where)} holds the log {origin}, not {log.origin}")
     if stands.moved is not None:
         raise Unavailable("store_moved", f"the bank has left {shown(where)}: it is in {stands.moved}")
+    return known(log, stands)
+
+
+def known(log: Log, stands: Standing) -> Standing:
+    """What a log knows of itself by how its database stands."""
+    log.origin, log.made = stands.origin, str(stands.made or "")
     if stands.size is None or type(stands.size) is int:  # what is no number is found damaged by who asks for it
         log.known_size = as_size(stands.size)
     return stands

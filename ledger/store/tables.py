@@ -16,8 +16,7 @@ from ledger.book.records import RECORDS
 from ledger.book.tables import Line, Seen
 from ledger.facts.entries import Entry
 from ledger.format import canonical as c
-from ledger.store.log import as_bytes
-from ledger.store.sql import Asked, Db
+from ledger.store.sql import Asked, Db, as_bytes
 
 #: records by kind and key
 Cache = dict[str, dict[str, Any]]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ledger.store.sql import Ahead
+from ledger.store.standing import Standing
 
 #: how long one steps aside at most, on average, in seconds: a hundred records of another, and nobody at a desk notices
 ASIDE_SECONDS = 0.2
@@ -25,7 +25,7 @@ PAUSE_SECONDS = 0.25
 class Left(NamedTuple):
     """A server's database as this program left it: what it finds next, if nobody else writes meanwhile."""
 
-    ahead: Ahead
+    stands: Standing
     #: the partial tiles of the tree, by level
     partial: dict[int, tuple[int, bytes]]
     #: whether it may count on that: nobody else had written since the time before, or it has a turn

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ledger.errors import Invalid
-from ledger.format.merkle import tile_growth
 from ledger.store.log import Log, log_id
-from ledger.store.sql import MADE, SCHEMA, Db, create_statements
+from ledger.store.sql import MADE, SCHEMA, STANDING, Db, create_statements
+from ledger.store.tiles import grow_tree
 
 
 class Writing(Log):
@@ -45,12 +45,7 @@ class Writing(Log):
 
     def grow_tree(self, first: int, leaves: Sequence[bytes]) -> None:
         """Write the tiles that change when leaf hashes are added, the first at index `first`."""
-        grown = tile_growth(first, leaves, self._known_tile)
-        self.db.many(
-            "INSERT INTO tiles (level, number, hashes) VALUES (?, ?, ?)"
-            " ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes",
-            grown,
-        )
+        grown = grow_tree(self.db, first, leaves, self._known_tile)
         self.partial |= {level: (number, hashes) for level, number, hashes in grown}
 
     def _known_tile(self, level: int, number: int) -> bytes:
@@ -58,14 +53,16 @@ class Writing(Log):
         return hashes if known == number else self.read_tile(level, number)
 
     def set_meta(self, name: str, value: str) -> None:
-        """Keep a value in `meta`."""
+        """Keep a value in `meta`. One of how the database stands makes it another for who remembers it."""
         self.db.run(
             "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             (name, value),
         )
+        if name in STANDING:
+            self.made_anew()
 
     def made_anew(self) -> None:
-        """Say of the tables that what any program remembers of them is of others."""
+        """Say of the database that what any program remembers of it is of another."""
         self.set_meta(MADE, secrets.token_hex(8))
 
 

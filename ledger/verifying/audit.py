@@ -36,6 +36,7 @@ from ledger.rules.votes import reserved
 from ledger.store.log import Log, log_id
 from ledger.store.sql import PROJECTIONS, Db, Row
 from ledger.store.sqlite import SqliteDb
+from ledger.store.tiles import each_tile, is_of_tree
 from ledger.store.troubles import explained
 from ledger.verifying.beside import damage, listed_imports, stray_imports, stray_referrals, stray_sheets
 from ledger.verifying.differences import differences, in_order
@@ -318,7 +319,7 @@ def _check_signed(walk: Walk, raw: bytes, size: int) -> None:
 def tiles_are_of_the_entries(case: Case) -> Iterator[Finding]:
     """Every tile of the tree is that of the entries: a leaf that differs is named by its index."""
     walk = case.walk
-    for level, number, hashes in walk.scratch.each("SELECT level, number, hashes FROM tiles ORDER BY level, number"):
+    for level, number, hashes in each_tile(walk.scratch):
         try:
             kept = walk.source.read_tile(level, number)
         except Invalid as problem:
@@ -389,10 +390,10 @@ def no_tile_is_astray(case: Case) -> Iterator[Finding]:
     """No tile is kept that the tree does not have."""
     if case.walk.live is None:
         return
-    told = set(case.walk.scratch.each("SELECT level, number FROM tiles"))
     for level, number in case.walk.live.each("SELECT level, number FROM tiles"):
-        if (level, number) not in told:
-            yield finding("tile_mismatch", None, f"the tile {level}/{number} is not one of this tree")
+        if not is_of_tree(case.walk.size, level, number):
+            what = f"the piece {number} of level {level} in the table tiles is not one of this tree"
+            yield finding("tile_mismatch", None, what)
 
 
 def private_tables_name_their_entries(case: Case) -> Iterable[Finding]:

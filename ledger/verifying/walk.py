@@ -20,13 +20,14 @@ from ledger.facts.events import ExchangeRecorded, LogReopened
 from ledger.facts.everyday import parse_one_of_many
 from ledger.format import canonical as c
 from ledger.format.canonical import made
-from ledger.format.merkle import HASH_BYTES, leaf_hash, root_from_tiles, tile_growth
+from ledger.format.merkle import HASH_BYTES, leaf_hash, root_from_tiles
 from ledger.format.openings import Opening, check_openings
 from ledger.people.naming import NAMING, name_account
 from ledger.processes.signatures import Checker
 from ledger.store.log import Log
 from ledger.store.sql import Db, Row, create_statements
 from ledger.store.tables import SqlTables
+from ledger.store.tiles import grow_tree, write_tiles
 from ledger.store.troubles import explained
 from ledger.verifying.findings import Finding, Report, finding, said
 from ledger.verifying.scratch import ScratchTables, make_runs
@@ -139,7 +140,7 @@ class Walk:
         self.report.origin = source.origin
         self.founding = start.founding if start else ""
         if start:
-            scratch.many("INSERT INTO tiles (level, number, hashes) VALUES (?, ?, ?)", start.tiles(source))
+            write_tiles(scratch, 0, start.tiles(source))
         #: whether every row was read, so that the tables can be compared
         self.whole = False
         self._leaves: list[bytes] = []
@@ -321,8 +322,7 @@ class Walk:
         """Write what was folded, and the tiles over it, into the scratch database."""
         self.tables.flush()
         self.tables.let_go(MOST_CACHED)
-        growth = tile_growth(self.size - len(self._leaves), self._leaves, self.tree.read_tile)
-        self.scratch.many("INSERT OR REPLACE INTO tiles (level, number, hashes) VALUES (?, ?, ?)", growth)
+        grow_tree(self.scratch, self.size - len(self._leaves), self._leaves, self.tree.read_tile)
         self._leaves.clear()
 
 

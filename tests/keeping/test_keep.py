@@ -115,6 +115,7 @@ def test_a_database_of_an_earlier_version_is_refused_until_it_is_rebuilt(village
     vandalise(
         village.bank,
         "UPDATE meta SET value = '2' WHERE name = 'schema'",
+        "DELETE FROM meta WHERE name = 'made'",
         "DELETE FROM book WHERE kind = 'electors'",
         "DROP TABLE pairings",
     )

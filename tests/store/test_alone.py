@@ -14,7 +14,7 @@ from ledger.errors import Unavailable
 from ledger.page import Page
 from ledger.store import sql, turns
 from ledger.store.address import with_setting
-from ledger.store.sql import LOG_TABLE, MOVED
+from ledger.store.sql import LOG_TABLE, MOVED, STANDING
 from tests.kit.builders import Village, found, village_in
 from tests.kit.lines import Line, line_to
 
@@ -73,15 +73,6 @@ def test_a_page_of_many_entries_too(two: Two) -> None:
     two.village.write(lambda page: [page.add(two.village.help(two.ada, two.bo, 1)) for _ in range(300)])
     assert two.line.questions == 1
     assert two.entries() == 304
-
-
-def test_a_tile_that_grows_is_kept_in_its_row(two: Two) -> None:
-    """It is written anew with each record: in pieces, beside its table, that is a tenth of what the server does."""
-    two.village.write(lambda page: [page.add(two.village.help(two.ada, two.bo, 1)) for _ in range(240)])
-    beside = "SELECT pg_relation_size(reltoastrelid) FROM pg_class WHERE oid = 'tiles'::regclass"
-    with two.other.bank.store.reading() as log:
-        assert len(log.read_tile(0, 0)) == 32 * log.size() > 7000
-        assert log.db.rows(beside) == [(0,)]
 
 
 def test_who_is_overtaken_begins_again_and_has_a_turn(two: Two) -> None:
@@ -174,6 +165,18 @@ def test_a_bank_that_moved_away_meanwhile_takes_nothing(two: Two) -> None:
     with two.other.bank.store.looking() as found_there:
         assert found_there is not None
         assert found_there[0].size() == 4
+
+
+@pytest.mark.parametrize("name", [*STANDING, "said"])
+def test_what_another_says_of_how_the_bank_stands_is_looked_at(two: Two, name: str) -> None:
+    with two.other.bank.store.writing() as log:
+        before = log.meta(name)
+        log.set_meta(name, before or "word")
+        if not before:
+            log.db.run("DELETE FROM meta WHERE name = ?", (name,))
+    two.line.cut(0)
+    two.records()
+    assert (two.line.questions == 1) == (name == "said")
 
 
 def test_a_move_that_was_waited_for_is_seen_whatever_a_server_shows_by_itself(

@@ -380,18 +380,25 @@ def test_a_table_that_is_gone_does_not_stop_the_audit(village: Village, tamper: 
 
 
 def test_an_edited_leaf_blames_the_tile_where_a_head_proves_the_entry(village: Village, tamper: Tamper) -> None:
-    with village.bank.store.reading() as log:
-        tile = log.read_tile(0, 0)
     for index, code in ((EXCHANGE, "tile_mismatch"), (SIZE - 1, "leaf_mismatch")):
+        with village.bank.store.reading() as log:
+            tile = log.read_tile(0, 0)
         edited = tile[: 32 * index] + bytes(32) + tile[32 * index + 32 :]
-        tamper("UPDATE tiles SET hashes = ?", edited)
+        number = index // 16
+        assert tamper("UPDATE tiles SET hashes = ? WHERE number = ?", edited[512 * number :][:512], number) == 1
         assert told(village.audit()) == {(code, index)}
+        tamper("UPDATE tiles SET hashes = ? WHERE number = ?", tile[512 * number :][:512], number)
 
 
 def test_a_tile_of_another_length_is_named(village: Village, tamper: Tamper) -> None:
-    for edited in ("substr(hashes, 1, 32)", "x''", "hashes || x'00'", "hashes || hashes"):
-        assert tamper(f"UPDATE tiles SET hashes = CAST({edited} AS BLOB)") == 1
-        assert "tile_mismatch" in codes(village.audit())
+    for number, edited, code in (
+        (1, "hashes || hashes", "tile_mismatch"),
+        (1, "hashes || x'00'", "tile_mismatch"),
+        (0, "substr(hashes, 1, 480)", "bad_tile"),
+        (0, "hashes || hashes", "bad_tile"),
+    ):
+        assert tamper(f"UPDATE tiles SET hashes = CAST({edited} AS BLOB) WHERE number = ?", number) == 1
+        assert code in codes(village.audit())
 
 
 def test_a_missing_and_a_surplus_tile_are_named(village: Village, tamper: Tamper) -> None:
