@@ -128,6 +128,8 @@ _REPLICA = re.compile("read-only|hot standby", re.IGNORECASE)
 _SETTING = re.compile(
     "^(invalid |bad value |could not match |definition of service |.*service file)|parameter|command-line arg"
 )
+#: which of the server's functions refuse what a standby cannot do (they say so in its language)
+_RECOVERING = ("PreventCommandDuringRecovery", "LockAcquireExtended")
 _READ_ONLY = "name the primary in timebank.toml; if it is, have it lift default_transaction_read_only"
 _WAIT = "wait a moment, then run the same command again"
 _TAKE_TURNS = "wait until others have finished, or have max_connections of the server or the user's limit raised"
@@ -145,9 +147,14 @@ def _postgres_problem(error: BaseException, where: str) -> Problem:
         return Invalid("database_damaged", f"{shown(where)}: {said}") if is_there else _unseen(said, where)
     if code == "database_rights":
         return Unavailable(code, f"{shown(where)}: {said}", _right_wanted(said, where))
-    if code == "database_replica" and "recovery" not in said:
+    if code == "database_replica" and _refused_by(error) not in _RECOVERING:
         return Unavailable(code, f"{shown(where)}: {said}", _READ_ONLY)
     return (Invalid if code == "database_damaged" else Unavailable)(code, f"{shown(where)}: {said}")
+
+
+def _refused_by(error: BaseException) -> str | None:
+    """The function of the server that refused."""
+    return getattr(getattr(error, "diag", None), "source_function", None)
 
 
 def _unseen(said: str, where: str) -> Problem:
