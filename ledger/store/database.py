@@ -147,7 +147,7 @@ class Store:
             self._find_file()
             has_turn = self._turn.begin(self._size_now)
             try:
-                asked = [*foreseen] if foreseen else [question, last_tile, *likely()]
+                asked = [*foreseen] if foreseen else [question, *([] if older else [last_tile]), *likely()]
                 with self._open(create=False).appending(self.waiting, asked, foreseen) as db:
                     log = Writing(db, self.origin, self._recorder)
                     log.is_foreseen = foreseen is not None
@@ -161,7 +161,7 @@ class Store:
                         alone, log.partial = True, left.partial
                     elif again and left is not None and left.is_just_now:
                         raise Overtaken
-                    if not self.is_sqlite and not log.partial:
+                    if not (self.is_sqlite or older or log.partial):
                         log.partial[0] = log.size() >> 8, joined(db.rows(*last_tile))
                     yield log
             except Overtaken:

@@ -29,10 +29,11 @@ from ledger.keeping.rebuild import rebuild
 from ledger.keeping.restore import Restored
 from ledger.store.database import Store
 from ledger.store.log import Log
-from ledger.store.sql import MADE, PROJECTIONS
+from ledger.store.sql import MADE, PROJECTIONS, SCHEMA
+from ledger.store.tiles import each_tile
 from ledger.verifying.audit import audit
 from tests.kit import stores
-from tests.kit.builders import FIRST_DAY, ORIGIN, Village, found, live_village
+from tests.kit.builders import FIRST_DAY, ORIGIN, Village, found, live_village, village_in
 from tests.kit.stores import restore
 
 pytestmark = pytest.mark.usefixtures("kept_in")
@@ -124,6 +125,27 @@ def test_a_database_of_an_earlier_version_is_refused_until_it_is_rebuilt(village
     assert caught.value.code == "older_version"
     rebuild(village.bank)
     assert contents(village.bank.store) == before
+    check(village.bank)
+
+
+@pytest.mark.parametrize("tiles", ["whole", "wrong", "lost"])
+def test_a_tree_that_is_in_no_pieces_is_rebuilt_in_them(village: Village, tiles: str) -> None:
+    """Whole tiles of 256 hashes are how an earlier version kept it."""
+    before = contents(village.bank.store)
+    assert max(len(hashes) for *_, hashes in before["tiles"]) == 512
+    with village.bank.store.writing() as log:
+        whole = [*each_tile(log.db)]
+        log.db.run("DELETE FROM tiles")
+        log.db.many("INSERT INTO tiles (level, number, hashes) VALUES (?, ?, ?)", whole)
+        log.set_meta("schema", "4" if tiles == "whole" else str(SCHEMA))
+        if tiles == "lost":
+            log.db.run("DROP TABLE tiles")
+    with pytest.raises(Problem) as caught:
+        village.open("carl")
+    assert caught.value.code == {"whole": "older_version", "wrong": "bad_tile", "lost": "database_damaged"}[tiles]
+    rebuild(village_in(village.bank.folder.path).bank)
+    assert contents(village.bank.store) == before
+    village.open("dora")
     check(village.bank)
 
 
