@@ -9,7 +9,6 @@ import sqlite3
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
 from time import monotonic
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.errors import Invalid, Refused, Unavailable
 from ledger.store.address import OTHER_SCHEMA, is_url, settings, shown
-from ledger.store.log import LAST_TILE, SIZE, Log, log_id
+from ledger.store.log import LAST_TILE, SIZE, Log, question_of
 from ledger.store.sql import (
     ARRIVING,
     LOG_TABLE,
@@ -377,7 +376,7 @@ class Store:
 
     def question(self, asked: str, *params: Any) -> Asked:
         """A question about the log, whose id is the first of its parameters, as often as there are more."""
-        return _question(self.origin, self.is_sqlite, asked, params)
+        return question_of(self.origin, self.is_sqlite, asked, params)
 
     def _find_file(self) -> None:
         """`Unavailable("database_missing")`; a file in whose place another has come is let go."""
@@ -391,12 +390,6 @@ class Store:
         before, self._file = self._file, (found.st_dev, found.st_ino)
         if before not in (None, self._file):
             self.close()
-
-
-@lru_cache(maxsize=100)
-def _question(origin: str, is_sqlite: bool, asked: str, params: tuple[Any, ...]) -> Asked:
-    log = log_id(origin)
-    return asked, (*[log.hex if is_sqlite else log] * (asked.count("?") - len(params)), *params)
 
 
 #: opens the database at a place, of the log with an origin, if that is known

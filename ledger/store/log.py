@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from ledger.errors import Invalid
 from ledger.format.checkpoint import HANDOVERS, parse_handovers
 from ledger.format.epochs import first_origin
-from ledger.store.sql import Db, as_bytes
+from ledger.store.sql import Asked, Db, as_bytes
 from ledger.store.tiles import last_tile, read_tile
 
 if TYPE_CHECKING:
@@ -33,6 +33,13 @@ LAST_TILE = last_tile(SIZE)
 def log_id(origin: str) -> UUID:
     """The originator id under which a log's entries are stored: UUIDv5 of its first origin as a URL."""
     return uuid5(NAMESPACE_URL, first_origin(origin))
+
+
+@lru_cache(maxsize=100)
+def question_of(origin: str, is_sqlite: bool, asked: str, params: tuple[Any, ...]) -> Asked:
+    """A question about a log, whose id is the first of its parameters, as often as there are more."""
+    log = log_id(origin)
+    return asked, (*[log.hex if is_sqlite else log] * (asked.count("?") - len(params)), *params)
 
 
 class Log:
