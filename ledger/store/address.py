@@ -10,6 +10,7 @@ and its schema; never a password, even one that was typed so that a part of it s
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -130,6 +131,18 @@ def connecting(url: str) -> dict[str, Any]:
     known = {"connect_timeout": CONNECT_SECONDS, "application_name": "timebank", **_LIVELY}
     options = " ".join(filter(None, (_UNHURRIED, _PLAIN, said.get("options", ""), ours)))
     return known | said | {"options": options, "client_encoding": "UTF8"}
+
+
+def in_options(options: str) -> Iterator[tuple[str, str]]:
+    """The settings, by name, that a server is told when a connection is opened; `Usage("bad_config")`."""
+    words = (re.sub(r"\\(.)", r"\1", word) for word in re.findall(r"(?:\\.|[^\s\\])+", options))
+    for word in words:
+        said = next(words, "") if word == "-c" else word[2:]
+        name, equals, value = said.partition("=")
+        if not word.startswith(("-c", "--")) or not equals:
+            hint = "write them as -c NAME=VALUE, or name the server itself in the URL"
+            raise Usage("bad_config", f"the pooler before the server cannot be told the options {options!r}", hint)
+        yield name.replace("-", "_"), value
 
 
 def shown(where: str) -> str:

@@ -239,7 +239,7 @@ class Store:
 
     def clear(self) -> None:
         """Drop the tables of a bank from its schema of a PostgreSQL database."""
-        with self._working(), self._opened_server().connection() as connection, connection.transaction():
+        with self._working(), self._opened_server().connection() as connection, connection.whole():
             for name in (LOG_TABLE, *table_names()):
                 connection.execute(f"DROP TABLE IF EXISTS {name}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import psycopg
@@ -35,6 +35,8 @@ class Line(psycopg.Connection[Any]):
         super().__init__(*said, **named)
         self._kept: dict[str, tuple[str, Any]] = {}
         self._unguarded = self._commits = False
+        #: said at the beginning of each transaction, where a pooler keeps nothing between two of them
+        self.settling = ""
         #: told, once, when the server has not answered for `SILENT_SECONDS`
         self.silent: Callable[[str], None] = nothing
         self.add_notice_handler(self._hear)
@@ -88,6 +90,25 @@ class Line(psycopg.Connection[Any]):
             self._commits = False
         if self._unguarded:
             raise Unguarded
+
+    def begin(self, statement: str) -> None:
+        """Begin a transaction, outside or in a pipeline."""
+        self.execute(statement)
+        if self.settling:
+            self.execute(self.settling)
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """One transaction, outside a pipeline."""
+        with self.transaction():
+            if self.settling:
+                self.execute(self.settling)
+            yield
+
+    def alone(self, statement: str) -> Any:
+        """A statement that is a transaction, outside a pipeline."""
+        with self.whole() if self.settling else nullcontext():
+            return self.execute(statement)
 
     def say(self, statement: str, params: Sequence[Any]) -> Any:
         """As `execute`; the answer is to be read before the same is said again."""

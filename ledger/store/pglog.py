@@ -46,7 +46,7 @@ class PostgresLog(PostgresApplicationRecorder):
     def create_table(self) -> None:
         """Make the schema, unless its owner did, and the library's table and index; none of its types and functions."""
         schema = self.datastore.schema
-        with self.datastore.get_connection() as connection, connection.transaction():
+        with self.datastore.get_connection() as connection, connection.whole():
             connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"timebank {schema}",))
             connection.execute("SELECT %s", (_ANY_NAME,))  # a database that cannot keep every name says so now
             if connection.execute("SELECT to_regnamespace(%s)", (schema,)).fetchone()[0] is None:

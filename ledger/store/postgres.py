@@ -5,6 +5,8 @@ lay idle is replaced in silence, because nothing was begun on it; one that break
 A transaction is a pipeline (libpq's): what is written goes out with what is read next, or with the commit, so that a
 record is a handful of questions and answers. A program that writes again and again, alone, foresees what it would be
 told first: then all of a record is one statement, which the server refuses if another program came between.
+A pooler may give each transaction another server's connection, and keep what was set on it for whoever comes next:
+through one, every transaction says by itself what else is said once, for as long as it lasts, and nothing is prepared.
 """
 
 from __future__ import annotations
@@ -24,19 +26,24 @@ from psycopg.errors import (
     SerializationFailure,
 )
 from psycopg.pq import TransactionStatus
+from psycopg.sql import SQL
 
 from ledger.store import line, sql
-from ledger.store.address import connecting, schema_of, shown
+from ledger.store.address import connecting, in_options, schema_of, shown
 from ledger.store.foreseen import Foreseen, PostgresDb, in_percents
 from ledger.store.line import Line, nothing
 from ledger.store.sql import Ahead, Asked, Db, Overtaken, UnknownOutcome
 
 #: an acknowledged entry is on disk, whatever the server's setting; a stronger one, for replicas, stays
-_DURABLE = "set_config('synchronous_commit', CASE WHEN said IN ('off', 'local') THEN 'on' ELSE said END, false)"
+_DURABLE = "set_config('synchronous_commit', CASE WHEN said IN ('off', 'local') THEN 'on' ELSE said END, {})"
 _SAID = " FROM current_setting('synchronous_commit') said"
 #: a limit of time that only newer servers know, so that it cannot be among what a connection is opened with
 _LIMIT, _LIMITING = "transaction_timeout", 170_000
-_UNHURRIED = f", set_config('{_LIMIT}', '0', false)"
+_UNHURRIED = f", set_config('{_LIMIT}', '0', {{}})"
+#: whether it is a server itself that answers, and does as it was told when the connection was opened
+_IS_TOLD = " WHERE pg_backend_pid() = {} AND current_setting('search_path') = '{}'"
+#: what a pooler says that refuses to be told anything then (PgBouncer's words)
+_REFUSES = "startup parameter: options"
 
 #: how one begins that writes, and one statement alone: what it waited for it sees, whatever the server's setting
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -93,7 +100,7 @@ class Server:
             try:
                 try:
                     yield db
-                    if db.is_one_statement:
+                    if db.is_one_statement and not self._settles():
                         self._at_once(*db.folded())
                     else:
                         self._commit(db.begun(), transaction)
@@ -136,7 +143,8 @@ class Server:
                 with ExitStack() as begun:
                     begun.callback(self._keep, connection)
                     pipeline = begun.enter_context(connection.pipeline())
-                    for statement in statements:
+                    connection.begin(statements[0])
+                    for statement in statements[1:]:
                         connection.execute(statement)
                     answers = [(one, connection.say(in_percents(one[0]), one[1])) for one in asked]
                     if asked:
@@ -147,6 +155,11 @@ class Server:
             except psycopg.Error:
                 if fresh or not connection.closed:
                     raise  # else the server closed it while it lay idle
+
+    def _settles(self) -> bool:
+        """Whether it is a pooler that answers, through which a statement alone does not know the schema."""
+        with self.connection() as connection:
+            return bool(connection.settling)
 
     def _at_once(self, statement: str, params: Sequence[Any]) -> None:
         """Run one statement that is a transaction; `Overtaken`, or `UnknownOutcome`."""
@@ -163,17 +176,40 @@ class Server:
         silence.daemon = True
         silence.start()
         try:
-            connection = Line.connect(**self._settings | {"options": options}, autocommit=True)
+            connection, told = self._connected(options)
         finally:
             silence.cancel()
         connection.silent = self._silent
         try:
             limited = connection.info.server_version >= _LIMITING and _LIMIT not in options
-            connection.execute(f"SELECT {_DURABLE}{_UNHURRIED if limited else ''}{_SAID}")
+            saying = f"SELECT {{}}{_DURABLE}{_UNHURRIED if limited else ''}{_SAID}"
+            if told:
+                there = _IS_TOLD.format(connection.info.backend_pid, self.schema)
+                told = connection.execute(saying.format("", "false", "false") + there).fetchone() is not None
+            if not told:
+                self._settle(connection, saying, options)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _connected(self, options: str) -> tuple[Line, bool]:
+        """A connection, and whether it was told the options: a pooler may refuse that."""
+        try:
+            return Line.connect(**self._settings | {"options": options}, autocommit=True), True
+        except psycopg.OperationalError as error:
+            if _REFUSES not in str(error):
+                raise
+        return Line.connect(**self._settings | {"options": ""}, autocommit=True), False
+
+    def _settle(self, connection: Line, saying: str, options: str) -> None:
+        """Ask nothing that outlives a transaction of a connection through a pooler: the next may be another's."""
+        settings = dict(in_options(options)).items()
+        said = "".join(SQL("set_config({}, {}, true), ").format(*one).as_string() for one in settings)
+        connection.prepare_threshold = None
+        connection.settling = saying.format(said, "true", "true")
+        with connection.whole():
+            pass  # one that ends transactions by itself says so now
 
     def _keep(self, connection: Any) -> None:
         """Put a connection by for the next transaction; what is unfinished on it is undone."""

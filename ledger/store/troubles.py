@@ -131,6 +131,9 @@ _SETTING = re.compile(
 #: which of the server's functions refuse what a standby cannot do (they say so in its language)
 _RECOVERING = ("PreventCommandDuringRecovery", "LockAcquireExtended")
 _READ_ONLY = "name the primary in timebank.toml; if it is, have it lift default_transaction_read_only"
+#: what a pooler says of a transaction that ends each by itself (PgBouncer's words)
+_BY_STATEMENT = "statement pooling mode"
+_POOL_MODE = "name the server itself in the URL, or set pool_mode of its pooler to session or transaction"
 _WAIT = "wait a moment, then run the same command again"
 _TAKE_TURNS = "wait until others have finished, or have max_connections of the server or the user's limit raised"
 _NO_PRIMARY = "none of the servers in the URL takes writers: wait for the primary, or promote a standby"
@@ -140,6 +143,8 @@ def _postgres_problem(error: BaseException, where: str) -> Problem:
     state = getattr(error, "sqlstate", None) or ""
     if not state:
         return _unconnected(error, where)
+    if _BY_STATEMENT in str(error):
+        return Usage("bad_config", f"{shown(where)}: {str(error).splitlines()[0]}", _POOL_MODE)
     codes = (_POSTGRES_CODES[key] for length in (5, 4, 3, 2) if (key := state[:length]) in _POSTGRES_CODES)
     code, said = next(codes, "database_error"), str(error).splitlines()[0]
     if code == "not_a_database":
@@ -166,7 +171,7 @@ def _unseen(said: str, where: str) -> Problem:
         from ledger.store.line import Line
 
         asking = "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = %s"
-        with suppress(psycopg.Error), Line.connect(**connecting(where)) as connection:
+        with suppress(psycopg.Error), Line.connect(**connecting(where) | {"options": ""}) as connection:
             found = connection.execute(asking, (schema_of(where),)).fetchall()
             if not found:
                 said = "there is no such schema"

@@ -94,7 +94,9 @@ def wipe_postgres(server: Any, waiting: Callable[[], None]) -> None:
                 while True:
                     kept.clear()
                     with suppress(LockNotAvailable):
-                        connection.execute(f"VACUUM (FULL, VERBOSE) {table}")
+                        if connection.settling:  # through a pooler what stands outside a transaction has no patience
+                            connection.alone(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+                        connection.execute(f'VACUUM (FULL, VERBOSE) "{server.schema}".{table}')
                         if not any(kept):
                             break
                     if time.monotonic() > until:
@@ -110,18 +112,18 @@ def wipe_postgres(server: Any, waiting: Callable[[], None]) -> None:
                 "database_rights", f"{server.shown}: {passed_over[0]}", "let the owner of its tables do it"
             )
         _let_go_of_samples(connection)
-        connection.execute(_DONE)
+        connection.alone(_DONE)
 
 
 def _let_go_of_samples(connection: Any) -> None:
     """Have the server let go of private values that it sampled for its planner, where an earlier version let it."""
     for statement in sql.unsampled_statements():
-        connection.execute(statement)
+        connection.alone(statement)
     private = {(table, column) for table, columns in sql.PRIVATE.items() for column in columns}
-    samples = connection.execute("SELECT tablename, attname FROM pg_stats WHERE schemaname = current_schema()")
+    samples = connection.alone("SELECT tablename, attname FROM pg_stats WHERE schemaname = current_schema()")
     sampled = private.intersection(samples.fetchall())
     for table, column in sorted(sampled):  # to give a column its own type again is how its owner drops its samples
         kind = "BYTEA" if column == "salt" else 'TEXT COLLATE "C"'
-        connection.execute(f"ALTER TABLE {table} ALTER {column} TYPE {kind}")
+        connection.alone(f"ALTER TABLE {table} ALTER {column} TYPE {kind}")
     if sampled:
         connection.execute("VACUUM FULL pg_statistic")  # the server passes it over if the database is not ours

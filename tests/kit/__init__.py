@@ -2,6 +2,7 @@
 
 postgres     a server for one run
 lines        a line to it that tests can cut
+poolers      a pooler before it
 stores       where the banks of tests keep their log: in files, or on the server
 builders     small banks, in a line each
 neighbours   two banks that talk, in memory

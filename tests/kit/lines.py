@@ -78,16 +78,16 @@ class Line:
                         return
                     client.sendall(answer)
                 if client in said:
-                    message = _message(client, typed=begun)
-                    statement = not begun or message[:1] in b"QS"
+                    asked = message(client, typed=begun)
+                    statement = not begun or asked[:1] in b"QS"
                     begun = True
                     self.questions += statement
                     gone = self._for_good and 0 < self._at < self.questions
                     if not gone and (not statement or self.questions != self._at):
-                        server.sendall(message)
+                        server.sendall(asked)
                         continue
                     if self._answered and not gone:
-                        server.sendall(message)
+                        server.sendall(asked)
                         answer = server.recv(65536)
                         if self._half:
                             client.sendall(answer[: len(answer) // 2])
@@ -95,10 +95,10 @@ class Line:
                     return
 
 
-def _message(client: socket.socket, *, typed: bool) -> bytes:
-    """One message of a client: its type, unless it is the first, its length, and the rest."""
-    start = _exactly(client, 5 if typed else 4)
-    return start + _exactly(client, int.from_bytes(start[-4:]) - 4)
+def message(said: socket.socket, *, typed: bool) -> bytes:
+    """One message: its type, unless it is a client's first, its length, and the rest."""
+    start = _exactly(said, 5 if typed else 4)
+    return start + _exactly(said, int.from_bytes(start[-4:]) - 4)
 
 
 def _exactly(client: socket.socket, count: int) -> bytes:
