@@ -25,7 +25,7 @@ from ledger.errors import Invalid, Problem, Refused
 from ledger.folder import Folder, cannot_write, keep_password, opened, parted, sync_folder, write_config
 from ledger.format.checkpoint import open_checkpoint, read_head
 from ledger.format.epochs import is_same_log
-from ledger.format.merkle import EMPTY, root_from_tiles
+from ledger.format.merkle import EMPTY, Frontier, leaf_hash, root_from_tiles
 from ledger.keeping.backup import chunks
 from ledger.keeping.rebuild import Fold, Progress
 from ledger.reading import Reading
@@ -119,10 +119,17 @@ def _left_there(place: Store, old: Log) -> bool:
         size = there.size()
         ours = is_same_log(there.origin, old.origin) and size <= old.size()
         marked = not size or MOVED in said or ARRIVING in said
-        if not ours or not marked or _root(there, size) != _root(old, size):
+        if not ours or not marked or _root_of_entries(there, size) != _root(old, size):
             hint = "" if place.is_sqlite else OTHER_SCHEMA
             raise Refused("bank_exists", f"{place.shown} holds a bank; nothing was changed", hint)
     return True
+
+
+def _root_of_entries(log: Log, size: int) -> bytes:
+    """The root over what another version may have kept in other tiles."""
+    tree = Frontier()
+    tree.extend(leaf_hash(raw) for _, _, raw in log.each(0, size))
+    return tree.root()
 
 
 def _root(log: Log, size: int) -> bytes:

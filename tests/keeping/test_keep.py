@@ -29,7 +29,7 @@ from ledger.keeping.rebuild import rebuild
 from ledger.keeping.restore import Restored
 from ledger.store.database import Store
 from ledger.store.log import Log
-from ledger.store.sql import MADE, PROJECTIONS, SCHEMA
+from ledger.store.sql import MADE, PROJECTIONS, SCHEMA, Db
 from ledger.store.tiles import each_tile
 from ledger.verifying.audit import audit
 from tests.kit import stores
@@ -52,6 +52,14 @@ def contents(store: Store) -> dict[str, list[Any]]:
         tables = {name: sorted(log.db.rows(f"SELECT {columns} FROM {name}")) for name, columns in TABLES.items()}
         tables["meta"] = [row for row in tables["meta"] if row[0] != MADE]
         return tables | {"log": list(log.each(0, log.size()))}
+
+
+def keep_as_version_4(db: Db) -> None:
+    """Keep the tree as an earlier version did: in whole tiles."""
+    whole = [*each_tile(db)]
+    db.run("DELETE FROM tiles")
+    db.many("INSERT INTO tiles (level, number, hashes) VALUES (?, ?, ?)", whole)
+    db.run("UPDATE meta SET value = '4' WHERE name = 'schema'")
 
 
 def check(bank: Bank) -> None:
@@ -130,14 +138,11 @@ def test_a_database_of_an_earlier_version_is_refused_until_it_is_rebuilt(village
 
 @pytest.mark.parametrize("tiles", ["whole", "wrong", "lost"])
 def test_a_tree_that_is_in_no_pieces_is_rebuilt_in_them(village: Village, tiles: str) -> None:
-    """Whole tiles of 256 hashes are how an earlier version kept it."""
     before = contents(village.bank.store)
     assert max(len(hashes) for *_, hashes in before["tiles"]) == 512
     with village.bank.store.writing() as log:
-        whole = [*each_tile(log.db)]
-        log.db.run("DELETE FROM tiles")
-        log.db.many("INSERT INTO tiles (level, number, hashes) VALUES (?, ?, ?)", whole)
-        log.set_meta("schema", "4" if tiles == "whole" else str(SCHEMA))
+        keep_as_version_4(log.db)
+        log.set_meta("schema", "4" if tiles == "whole" else str(SCHEMA))  # for those, too, who remember it
         if tiles == "lost":
             log.db.run("DROP TABLE tiles")
     with pytest.raises(Problem) as caught:

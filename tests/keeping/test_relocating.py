@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,9 @@ from ledger.keeping.relocating import move
 from ledger.store.address import schema_of
 from ledger.store.database import Store
 from ledger.store.sql import ARRIVING, MADE, table_names
+from ledger.store.sqlite import SqliteDb
 from tests.federation.test_reopened_neighbours import Two
-from tests.keeping.test_keep import check, contents
+from tests.keeping.test_keep import check, contents, keep_as_version_4
 from tests.kit import children, stores
 from tests.kit.across import Near, agree, paired, settle
 from tests.kit.across import opened as near_in
@@ -72,6 +74,20 @@ def test_there_and_back_everything_is_the_same(village: Village, other: str) -> 
     assert contents(again.bank.store) == before
     assert move(again.bank, other) == again.bank.folder
     for one in (there, back, again):
+        one.bank.store.close()
+
+
+def test_a_bank_comes_back_to_a_place_that_it_left_in_an_earlier_version(village: Village, other: str) -> None:
+    before, path = contents(village.bank.store), village.bank.folder.path
+    move(village.bank, other)
+    with closing(sqlite3.connect(path / DATABASE)) as left, left:
+        keep_as_version_4(SqliteDb(left))
+    there = village_in(path)
+    move(there.bank, DATABASE)
+    back = village_in(path)
+    assert contents(back.bank.store) == before
+    check(back.bank)
+    for one in (there, back):
         one.bank.store.close()
 
 
