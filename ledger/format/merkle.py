@@ -217,6 +217,20 @@ def frontier_from_tiles(size: int, read_tile: ReadTile) -> Frontier:
     return Frontier(size, [tiles.subtree(start, end) for start, end in _complete_subtrees(size)])
 
 
+def tile_of_tree(level: int, number: int, size: int, read_tile: ReadTile) -> bytes:
+    """Return the hashes that the tree of `size` leaves has in a tile; `Invalid("tile_mismatch")` if one differs.
+
+    A full tile is held against the hash over it, in the tile above; a partial one is in every root (`root_from_tiles`).
+    """
+    tiles = _Tiles(size, read_tile)
+    hashes = tiles.hashes(level, number, 0, TILE_HASHES)
+    is_full = number < size >> 8 * (level + 1)
+    if is_full and _tile_root(hashes) != tiles.hashes(level + 1, *divmod(number, TILE_HASHES), 1):
+        raise Invalid("tile_mismatch", f"{tile_path(level, number)} is not the tile that the hash over it is of")
+    width = min(TILE_HASHES, (size >> 8 * level) - number * TILE_HASHES)
+    return hashes[: width * HASH_BYTES]
+
+
 def inclusion_proof(index: int, size: int, read_tile: ReadTile) -> list[bytes]:
     """Return PATH(index, D[size]), leaf's sibling first (RFC 9162 §2.1.3.1)."""
     if not 0 <= index < size:

@@ -33,6 +33,7 @@ from ledger.format.merkle import (
     frontier_from_tiles,
     leaf_hash,
     root_from_tiles,
+    tile_of_tree,
     tile_path,
 )
 from ledger.keyfiles.files import read_public
@@ -210,7 +211,7 @@ class _Edition:
                 self._out.put(path, format_bundle(raw for _, _, raw in group))
             if progress:
                 progress(frontier.size, size)
-        if frontier.size != size or frontier.root() != self._head.root:
+        if frontier.size != size or {frontier.root(), root_from_tiles(size, self._log.read_tile)} != {self._head.root}:
             raise Invalid("head_mismatch", f"the head over {size} entries is not over the entries that are here")
         self._seal(batch)
         for path, hashes in self._tiles():
@@ -238,10 +239,9 @@ class _Edition:
         while held := self._head.size >> 8 * level:
             before = self._before >> 8 * level
             for number in range(before // TILE_HASHES, (held - 1) // TILE_HASHES + 1):
-                width = min(TILE_HASHES, held - number * TILE_HASHES)
                 if held != before:
-                    hashes = self._log.read_tile(level, number)[: width * HASH_BYTES]
-                    yield tile_path(level, number, width), hashes
+                    hashes = tile_of_tree(level, number, self._head.size, self._log.read_tile)
+                    yield tile_path(level, number, len(hashes) // HASH_BYTES), hashes
             level += 1
 
 

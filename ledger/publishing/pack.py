@@ -37,6 +37,7 @@ from ledger.format.merkle import (
     entries_path,
     leaf_hash,
     parse_tile_path,
+    tile_of_tree,
     tile_path,
 )
 from ledger.format.notes import MAX_NOTE_BYTES
@@ -94,7 +95,7 @@ def pack(
         with new_file(file, 0o600) as beside, beside.open("wb") as out:
             _put(out, CHECKPOINT, note)
             for level, number, width in tiles_of(head.size):
-                _put(out, tile_path(level, number, width), log.read_tile(level, number)[: width * HASH_BYTES])
+                _put(out, tile_path(level, number, width), tile_of_tree(level, number, head.size, log.read_tile))
             _put_bundles(out, log, head.size, progress)
             handovers = log.meta(HANDOVERS).encode()
             if handovers:

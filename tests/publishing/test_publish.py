@@ -19,12 +19,15 @@ from ledger.format.cosignatures import Cosigner, cosign, cosignatures
 from ledger.format.keys import HeldKey, Signer
 from ledger.format.merkle import entries_path, leaf_hash, parse_tile_path, root, root_from_tiles, tile_path
 from ledger.format.notes import format_note, parse_note, sign_note
+from ledger.keeping.rebuild import rebuild
 from ledger.keyfiles.files import load_key, make_key
 from ledger.publishing import escrow
 from ledger.publishing.bundles import parse_bundle
 from ledger.publishing.folder import Published, publish
 from ledger.publishing.heads import keep_cosigned
+from ledger.publishing.pack import pack
 from tests.kit.builders import ORIGIN, Village, found, live_village
+from tests.kit.stores import vandalise
 
 pytestmark = pytest.mark.usefixtures("kept_in")
 
@@ -42,6 +45,11 @@ def entries_of(village: Village) -> list[bytes]:
 
 def published(village: Village, folder: Path, *, entries: bool | None = None) -> Published:
     return publish(village.bank, village.keyring, folder, entries=entries)
+
+
+def packed(village: Village, file: Path) -> None:
+    with village.bank.reading() as page:
+        pack(page, page.log.head(), file)
 
 
 def head_of(folder: Path) -> Checkpoint:
@@ -122,6 +130,23 @@ def test_a_reader_of_tiles_finds_the_root(long_village: Village, tmp_path: Path)
         return (tmp_path / "out" / tile_path(level, number, width)).read_bytes()
 
     assert root_from_tiles(head.size, read_tile) == head.root
+
+
+@pytest.mark.parametrize("edited", ["number = 103", "hashes = zeroblob(512)"])
+def test_a_tile_is_published_only_if_the_hash_over_it_is_of_it(
+    long_village: Village, tmp_path: Path, edited: str
+) -> None:
+    """Else it would stay: what stands is never written again."""
+    long_village.sign_head()
+    vandalise(long_village.bank.folder.where, f"UPDATE tiles SET {edited} WHERE level = 0 AND number = 3")
+    for out in (lambda: published(long_village, tmp_path / "out"), lambda: packed(long_village, tmp_path / "pack")):
+        with pytest.raises(Problem) as caught:
+            out()
+        assert caught.value.code in ("bad_tile", "tile_mismatch")
+    rebuild(long_village.bank)
+    published(long_village, tmp_path / "out")
+    test_a_reader_of_tiles_finds_the_root(long_village, tmp_path)
+    assert files(tmp_path / "out")["tile/0/000"] == b"".join(map(leaf_hash, entries_of(long_village)[:256]))
 
 
 @pytest.mark.in_files
