@@ -66,6 +66,7 @@ HOSTED = {
     ),
     "backup": Each(("no_keys",), (("file", "{bank}-{day}.backup"),), (*_BANK, "ledger.keeping.backup")),
     "doctor": Each((), (("published", _FOLDER),), (*_BANK, "ledger.keeping.doctor")),
+    "rebuild": Each((), (), (*_BANK, "ledger.keeping.rebuild")),
     "log publish": Each(("entries",), (("folder", _FOLDER),), (*_BANK, "ledger.publishing.folder")),
 }
 

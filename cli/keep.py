@@ -140,6 +140,7 @@ def rebuild(bank_dir: Path | None, *, as_json: bool) -> None:
 
     \b
     timebank rebuild && timebank verify
+    timebank --all rebuild --bank /srv/hours
     """
     from ledger.keeping.rebuild import rebuild as rebuild_tables
 

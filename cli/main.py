@@ -117,8 +117,8 @@ def timebank(*, everywhere: bool, jobs: int | None, timeout: float | None) -> No
 
     \b
     Which bank:  --bank DIR, or TIMEBANK_DIR, or the nearest folder upward
-    Many banks:  timebank --all sync|today|verify|backup DIR|doctor|log publish DIR, each bank by itself: none waits
-                 for another; JSON: {bank: {status, result, error, talk}}; exit status: the worst
+    Many banks:  timebank --all sync|today|verify|backup DIR|doctor|rebuild|log publish DIR, each bank by itself: none
+                 waits for another; JSON: {bank: {status, result, error, talk}}; exit status: the worst
     Reading:     --json, --csv, --at SIZE|DATE|CHECKPOINT
     Signing:     --sign-with KEY, --passphrase-file FILE or TIMEBANK_PASSPHRASE, --propose FILE
     """

@@ -274,7 +274,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "bad_tile": (
         "a hash tile is too short, too long or ragged",
-        "rebuild the tiles from the entries, or fetch the folder again",
+        "rebuild the tables: timebank rebuild; of what was published, fetch the folder again",
     ),
     "bad_tile_path": (
         "a file name is not that of a tile",

@@ -19,7 +19,7 @@ from cli import host as hosting
 from cli.host import run_for_every_bank
 from ledger.clock import Clock
 from ledger.errors import Usage
-from ledger.folder import DATABASE
+from ledger.folder import DATABASE, open_folder
 from ledger.founding import Plan, found_bank
 from ledger.page import Page
 from ledger.store import sql
@@ -115,6 +115,16 @@ def test_a_lock_that_does_not_come_free_is_told_of_that_bank(
     assert (outcome.status, outcome.err) == (0, "")
     sizes = [line.split()[0] + line.split()[3] for line in outcome.out.splitlines()]
     assert sizes == [f"{name}:3" for name in NAMES]
+
+
+def test_all_banks_of_an_earlier_version_are_brought_up_to_this_one(host: Path, terminal: Terminal) -> None:
+    for name in NAMES[1:]:
+        stores.vandalise(open_folder(host / name).where, "UPDATE meta SET value = '4' WHERE name = 'schema'")
+    status, found = told(terminal, f"--all verify --bank {host}")
+    codes = [one["error"] and one["error"]["code"] for one in found.values()]
+    assert (status, codes) == (1, [None, "older_version", "older_version"])
+    assert told(terminal, f"--all rebuild --bank {host}")[0] == 0
+    assert told(terminal, f"--all verify --bank {host}")[0] == 0
 
 
 @pytest.mark.in_files
