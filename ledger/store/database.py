@@ -161,7 +161,7 @@ class Store:
                     elif again and left is not None and left.is_just_now:
                         raise Overtaken
                     if not (self.is_sqlite or older or log.partial):
-                        log.partial[0] = log.size() >> 8, joined(db.rows(*last_tile))
+                        log.partial[0] = log.size() >> 8, joined(db.rows(*last_tile), "the last tile")
                     yield log
             except Overtaken:
                 self._turn.end(left)

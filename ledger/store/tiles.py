@@ -26,28 +26,28 @@ def last_tile(size: str) -> str:
     return f"SELECT hashes FROM tiles WHERE level = 0 AND number >= (({size}) >> 8) * {PIECES} ORDER BY number"
 
 
-def joined(pieces: Iterable[Row]) -> bytes:
-    """The hashes of pieces that follow one another; `Invalid("bad_tile")` if one but the last is not full."""
-    found = [as_bytes(hashes, "a piece of a tile") for (hashes,) in pieces]
+def joined(pieces: Iterable[Row], what: str) -> bytes:
+    """The hashes of the pieces of `what`, one after another; `Invalid("bad_tile")` if one but the last is not full."""
+    found = [as_bytes(hashes, f"a piece of {what}") for (hashes,) in pieces]
     lengths = [len(hashes) for hashes in found]
     if min(lengths[:-1], default=_PIECE_BYTES) < _PIECE_BYTES or max(lengths, default=0) > _PIECE_BYTES:
-        raise Invalid("bad_tile", f"a tile is kept in pieces of {', '.join(map(str, lengths))} bytes")
+        raise Invalid("bad_tile", f"{what} is kept in pieces of {', '.join(map(str, lengths))} bytes")
     return b"".join(found)
 
 
 def read_tile(db: Db, level: int, number: int) -> bytes:
-    """The hashes that a tile holds; `Invalid("missing_tile")`."""
+    """The hashes that a tile holds; `Invalid("missing_tile", "bad_tile")`."""
     pieces = db.rows(_OF_LEVEL, (level, number * PIECES, (number + 1) * PIECES))
     if not pieces:
         raise Invalid("missing_tile", f"tile {level}/{number} is not in the database")
-    return joined(pieces)
+    return joined(pieces, f"tile {level}/{number}")
 
 
 def each_tile(db: Db) -> Iterator[tuple[int, int, bytes]]:
     """Every tile: level, number, the hashes it holds; in flat memory."""
     rows = db.each(f"SELECT level, number / {PIECES}, hashes FROM tiles ORDER BY level, number")
     for (level, number), pieces in groupby(rows, lambda row: row[:2]):
-        yield level, number, joined([row[2:] for row in pieces])
+        yield level, number, joined([row[2:] for row in pieces], f"tile {level}/{number}")
 
 
 def grow_tree(db: Db, size: int, leaves: Sequence[bytes], read: ReadTile) -> list[tuple[int, int, bytes]]:
