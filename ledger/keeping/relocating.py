@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import cast
 
 from ledger.bank import Bank
-from ledger.errors import Invalid, Problem, Refused
+from ledger.errors import Invalid, Problem, Refused, Unavailable
 from ledger.folder import Folder, cannot_write, keep_password, opened, parted, sync_folder, write_config
 from ledger.format.checkpoint import open_checkpoint, read_head
 from ledger.format.epochs import is_same_log
@@ -32,7 +32,7 @@ from ledger.reading import Reading
 from ledger.store.address import OTHER_SCHEMA, with_schema
 from ledger.store.database import Store
 from ledger.store.log import Log
-from ledger.store.lost import TOUCH
+from ledger.store.lost import MAYBE_KEPT, TOUCH
 from ledger.store.sql import ARRIVING, MOVED, OF_THE_PLACE, PROJECTIONS, Db, Row, table_names
 from ledger.store.troubles import Named, explained
 from ledger.store.wiping import cut_log
@@ -64,7 +64,7 @@ def move(bank: Bank, to: str, progress: Progress | None = None) -> Folder:
             old.db.run(TOUCH)  # it is to be told where the bank has gone
             if old.db.dialect == "postgresql":  # it lies idle while the new one is verified
                 old.db.run("SET LOCAL idle_in_transaction_session_timeout = 0")
-            with _made(where, old, bank) as new:
+            with _made(where, old, bank) as new, _staying():
                 _fill(new, old, bank, progress)
             keep_password(folder.path, database, password)  # only now: it may fit the old database, too
             write_config(moved)
@@ -108,6 +108,22 @@ def _made(where: str, old: Log, bank: Bank) -> Iterator[Store]:
     finally:
         with suppress(OSError):
             _remove(beside)
+
+
+@contextmanager
+def _staying() -> Iterator[None]:
+    """While the new database is filled, what it may have kept is nothing yet that anybody is to look for."""
+    try:
+        yield
+    except Unavailable as problem:
+        if problem.code not in MAYBE_KEPT:
+            raise
+        raise Unavailable(problem.code, problem.message, _WHERE_IT_WAS) from None
+
+
+_WHERE_IT_WAS = (
+    "the bank is where it was: run the same command again when the server answers, and what it kept is replaced"
+)
 
 
 def _left_there(place: Store, old: Log) -> bool:

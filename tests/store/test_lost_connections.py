@@ -355,6 +355,32 @@ def test_a_move_is_made_whole_or_not_wherever_the_line_is_cut(
     terminal.types("verify")
 
 
+def test_a_bank_stays_where_it_is_if_nobody_can_tell_what_another_server_kept(
+    terminal: Terminal, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server stays away after the question, so that nobody can tell whether it heard COMMIT."""
+    monkeypatch.setattr(lost, "RETURN_SECONDS", 0.2)
+    terminal.founds_a_bank()
+    terminal.types("account open ada --name Ada")
+    move, codes = f"store move {line.url}", set[str]()
+    for step in (move, "store move bank.db", move):  # what was left there is replaced from the second time on
+        line.cut(0)
+        terminal.types(step)
+    for number in range(line.questions - 12, line.questions - 7):
+        terminal.types("store move bank.db")
+        line.cut(number, answered=True, for_good=True)
+        outcome = terminal.tries(move)
+        line.cut(0)
+        codes.add(outcome.err.partition(":")[0])
+        if "commit_unknown" in outcome.err:
+            assert "\nhint: the bank is where it was: " in outcome.err
+            terminal.types("record ada pot 1m --for tea --again")
+            terminal.types("verify")
+        terminal.tries(move)  # wherever it is
+        terminal.types("verify")
+    assert "error[commit_unknown]" in codes
+
+
 def test_who_presses_ctrl_c_while_another_program_writes_is_not_made_to_wait_on(
     postgres_database: str, tmp_path: Path
 ) -> None:
