@@ -133,6 +133,9 @@ _RECOVERING = ("PreventCommandDuringRecovery", "LockAcquireExtended")
 _READ_ONLY = "name the primary in timebank.toml; if it is, have it lift default_transaction_read_only"
 #: what a pooler says of a transaction that ends each by itself (PgBouncer's words)
 _BY_STATEMENT = "statement pooling mode"
+#: and for whom it had no connection all the time
+_NO_PLACE = "query_wait_timeout"
+_LARGER_POOL = "wait until others have finished, or have the pool made larger: a move within one takes two connections"
 _POOL_MODE = "name the server itself in the URL, or set pool_mode of its pooler to session or transaction"
 _WAIT = "wait a moment, then run the same command again"
 _TAKE_TURNS = "wait until others have finished, or have max_connections of the server or the user's limit raised"
@@ -145,6 +148,8 @@ def _postgres_problem(error: BaseException, where: str) -> Problem:
         return _unconnected(error, where)
     if _BY_STATEMENT in str(error):
         return Usage("bad_config", f"{shown(where)}: {str(error).splitlines()[0]}", _POOL_MODE)
+    if _NO_PLACE in str(error):
+        return Unavailable("database_unreachable", f"{shown(where)} lets nobody in: {_NO_PLACE}", _LARGER_POOL)
     codes = (_POSTGRES_CODES[key] for length in (5, 4, 3, 2) if (key := state[:length]) in _POSTGRES_CODES)
     code, said = next(codes, "database_error"), str(error).splitlines()[0]
     if code == "not_a_database":

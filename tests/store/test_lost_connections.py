@@ -429,14 +429,14 @@ def test_a_backup_and_a_rebuild_are_whole_or_not_wherever_the_line_is_cut(bank: 
 @pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("way", WAYS)
 def test_who_makes_a_database_is_told_that_the_server_is_silent(terminal: Terminal, line: Line, way: str) -> None:
-    base = line.url.partition("&schema=")[0].replace("connect_timeout=120", "connect_timeout=2")
+    base = line.url.partition("&schema=")[0].replace("connect_timeout=120", "connect_timeout=5")
     terminal.founds_a_bank()
     terminal.types("backup saved")
     for command in ("init {} --name V --origin v.example/hours --no-passphrase --store", "restore saved {} --store"):
         line.cut(0)
         terminal.types(f"{command.format(command[:4])} {fresh_schema(base)}")
         questions = line.questions
-        for number in range(3, questions, 9):
+        for number in range(3, questions, 10):
             speaks = Event()
             typed = f"{command.format(f'{command[:4]}-{number}')} {fresh_schema(base)}"
             line.cut(number, act=speaks.wait, **WAYS[way])

@@ -89,14 +89,21 @@ def test_what_a_pooler_cannot_be_told_is_said(terminal: Terminal, pooled: str) -
     assert (outcome.status, outcome.err.partition(":")[0]) == (2, "error[bad_config]"), outcome.err
 
 
-def test_a_pooler_that_ends_transactions_by_itself_is_refused() -> None:
-    """What it says is PgBouncer's (`src/client.c`, `src/server.c`, 1.18)."""
+@pytest.mark.parametrize(
+    ("said", "code", "hint"),
+    [
+        ("transaction blocks not allowed in statement pooling mode", "bad_config", "pool_mode"),
+        ("query_wait_timeout", "database_unreachable", "have the pool made larger"),
+    ],
+)
+def test_what_a_pooler_says_is_told_with_the_next_step(said: str, code: str, hint: str) -> None:
+    """What it says is what PgBouncer 1.18 said."""
     pytest.importorskip("psycopg")
     from psycopg.errors import ProtocolViolation
 
     with pytest.raises(Problem) as caught, explained("postgresql://host/hours?schema=village"):
-        raise ProtocolViolation("transaction blocks not allowed in statement pooling mode")
-    assert (caught.value.code, "pool_mode" in caught.value.hint) == ("bad_config", True)
+        raise ProtocolViolation(said)
+    assert (caught.value.code, hint in caught.value.hint) == (code, True)
 
 
 def test_options_are_read_as_a_server_reads_them() -> None:
