@@ -100,9 +100,7 @@ class Server:
             try:
                 try:
                     yield db
-                    if db.is_one_statement and not self._settles():
-                        self._at_once(*db.folded())
-                    else:
+                    if not (db.is_one_statement and self._at_once(db)):
                         self._commit(db.begun(), transaction)
                 except (psycopg.Error, Overtaken, UnknownOutcome):
                     raise
@@ -156,19 +154,20 @@ class Server:
                 if fresh or not connection.closed:
                     raise  # else the server closed it while it lay idle
 
-    def _settles(self) -> bool:
-        """Whether it is a pooler that answers, through which a statement alone does not know the schema."""
-        with self.connection() as connection:
-            return bool(connection.settling)
+    def _at_once(self, db: Foreseen) -> bool:
+        """Run one statement that is a transaction; `Overtaken`, or `UnknownOutcome`.
 
-    def _at_once(self, statement: str, params: Sequence[Any]) -> None:
-        """Run one statement that is a transaction; `Overtaken`, or `UnknownOutcome`."""
+        Not through a pooler, behind which a statement alone does not know the schema.
+        """
         with self.connection() as connection:
+            if connection.settling:
+                return False
             try:
                 with connection.committing():
-                    connection.say(statement, params)
+                    connection.say(*db.folded())
             except (IntegrityError, LockNotAvailable, SerializationFailure):
                 raise Overtaken from None
+        return True
 
     def _connect(self) -> Any:
         options = f"{self._settings['options']} {_SEEING} -c lock_timeout={int(sql.QUIET_SECONDS * 1000)}"

@@ -26,7 +26,7 @@ from tests.kit.across import agree, mirrors, paired, settle
 from tests.kit.builders import found
 from tests.kit.lines import Line, line_to
 from tests.kit.postgres import fresh_schema
-from tests.kit.terminal import Terminal
+from tests.kit.terminal import Outcome, Terminal
 from tests.processes.test_scribe import is_whole, record
 
 pytestmark = pytest.mark.postgres
@@ -50,11 +50,12 @@ def bank(line: Line, terminal: Terminal) -> Terminal:
     return terminal
 
 
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits long."""
-    for name, seconds in (("SILENT", 0.05), ("ANSWER", 0.3), ("STOP", 0.1)):
-        monkeypatch.setattr(the_line, f"{name}_SECONDS", seconds)
+def in_haste(bank: Terminal, typed: str) -> Outcome:
+    """A command, while nobody waits long for a server."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name, seconds in (("SILENT", 0.05), ("ANSWER", 0.3), ("STOP", 0.1)):
+            patched.setattr(the_line, f"{name}_SECONDS", seconds)
+        return bank.tries(typed)
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
@@ -230,7 +231,6 @@ def test_two_banks_agree_wherever_the_line_is_cut_during_a_sync(
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
-@pytest.mark.usefixtures("hasty")
 def test_a_server_that_falls_silent_is_told_of_and_not_waited_for_without_end(
     bank: Terminal, line: Line, *, answered: bool
 ) -> None:
@@ -240,7 +240,7 @@ def test_a_server_that_falls_silent_is_told_of_and_not_waited_for_without_end(
     for number in range(2, line.questions + 1):
         speaks = Event()
         line.cut(number, answered=answered, act=speaks.wait)
-        outcome = bank.tries(RECORD)
+        outcome = in_haste(bank, RECORD)
         line.cut(0)
         speaks.set()
         *talk, last = [one for one in outcome.err.splitlines() if not one.startswith("hint: ")]
@@ -426,7 +426,6 @@ def test_a_backup_and_a_rebuild_are_whole_or_not_wherever_the_line_is_cut(bank: 
     assert bank.reads("verify --bank again")["size"] == 3
 
 
-@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("way", WAYS)
 def test_who_makes_a_database_is_told_that_the_server_is_silent(terminal: Terminal, line: Line, way: str) -> None:
     base = line.url.partition("&schema=")[0].replace("connect_timeout=120", "connect_timeout=5")
@@ -440,7 +439,7 @@ def test_who_makes_a_database_is_told_that_the_server_is_silent(terminal: Termin
             speaks = Event()
             typed = f"{command.format(f'{command[:4]}-{number}')} {fresh_schema(base)}"
             line.cut(number, act=speaks.wait, **WAYS[way])
-            outcome = terminal.tries(typed)
+            outcome = in_haste(terminal, typed)
             line.cut(0)
             speaks.set()
             assert any(said in outcome.err.splitlines()[0] for said in (NO_ANSWER, NO_STANDBY)), outcome.err
