@@ -13,28 +13,27 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 from urllib.parse import unquote
+
+#: how the answer to a question may be lost
+WAYS: dict[str, dict[str, Any]] = {"unheard": {}, "unanswered": {"answered": True}, "half an answer": {"half": True}}
 
 
 def _nothing() -> None:
     pass
 
 
-class Line:
-    """What stands between clients and a server's socket: counts what clients ask, and cuts when it is told to.
+class Before:
+    """What stands before a server's socket: whoever is connected to its `url` is served in a thread of his own."""
 
-    Counted are the start of a connection and each query: the messages that a server answers.
-    """
-
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, serve: Callable[[socket.socket], None]) -> None:
         found = re.search("host=([^&]*)", url)
         assert found is not None
-        self._server = f"{unquote(found[1])}/.s.PGSQL.5432"
+        #: the server's own socket
+        self.server = f"{unquote(found[1])}/.s.PGSQL.5432"
+        self._serve = serve
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self._at, self._answered, self._half, self._for_good = 0, False, False, False
-        self._act: Callable[[], object] = _nothing
-        #: questions that clients asked since the last `cut`
-        self.questions = 0
         there = f"127.0.0.1:{self._listening.getsockname()[1]}"
         self.url = url.replace("@/", f"@{there}/").replace(found[0], "sslmode=disable&gssencmode=disable")
         threading.Thread(target=self._accept, daemon=True).start()
@@ -42,6 +41,26 @@ class Line:
     def close(self) -> None:
         """Take no more calls."""
         self._listening.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+
+class Line(Before):
+    """What stands between clients and a server's socket: counts what clients ask, and cuts when it is told to.
+
+    Counted are the start of a connection and each query: the messages that a server answers.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._at, self._answered, self._half, self._for_good = 0, False, False, False
+        self._act: Callable[[], object] = _nothing
+        #: questions that clients asked since the last `cut`
+        self.questions = 0
+        super().__init__(url, self._carry)
 
     def cut(
         self,
@@ -60,15 +79,9 @@ class Line:
         self.questions, self._at, self._act, self._for_good = 0, at, act, for_good
         self._answered, self._half = answered or half, half
 
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listening.accept()
-                threading.Thread(target=self._carry, args=(client,), daemon=True).start()
-
     def _carry(self, client: socket.socket) -> None:
         with suppress(OSError), client, socket.socket(socket.AF_UNIX) as server:
-            server.connect(self._server)
+            server.connect(self.server)
             begun = False
             while True:
                 said, _, _ = select.select([client, server], [], [])

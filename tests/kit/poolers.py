@@ -11,12 +11,10 @@ from __future__ import annotations
 import re
 import select
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from urllib.parse import unquote
 
-from tests.kit.lines import message
+from tests.kit.lines import Before, message
 
 _CANNOT = b"SFATAL\0VFATAL\0C08P01\0Munsupported startup parameter: options\0\0"
 _OPTIONS = re.compile(rb"\0options\0[^\0]*")
@@ -26,30 +24,18 @@ _IDLE = b"Z\0\0\0\x05I"
 _KEY = b"K\0\0\0\x0c" + bytes(8)
 
 
-class _Pooler:
+class _Pooler(Before):
     def __init__(self, url: str, *, refuses: bool) -> None:
-        found = re.search("host=([^&]*)", url)
-        assert found is not None
-        self._server = f"{unquote(found[1])}/.s.PGSQL.5432"
         self._refuses = refuses
         self._free: list[socket.socket] = []
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        there = f"127.0.0.1:{self._listening.getsockname()[1]}"
-        self.url = url.replace("@/", f"@{there}/").replace(found[0], "sslmode=disable&gssencmode=disable")
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(url, self._lend)
 
     def close(self) -> None:
-        self._listening.close()
+        super().close()
         while self._free:
             self._free.pop().close()
 
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listening.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
+    def _lend(self, client: socket.socket) -> None:
         with suppress(OSError), client:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             start = message(client, typed=False)
@@ -77,7 +63,7 @@ class _Pooler:
 
     def _connected(self, start: bytes) -> tuple[socket.socket, bytes]:
         server = socket.socket(socket.AF_UNIX)
-        server.connect(self._server)
+        server.connect(self.server)
         server.sendall(start)
         greeting = b""
         while (said := message(server, typed=True))[:1] != b"Z":

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Timer
-from typing import Any
 
 import psycopg
 import pytest
@@ -18,45 +16,18 @@ from ledger.format.keys import encode_key
 from ledger.keyfiles.files import read_public
 from ledger.pending import FEW
 from ledger.store import address, lost
-from ledger.store import line as the_line
 from ledger.store.database import Store
-from ledger.store.sql import NO_ANSWER, NO_STANDBY
 from tests.kit import stores
 from tests.kit.across import agree, mirrors, paired, settle
 from tests.kit.builders import found
-from tests.kit.lines import Line, line_to
+from tests.kit.lines import WAYS, Line, line_to
 from tests.kit.postgres import fresh_schema
-from tests.kit.terminal import Outcome, Terminal
+from tests.kit.terminal import Terminal
 from tests.processes.test_scribe import is_whole, record
 
 pytestmark = pytest.mark.postgres
 
 RECORD = "record ada bo 1m --for tea --again"
-
-
-@pytest.fixture
-def line(postgres_database: str) -> Iterator[Line]:
-    """A line to a new schema."""
-    with line_to(postgres_database) as made:
-        yield made
-
-
-@pytest.fixture
-def bank(line: Line, terminal: Terminal) -> Terminal:
-    """Somebody at a bank at the other end of it, with two members."""
-    terminal.founds_a_bank(options=f"--no-passphrase --store {line.url}")
-    terminal.types("account open ada --name Ada")
-    terminal.types("account open bo --name Bo")
-    return terminal
-
-
-def in_haste(bank: Terminal, typed: str) -> Outcome:
-    """A command, while nobody waits long for a server."""
-    with pytest.MonkeyPatch.context() as patched:
-        for name, seconds in (("SILENT", 0.05), ("ANSWER", 0.3), ("STOP", 0.1)):
-            patched.setattr(the_line, f"{name}_SECONDS", seconds)
-        return bank.tries(typed)
-
 
 @pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
 def test_a_record_is_made_once_wherever_the_line_is_cut(bank: Terminal, line: Line, *, answered: bool) -> None:
@@ -230,31 +201,6 @@ def test_two_banks_agree_wherever_the_line_is_cut_during_a_sync(
             one.bank.store.close()
 
 
-@pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
-def test_a_server_that_falls_silent_is_told_of_and_not_waited_for_without_end(
-    bank: Terminal, line: Line, *, answered: bool
-) -> None:
-    line.cut(0)
-    bank.types(RECORD)
-    made, told = 1, set[str]()
-    for number in range(2, line.questions + 1):
-        speaks = Event()
-        line.cut(number, answered=answered, act=speaks.wait)
-        outcome = in_haste(bank, RECORD)
-        line.cut(0)
-        speaks.set()
-        *talk, last = [one for one in outcome.err.splitlines() if not one.startswith("hint: ")]
-        told.add(talk[0].rpartition(" schema ")[2].partition(" ")[2] if talk else "")
-        if outcome.status:
-            assert last.startswith("error[database_unreachable]: "), outcome.err
-            assert bank.balance("ada") == made
-            bank.types(RECORD)
-        made += 1
-        assert bank.balance("ada") == made
-    assert told == {f"{NO_ANSWER} ...", f"{NO_STANDBY} ...", ""}  # of a connection that is not made libpq takes care
-    bank.types("verify")
-
-
 @pytest.mark.parametrize(("before_the_end", "lacks"), [(1, "not shown"), (4, "the head is not signed yet")])
 def test_who_presses_ctrl_c_after_the_commit_is_told_what_was_recorded(
     bank: Terminal, line: Line, before_the_end: int, lacks: str
@@ -402,9 +348,6 @@ def test_who_presses_ctrl_c_while_another_program_writes_is_not_made_to_wait_on(
     village.bank.store.close()
 
 
-WAYS: dict[str, dict[str, Any]] = {"unheard": {}, "unanswered": {"answered": True}, "half an answer": {"half": True}}
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_a_backup_and_a_rebuild_are_whole_or_not_wherever_the_line_is_cut(bank: Terminal, line: Line, way: str) -> None:
     for command in ("backup {}", "rebuild"):
@@ -424,32 +367,6 @@ def test_a_backup_and_a_rebuild_are_whole_or_not_wherever_the_line_is_cut(bank: 
     bank.types("verify")
     bank.types(f"restore {file.with_stem('8')} again")
     assert bank.reads("verify --bank again")["size"] == 3
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_who_makes_a_database_is_told_that_the_server_is_silent(terminal: Terminal, line: Line, way: str) -> None:
-    base = line.url.partition("&schema=")[0].replace("connect_timeout=120", "connect_timeout=5")
-    terminal.founds_a_bank()
-    terminal.types("backup saved")
-    for command in ("init {} --name V --origin v.example/hours --no-passphrase --store", "restore saved {} --store"):
-        line.cut(0)
-        terminal.types(f"{command.format(command[:4])} {fresh_schema(base)}")
-        questions = line.questions
-        for number in range(3, questions, 10):
-            speaks = Event()
-            typed = f"{command.format(f'{command[:4]}-{number}')} {fresh_schema(base)}"
-            line.cut(number, act=speaks.wait, **WAYS[way])
-            outcome = in_haste(terminal, typed)
-            line.cut(0)
-            speaks.set()
-            assert any(said in outcome.err.splitlines()[0] for said in (NO_ANSWER, NO_STANDBY)), outcome.err
-            if outcome.status:
-                assert outcome.err.splitlines()[1].startswith("error[database_unreachable]: "), outcome.err
-                terminal.types(typed)
-            terminal.types(
-                f"account open zoe --name Zoe --bank {command[:4]}-{number}"
-            )  # signs the head, if that is left
-            terminal.types(f"verify --bank {command[:4]}-{number}")
 
 
 def test_a_move_between_servers_names_the_one_that_is_lost(bank: Terminal, line: Line, postgres_url: str) -> None:

@@ -29,13 +29,6 @@ EACH, MOST_SHEETS = 500, 20
 HISTORY = "giver,receiver,time,on,ref\n" + "".join(f"ann,ben,1m,2025-01-05,{number}\n" for number in range(50))
 
 
-@pytest.fixture
-def line(postgres_database: str) -> Iterator[Line]:
-    """A line to a new schema."""
-    with line_to(postgres_database) as made:
-        yield made
-
-
 @pytest.mark.parametrize("mode", ["immediate", "fast"])
 def test_a_server_that_starts_anew_amid_a_command(mode: str, line: Line, terminal: Terminal, postgres_url: str) -> None:
     server = server_of(postgres_url)
